@@ -1,0 +1,86 @@
+import type { Connection } from "./connection.ts";
+import type { Frame } from "./frame.ts";
+import { afterTick } from "./tick.ts";
+import { TopicIndex } from "./topics.ts";
+
+/**
+ * The connections of this node, by id and by topic, and the one write per connection and tick.
+ *
+ * The sending methods only queue: what became of a frame is known once {@link Clients.written} settled,
+ * when `frame.refused` counts the connections that did not take it.
+ */
+export class Clients<Data = unknown> {
+  readonly topics: TopicIndex<Data> = new TopicIndex<Data>();
+  readonly #byId = new Map<string, Connection<Data>>();
+  #dirty: Connection<Data>[] = [];
+  #written: PromiseWithResolvers<void> | undefined;
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get(id: string): Connection<Data> | undefined {
+    return this.#byId.get(id);
+  }
+
+  values(): IterableIterator<Connection<Data>> {
+    return this.#byId.values();
+  }
+
+  add(connection: Connection<Data>): void {
+    this.#byId.set(connection.id, connection);
+  }
+
+  /** Removes a connection, unless a newer one has its id. */
+  delete(connection: Connection<Data>): void {
+    if (this.#byId.get(connection.id) === connection) this.#byId.delete(connection.id);
+  }
+
+  /** Queues a frame for one id; false when nobody here has it. */
+  emit(id: string, frame: Frame): boolean {
+    const connection = this.#byId.get(id);
+    connection?.enqueue(frame);
+    return connection !== undefined;
+  }
+
+  /** Queues a frame for all; returns how many were offered it. */
+  broadcast(frame: Frame, except: ReadonlySet<string> | undefined): number {
+    return offer(this.#byId.values(), frame, except);
+  }
+
+  /** Queues a frame for a topic's listeners; returns how many were offered it. */
+  publish(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): number {
+    return offer(this.topics.listeners(topic) ?? [], frame, except);
+  }
+
+  /** Settles when everything queued so far was written. */
+  written(): Promise<void> {
+    return this.#written?.promise ?? Promise.resolve();
+  }
+
+  willFlush(connection: Connection<Data>): void {
+    this.#dirty.push(connection);
+    if (this.#written) return;
+    this.#written = Promise.withResolvers();
+    afterTick(() => this.#flush());
+  }
+
+  #flush(): void {
+    const dirty = this.#dirty;
+    const written = this.#written;
+    this.#dirty = [];
+    this.#written = undefined;
+    for (const connection of dirty) connection.flush();
+    written?.resolve();
+  }
+}
+
+function offer<Data>(to: Iterable<Connection<Data>>, frame: Frame, except: ReadonlySet<string> | undefined): number {
+  let offered = 0;
+  for (const connection of to) {
+    if (except?.has(connection.id)) continue;
+    connection.enqueue(frame);
+    offered++;
+  }
+  return offered;
+}

@@ -1,0 +1,43 @@
+/**
+ * The close codes that meshsocket sends, each with its meaning (RFC 6455 section 7.4; 4000 to 4999 are ours).
+ *
+ * A client should come back after `GoingAway`, `ServiceRestart`, `TryAgainLater` and `SlowConsumer`,
+ * and should not come back by itself after any other.
+ */
+export const CloseCode = {
+  /** The conversation is over. */
+  Normal: 1000,
+  /** The server or the page goes away. */
+  GoingAway: 1001,
+  /** The peer broke the protocol. */
+  ProtocolError: 1002,
+  /** Seen locally when the peer's close frame had no code; never sent. */
+  NoStatus: 1005,
+  /** Seen locally when the connection was lost without a close frame; never sent. */
+  Abnormal: 1006,
+  /** Text that is not valid UTF-8. */
+  InvalidPayload: 1007,
+  /** A rule of the application or a limit was broken. */
+  PolicyViolation: 1008,
+  /** The message is larger than the limit. */
+  MessageTooBig: 1009,
+  /** A handler of the application failed. */
+  InternalError: 1011,
+  /** The node restarts: connect again, to another. */
+  ServiceRestart: 1012,
+  /** The node cannot serve now: connect again later. */
+  TryAgainLater: 1013,
+  /** The client reads slower than it is sent to. */
+  SlowConsumer: 4008,
+  /** A newer connection took this id. */
+  Replaced: 4409,
+} as const;
+
+/** Whether an application may send this close code: 1000, 1001, 1007 to 1014, or 3000 to 4999 (RFC 6455 section 7.4). */
+export function isSendableCloseCode(code: number): boolean {
+  if (!Number.isInteger(code)) return false;
+  return code === 1000 || code === 1001 || (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+}
+
+/** The most bytes of UTF-8 that a close reason may have (RFC 6455 section 5.5.1: 125 less the code). */
+export const MAX_CLOSE_REASON_BYTES = 123;

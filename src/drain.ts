@@ -1,0 +1,27 @@
+import { CloseCode } from "./close-code.ts";
+import type { Clients } from "./clients.ts";
+
+const SLICE_MS = 100;
+
+/** Closes all clients with 1012, in slices over `drainMs`; settles when they are gone or were cut. */
+export async function drainClients<Data>(clients: Clients<Data>, drainMs: number, closeTimeoutMs: number): Promise<void> {
+  const connections = [...clients.values()];
+  const slices = Math.max(1, Math.ceil(drainMs / SLICE_MS));
+  const perSlice = Math.ceil(connections.length / slices);
+  const gone: Promise<void>[] = [];
+  for (let start = 0; start < connections.length; start += perSlice) {
+    if (start > 0) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
+    for (const connection of connections.slice(start, start + perSlice)) {
+      gone.push(connection.gone());
+      connection.close(CloseCode.ServiceRestart, "this node is closing");
+    }
+  }
+  await withTimeLimit(Promise.all(gone), closeTimeoutMs + SLICE_MS);
+}
+
+async function withTimeLimit(done: Promise<unknown>, timeoutMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+  await Promise.race([done, timeout]);
+  clearTimeout(timer);
+}

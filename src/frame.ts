@@ -1,0 +1,103 @@
+import { invalidArgument } from "./error.ts";
+
+/** What can be sent: text, or bytes. */
+export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
+
+const TEXT = 0x81;
+const BINARY = 0x82;
+const MAX_HEADER_BYTES = 10;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/**
+ * One message, encoded once, however many sockets it goes to.
+ *
+ * It holds an unmasked, final frame as a server sends it (RFC 6455 section 5.2), so that a socket that writes frames
+ * itself can use `wire` as it is, and one whose engine frames can use `payload`.
+ * The bytes are copied when the frame is made: the caller may reuse its buffer at once.
+ */
+export class Frame {
+  /** Whether the message is bytes rather than text. */
+  readonly binary: boolean;
+  /** The whole frame: header and payload. */
+  readonly wire: Uint8Array<ArrayBuffer>;
+  /** How many sockets were offered the frame and did not take it. */
+  refused = 0;
+  readonly #headerBytes: number;
+  #text: string | undefined;
+
+  private constructor(bytes: Uint8Array, binary: boolean, text: string | undefined) {
+    this.binary = binary;
+    this.#text = text;
+    this.#headerBytes = headerBytes(bytes.byteLength);
+    this.wire = new Uint8Array(this.#headerBytes + bytes.byteLength);
+    writeHeader(this.wire, binary ? BINARY : TEXT, bytes.byteLength);
+    this.wire.set(bytes, this.#headerBytes);
+  }
+
+  /** Frames what an application sends. Throws a TypeError (`invalid_argument`) for anything but text and bytes. */
+  static of(message: Message): Frame {
+    if (typeof message === "string") return new Frame(encoder.encode(message), false, message);
+    if (message instanceof Uint8Array) return new Frame(message, true, undefined);
+    if (message instanceof ArrayBuffer) return new Frame(new Uint8Array(message), true, undefined);
+    if (ArrayBuffer.isView(message)) {
+      return new Frame(new Uint8Array(message.buffer, message.byteOffset, message.byteLength), true, undefined);
+    }
+    throw invalidArgument(describeBadMessage(message));
+  }
+
+  /** Frames bytes from another node or back-end. Throws a TypeError (`invalid_argument`) if text is not valid UTF-8. */
+  static fromBytes(bytes: Uint8Array, binary: boolean): Frame {
+    if (binary) return new Frame(bytes, true, undefined);
+    try {
+      return new Frame(bytes, false, strictDecoder.decode(bytes));
+    } catch {
+      throw invalidArgument("data is not valid UTF-8: set `binary` to send bytes");
+    }
+  }
+
+  /** The message without its header, as bytes. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.wire.subarray(this.#headerBytes);
+  }
+
+  /** The message as its receiver's `event.data` has it: a string, or bytes. */
+  get payload(): string | Uint8Array<ArrayBuffer> {
+    if (this.binary) return this.bytes;
+    return (this.#text ??= decoder.decode(this.bytes));
+  }
+
+  /** Bytes on the wire. */
+  get byteLength(): number {
+    return this.wire.byteLength;
+  }
+}
+
+function headerBytes(payloadBytes: number): number {
+  if (payloadBytes < 126) return 2;
+  return payloadBytes < 65_536 ? 4 : MAX_HEADER_BYTES;
+}
+
+function writeHeader(wire: Uint8Array, firstByte: number, payloadBytes: number): void {
+  wire[0] = firstByte;
+  if (payloadBytes < 126) {
+    wire[1] = payloadBytes;
+    return;
+  }
+  const view = new DataView(wire.buffer);
+  if (payloadBytes < 65_536) {
+    wire[1] = 126;
+    view.setUint16(2, payloadBytes);
+  } else {
+    wire[1] = 127;
+    view.setBigUint64(2, BigInt(payloadBytes));
+  }
+}
+
+function describeBadMessage(message: unknown): string {
+  const kind = message === null ? "null" : typeof message;
+  const hint = kind === "object" ? " Use JSON.stringify to send an object." : "";
+  return `a message is a string or bytes (Uint8Array, ArrayBuffer or a view), not ${kind}.${hint}`;
+}

@@ -1,0 +1,53 @@
+import type { Logger } from "./logger.ts";
+import type { Holder } from "./storage/storage.ts";
+
+/** What a hub can do for its clients now. */
+export type HubStatus = "starting" | "ready" | "degraded" | "draining" | "closed";
+
+/** The events of a hub, for monitoring, each with what its listeners get. */
+export interface HubEvents {
+  /** The hub serves; on a DistHub: it is part of the cluster. */
+  ready: { readonly status: "ready" };
+  /** The storage cannot be reached: clients stay, new ones are refused. */
+  degraded: { readonly error: unknown };
+  /** Another node joined the cluster. */
+  nodejoin: { readonly node: Holder };
+  /** Another node left the cluster, or died. */
+  nodeleave: { readonly node: Holder };
+  /** A send rejected; reported whether or not the application looked. */
+  sendfailed: { readonly error: unknown };
+  /** The last client is gone after `close()`. */
+  drained: { readonly status: "draining" };
+  /** The hub is closed and holds nothing any more. */
+  close: { readonly status: "closed" };
+}
+
+type Listener<Type extends keyof HubEvents> = (event: HubEvents[Type]) => void;
+
+/** Listeners by event. A listener that throws is logged and keeps nobody else from hearing. */
+export class HubEventTarget {
+  readonly #logger: Logger;
+  readonly #listeners = new Map<keyof HubEvents, Set<Listener<never>>>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Calls `listener` at each event of the type; returns what takes it off again. */
+  on<Type extends keyof HubEvents>(type: Type, listener: Listener<Type>): () => void {
+    let listeners = this.#listeners.get(type);
+    if (!listeners) this.#listeners.set(type, (listeners = new Set()));
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  dispatch<Type extends keyof HubEvents>(type: Type, event: HubEvents[Type]): void {
+    for (const listener of this.#listeners.get(type) ?? []) {
+      try {
+        (listener as Listener<Type>)(event);
+      } catch (error) {
+        this.#logger.error(`meshsocket: a listener of "${type}" failed`, error);
+      }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Every limit of a hub, with its default. A limit has one outcome, named with it; none loses a message silently.
+ */
+export interface Limits {
+  /** Bytes of one message, in either direction. A longer one from a client: close 1009. A longer one to send: rejects `resource_exhausted`. */
+  maxMessageBytes: number;
+  /** Bytes held for a client that reads too slowly. Over it: the send is dropped and counted, and the client closed with 4008. */
+  maxBufferedBytes: number;
+  /** Messages of one client that wait for its handler. At it reading pauses, or, where the engine cannot pause, the client is closed with 1008. */
+  maxBacklogMessages: number;
+  /** Bytes of those messages; the outcome is the same. */
+  maxBacklogBytes: number;
+  /** UTF-8 bytes of an id. A longer one: the upgrade is refused with 400, a call rejects `invalid_argument`. */
+  maxIdBytes: number;
+  /** UTF-8 bytes of a topic's name. A longer one rejects `invalid_argument`. */
+  maxTopicBytes: number;
+  /** Topics that one client listens on. One more rejects `resource_exhausted`. */
+  maxTopicsPerClient: number;
+  /** Connections of this node. One more: the upgrade is refused with 503. */
+  maxConnections: number;
+  /** Ids whose node is remembered. Over it the ones unused for longest are forgotten and looked up again. */
+  maxRoutes: number;
+  /** Bytes queued for one other node. Over it: sends to it reject `resource_exhausted`. */
+  maxLinkBytes: number;
+  /** Calls queued for one other node. Over it: sends to it reject `resource_exhausted`. */
+  maxLinkCalls: number;
+  /** Milliseconds that a call across nodes may take. Over it: rejects `deadline_exceeded`. */
+  timeoutMs: number;
+  /** Milliseconds that one storage command may take. Over it: rejects `unavailable`. */
+  storageTimeoutMs: number;
+  /** Milliseconds that `session(request)` may take. Over it: the upgrade is refused with 503. */
+  upgradeTimeoutMs: number;
+  /** Milliseconds that a peer may take to answer a close. Over it: the connection is cut. */
+  closeTimeoutMs: number;
+}
+
+/** The defaults of {@link Limits}. */
+export const DEFAULT_LIMITS: Readonly<Limits> = {
+  maxMessageBytes: 1_048_576,
+  maxBufferedBytes: 4_194_304,
+  maxBacklogMessages: 1_024,
+  maxBacklogBytes: 4_194_304,
+  maxIdBytes: 512,
+  maxTopicBytes: 512,
+  maxTopicsPerClient: 1_024,
+  maxConnections: 1_000_000,
+  maxRoutes: 100_000,
+  maxLinkBytes: 67_108_864,
+  maxLinkCalls: 65_536,
+  timeoutMs: 2_000,
+  storageTimeoutMs: 1_000,
+  upgradeTimeoutMs: 10_000,
+  closeTimeoutMs: 5_000,
+};

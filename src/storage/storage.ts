@@ -1,0 +1,102 @@
+/**
+ * One life of one node. A life is new at each start and after each lapse of the lease,
+ * so that what a former life left behind can never be taken for the present one's.
+ */
+export interface Holder {
+  /** The node's RPC address, `host:port`. */
+  readonly host: string;
+  /** A random name for this life: 22 characters of base64url. */
+  readonly life: string;
+}
+
+/** Who holds an id. */
+export interface Entry extends Holder {
+  /** Grows with every claim that the storage grants: of two claims on one id the larger is the newer. */
+  readonly claim: bigint;
+}
+
+/** An {@link Entry} with its id. */
+export interface IdEntry extends Entry {
+  readonly id: string;
+}
+
+/** What became of one claim. */
+export interface Claimed {
+  /** The number of the granted claim; undefined when it was refused, which only `ifAbsent` can bring. */
+  readonly claim: bigint | undefined;
+  /** The living holder that the claim replaced, or that kept it from being granted. */
+  readonly previous: Entry | undefined;
+}
+
+/** What a node learns when it renews its lease. */
+export interface Renewal {
+  /** Whether this life had no lease before this call: at the first, and after a lapse or a wipe. */
+  readonly lapsed: boolean;
+  /** Everyone who holds a lease, the caller included. */
+  readonly living: readonly Holder[];
+  /** Names this content of the storage; another value means that it was wiped and every claim is gone. */
+  readonly generation: string;
+}
+
+/** How long a storage call may take. Every implementation has a time limit of its own besides. */
+export interface StorageCallOptions {
+  signal?: AbortSignal;
+}
+
+/**
+ * Who holds what: the registry that the nodes of a cluster share.
+ *
+ * Every implementation MUST keep the following, and `test/contract/storage.ts` proves it:
+ *
+ * - Results stand in the order of the arguments, one for each. An id named twice is handled twice, in order.
+ * - A holder whose lease ended MUST be treated as absent by every operation from that moment.
+ * - A call either takes effect once or rejects; a claim whose answer was lost MUST NOT be repeated blindly,
+ *   because a later claim of another node may stand between.
+ * - Ids and topics are any well-formed strings; no two of them, and no prefix, may share a key.
+ * - Every failure rejects with a MeshError: `unavailable` when the storage cannot be reached or is too slow,
+ *   `failed_precondition` when `set` or `subscribe` is called by a life without a lease.
+ */
+export interface Storage {
+  /** Claims ids for a holder. With `ifAbsent` an id that another living holder has is refused; without, the newest wins. */
+  set(
+    ids: readonly string[],
+    holder: Holder,
+    options?: StorageCallOptions & { ifAbsent?: boolean },
+  ): Promise<Claimed[]>;
+
+  /** Who holds these ids now: only living holders, checked in the same call. */
+  get(ids: readonly string[], options?: StorageCallOptions): Promise<(Entry | undefined)[]>;
+
+  /** Gives up claims. Removes an entry only if it still carries that life and that claim number; says which it removed. */
+  del(entries: readonly Pick<IdEntry, "id" | "life" | "claim">[], options?: StorageCallOptions): Promise<boolean[]>;
+
+  /** Removes what a dead life left behind; does nothing to a living one. Costs in proportion to its entries. Says how many entries it removed. */
+  clear(holder: Holder, options?: StorageCallOptions): Promise<number>;
+
+  /** Every entry of every living holder, read in pages. An entry that changes meanwhile may be missed or seen as it was. */
+  all(options?: StorageCallOptions): AsyncIterable<IdEntry>;
+
+  /**
+   * Takes or renews the lease of a life, in one command, and answers who lives.
+   * Taking it ends the lease of any older life on the same host in the same step.
+   */
+  renew(holder: Holder, ttlMs: number, options?: StorageCallOptions): Promise<Renewal>;
+
+  /** Ends the lease of a life and removes what it left: what a node does when it closes. */
+  leave(holder: Holder, options?: StorageCallOptions): Promise<void>;
+
+  /** Writes that a node wants a topic and returns who publishes to it from a cache, in one step. */
+  subscribe(topic: string, holder: Holder, options?: StorageCallOptions): Promise<Holder[]>;
+
+  /** Writes that a node no longer wants a topic. */
+  unsubscribe(topic: string, holder: Holder, options?: StorageCallOptions): Promise<void>;
+
+  /**
+   * Which living nodes want a topic. A caller that will cache the answer names itself as `publisher`
+   * and is marked in the same step, so that the next first subscriber tells it.
+   */
+  subscribers(topic: string, publisher?: Holder, options?: StorageCallOptions): Promise<Holder[]>;
+
+  /** Releases what the implementation itself holds open. The entries stay. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,31 @@
+/** What became of a send to many. */
+export interface Delivery {
+  /** Clients whose socket took the message. */
+  readonly delivered: number;
+  /** Clients whose buffer was full; they are being closed as too slow. */
+  readonly dropped: number;
+  /** Hosts whose answer is missing: their clients may or may not have the message. Empty on one node. */
+  readonly unreachable: readonly string[];
+}
+
+/** Who listens on a topic. */
+export interface Members {
+  /** The ids, each once. */
+  readonly ids: readonly string[];
+  /** Hosts whose answer is missing. Empty on one node. */
+  readonly unreachable: readonly string[];
+}
+
+/** How long a call may take. */
+export interface SendOptions {
+  /** Gives the call up: it rejects with the signal's reason. What was sent stays sent. */
+  signal?: AbortSignal | undefined;
+  /** Milliseconds until it rejects with `deadline_exceeded`. Default 2,000. */
+  timeoutMs?: number | undefined;
+}
+
+/** {@link SendOptions} for a send to many. */
+export interface SendToManyOptions extends SendOptions {
+  /** Ids that get nothing, on whatever node they are. */
+  except?: Iterable<string> | undefined;
+}
