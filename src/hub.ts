@@ -1,24 +1,17 @@
-import {
-  type Admission,
-  checkHandshake,
-  chosenProtocol,
-  refuse,
-  runSession,
-  type UpgradeContext,
-} from "./admission.ts";
+import type { Admission, UpgradeContext } from "./admission.ts";
+import { type AdmissionHost, Admissions, type Grant } from "./admissions.ts";
 import { checkClose, checkName } from "./check.ts";
 import type { Client } from "./client.ts";
 import { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
 import { Connection, type ConnectionOwner, type Identity } from "./connection.ts";
 import { drainClients } from "./drain.ts";
-import { errorCode, invalidArgument, MeshError } from "./error.ts";
+import { invalidArgument, MeshError } from "./error.ts";
 import { Frame, type Message } from "./frame.ts";
 import { type HubEvents, HubEventTarget, type HubStatus } from "./hub-events.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { errorLogger, type Logger } from "./logger.ts";
-import { randomId } from "./random-id.ts";
-import type { Session, SessionFactory } from "./session.ts";
+import type { SessionFactory } from "./session.ts";
 import type { Socket } from "./socket.ts";
 import type { Delivery, Members, SendOptions, SendToManyOptions } from "./verbs.ts";
 
@@ -38,11 +31,6 @@ export interface CloseOptions {
   drainMs?: number;
 }
 
-/** What {@link Hub.claimId} grants. */
-export interface Grant {
-  readonly claim: bigint;
-}
-
 /**
  * The clients connected to this node: by id and by topic, with local fan-out.
  *
@@ -57,9 +45,9 @@ export class Hub<Data = unknown> implements AsyncDisposable {
   protected readonly duplicateIds: "newest" | "oldest";
   readonly #events: HubEventTarget;
   readonly #owner: ConnectionOwner<Data>;
+  readonly #admissions: Admissions<Data>;
   readonly #cleanups: (() => unknown)[] = [];
   #status: HubStatus = "ready";
-  #admitting = 0;
   #claims = 0n;
   #closed: Promise<void> | undefined;
 
@@ -69,6 +57,7 @@ export class Hub<Data = unknown> implements AsyncDisposable {
     this.duplicateIds = options.duplicateIds ?? "newest";
     this.#events = new HubEventTarget(this.logger);
     this.#owner = this.#makeOwner();
+    this.#admissions = new Admissions<Data>(this.#makeAdmissionHost());
   }
 
   // ---- this node ----
@@ -202,103 +191,8 @@ export class Hub<Data = unknown> implements AsyncDisposable {
    * Decides about an upgrade: a Response to send instead of the 101, or an Admission.
    * Never rejects: whatever fails becomes a Response.
    */
-  async admit(request: Request, session: SessionFactory<Data>, context: UpgradeContext): Promise<Response | Admission> {
-    const refusal = checkHandshake(request) ?? this.#checkRoom();
-    if (refusal) return refusal;
-    this.#admitting++;
-    try {
-      const admission = await this.#admit(request, session, context);
-      if (admission instanceof Response) this.#admitting--;
-      return admission;
-    } catch (error) {
-      this.#admitting--;
-      return this.#refusalOf(error);
-    }
-  }
-
-  #checkRoom(): Response | undefined {
-    if (this.#status === "draining" || this.#status === "closed") {
-      return refuse(503, "this node is closing", { "retry-after": "1" });
-    }
-    if (this.clients.size + this.#admitting >= this.limits.maxConnections) {
-      return refuse(503, "this node is full", { "retry-after": "5" });
-    }
-    return undefined;
-  }
-
-  async #admit(
-    request: Request,
-    factory: SessionFactory<Data>,
-    context: UpgradeContext,
-  ): Promise<Response | Admission> {
-    const session = await runSession(factory, request, context, this.limits.upgradeTimeoutMs);
-    if (session instanceof Response) return session;
-    const protocol = chosenProtocol(request, session as Session<never>);
-    const id = session.id ?? randomId();
-    try {
-      checkName("id", id, this.limits.maxIdBytes);
-    } catch (error) {
-      return refuse(400, (error as Error).message);
-    }
-    const grant = await this.claimId(id, context.signal);
-    const { url } = request;
-    const { remoteAddress } = context;
-    const identity: Identity<Data> = { id, claim: grant.claim, session, url, remoteAddress, protocol };
-    if (this.#status !== "draining" && this.#status !== "closed" && !context.signal?.aborted) {
-      return this.#admission(identity, grant);
-    }
-    this.releaseId(id, grant.claim);
-    return refuse(503, "this node is closing", { "retry-after": "1" });
-  }
-
-  #admission(identity: Identity<Data>, grant: Grant): Admission {
-    let pending = true;
-    const settle = (): boolean => {
-      const first = pending;
-      pending = false;
-      if (first) this.#admitting--;
-      return first;
-    };
-    return {
-      id: identity.id,
-      protocol: identity.protocol,
-      headers: new Headers(identity.session.headers),
-      open: (socket) => {
-        if (!settle()) throw new MeshError("internal", "an admission was settled twice");
-        return this.#open(socket, identity, grant);
-      },
-      cancel: () => {
-        if (settle()) this.releaseId(identity.id, identity.claim);
-      },
-    };
-  }
-
-  #open(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
-    const connection = new Connection<Data>(this.#owner, socket, identity);
-    const current = this.clients.get(identity.id);
-    if (current && current.claim > identity.claim) {
-      connection.close(CloseCode.Replaced, "replaced by a newer connection");
-      return connection;
-    }
-    this.clients.add(connection);
-    current?.close(CloseCode.Replaced, "replaced by a newer connection");
-    if (this.#status === "draining" || this.#status === "closed") {
-      connection.close(CloseCode.ServiceRestart, "this node is closing");
-      return connection;
-    }
-    connection.start(this.opened(connection, grant));
-    return connection;
-  }
-
-  #refusalOf(error: unknown): Response {
-    const code = errorCode(error);
-    if (code === "already_exists") return refuse(409, "the id is connected already");
-    if (code === "unavailable" || code === "deadline_exceeded" || code === "failed_precondition") {
-      this.logger.warn("meshsocket: an upgrade was refused, the storage does not answer", error);
-      return refuse(503, "this node cannot take clients now", { "retry-after": "1" });
-    }
-    this.logger.error("meshsocket: a session failed", error);
-    return refuse(500, "internal error");
+  admit(request: Request, session: SessionFactory<Data>, context: UpgradeContext): Promise<Response | Admission> {
+    return this.#admissions.admit(request, session, context);
   }
 
   // ---- what a DistHub does differently ----
@@ -435,6 +329,37 @@ export class Hub<Data = unknown> implements AsyncDisposable {
       subscribe: (connection, topics, options) => this.tracked(this.listen(connection, topics, options)),
       unsubscribe: (connection, topics, options) => this.tracked(this.unlisten(connection, topics, options)),
     };
+  }
+
+  #makeAdmissionHost(): AdmissionHost<Data> {
+    const status = (): HubStatus => this.#status;
+    const size = (): number => this.clients.size;
+    return {
+      limits: this.limits,
+      logger: this.logger,
+      get status() {
+        return status();
+      },
+      get size() {
+        return size();
+      },
+      claimId: (id, signal) => this.claimId(id, signal),
+      releaseId: (id, claim) => this.releaseId(id, claim),
+      join: (socket, identity, grant) => this.#join(socket, identity, grant),
+    };
+  }
+
+  #join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
+    const connection = new Connection<Data>(this.#owner, socket, identity);
+    const current = this.clients.get(identity.id);
+    if (current && current.claim > identity.claim) {
+      connection.close(CloseCode.Replaced, "replaced by a newer connection");
+      return connection;
+    }
+    this.clients.add(connection);
+    current?.close(CloseCode.Replaced, "replaced by a newer connection");
+    connection.start(this.opened(connection, grant));
+    return connection;
   }
 
   async #sendToConnection(connection: Connection<Data>, message: Message): Promise<boolean> {

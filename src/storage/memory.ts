@@ -70,8 +70,11 @@ export class MemoryStorage implements Storage {
       if (lease.host === holder.host && lease.life !== holder.life) this.#leases.delete(lease.life);
     }
     this.#leases.set(holder.life, { host: holder.host, life: holder.life, endsAtMs: this.#now() + ttlMs });
-    const living = [...this.#leases.values()].filter((lease) => this.#lives(lease.life)).map(holderOf);
-    return { lapsed, living, generation: this.#generation };
+    return { lapsed, living: await this.living(), generation: this.#generation };
+  }
+
+  async living(): Promise<Holder[]> {
+    return [...this.#leases.values()].filter((lease) => this.#lives(lease.life)).map(holderOf);
   }
 
   async leave(holder: Holder): Promise<void> {

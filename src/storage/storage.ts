@@ -82,6 +82,9 @@ export interface Storage {
    */
   renew(holder: Holder, ttlMs: number, options?: StorageCallOptions): Promise<Renewal>;
 
+  /** Everyone who holds a lease, without taking one: for callers that are no node. */
+  living(options?: StorageCallOptions): Promise<Holder[]>;
+
   /** Ends the lease of a life and removes what it left: what a node does when it closes. */
   leave(holder: Holder, options?: StorageCallOptions): Promise<void>;
 

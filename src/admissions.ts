@@ -1,0 +1,137 @@
+import {
+  type Admission,
+  checkHandshake,
+  chosenProtocol,
+  refuse,
+  runSession,
+  type UpgradeContext,
+} from "./admission.ts";
+import { checkName } from "./check.ts";
+import { CloseCode } from "./close-code.ts";
+import type { Connection, Identity } from "./connection.ts";
+import { errorCode, MeshError } from "./error.ts";
+import type { HubStatus } from "./hub-events.ts";
+import type { Limits } from "./limits.ts";
+import type { Logger } from "./logger.ts";
+import { randomId } from "./random-id.ts";
+import type { Session, SessionFactory } from "./session.ts";
+import type { Socket } from "./socket.ts";
+import type { Entry } from "./storage/storage.ts";
+
+/** A granted claim on an id. */
+export interface Grant {
+  readonly claim: bigint;
+  /** Who has to give the id up. */
+  readonly previous?: Entry | undefined;
+}
+
+/** What {@link Admissions} asks of its hub. */
+export interface AdmissionHost<Data> {
+  readonly limits: Readonly<Limits>;
+  readonly logger: Logger;
+  readonly status: HubStatus;
+  readonly size: number;
+  claimId(id: string, signal: AbortSignal | undefined): Promise<Grant>;
+  releaseId(id: string, claim: bigint): void;
+  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data>;
+}
+
+/** The way from an upgrade request to a connection of the hub: room, session, id, claim. */
+export class Admissions<Data> {
+  readonly #host: AdmissionHost<Data>;
+  /** Upgrades let in whose connection does not stand yet: they take room. */
+  #pending = 0;
+
+  constructor(host: AdmissionHost<Data>) {
+    this.#host = host;
+  }
+
+  /** A Response to send instead of the 101, or an Admission. Never rejects: whatever fails becomes a Response. */
+  async admit(request: Request, session: SessionFactory<Data>, context: UpgradeContext): Promise<Response | Admission> {
+    const refusal = checkHandshake(request) ?? this.#checkRoom();
+    if (refusal) return refusal;
+    this.#pending++;
+    try {
+      const admission = await this.#admit(request, session, context);
+      if (admission instanceof Response) this.#pending--;
+      return admission;
+    } catch (error) {
+      this.#pending--;
+      return this.#refusalOf(error);
+    }
+  }
+
+  get #closing(): boolean {
+    return this.#host.status === "draining" || this.#host.status === "closed";
+  }
+
+  #checkRoom(): Response | undefined {
+    if (this.#closing) return refuse(503, "this node is closing", { "retry-after": "1" });
+    if (this.#host.size + this.#pending < this.#host.limits.maxConnections) return undefined;
+    return refuse(503, "this node is full", { "retry-after": "5" });
+  }
+
+  async #admit(
+    request: Request,
+    factory: SessionFactory<Data>,
+    context: UpgradeContext,
+  ): Promise<Response | Admission> {
+    const { limits } = this.#host;
+    const session = await runSession(factory, request, context, limits.upgradeTimeoutMs);
+    if (session instanceof Response) return session;
+    const protocol = chosenProtocol(request, session as Session<never>);
+    const id = session.id ?? randomId();
+    try {
+      checkName("id", id, limits.maxIdBytes);
+    } catch (error) {
+      return refuse(400, (error as Error).message);
+    }
+    const grant = await this.#host.claimId(id, context.signal);
+    const { url } = request;
+    const { remoteAddress } = context;
+    const identity: Identity<Data> = { id, claim: grant.claim, session, url, remoteAddress, protocol };
+    if (!this.#closing && !context.signal?.aborted) return this.#admission(identity, grant);
+    this.#host.releaseId(id, grant.claim);
+    return refuse(503, "this node is closing", { "retry-after": "1" });
+  }
+
+  #admission(identity: Identity<Data>, grant: Grant): Admission {
+    let pending = true;
+    const settle = (): boolean => {
+      const first = pending;
+      pending = false;
+      if (first) this.#pending--;
+      return first;
+    };
+    return {
+      id: identity.id,
+      protocol: identity.protocol,
+      headers: new Headers(identity.session.headers),
+      open: (socket) => {
+        if (!settle()) throw new MeshError("internal", "an admission was settled twice");
+        const connection = this.#host.join(socket, identity, grant);
+        if (this.#closing) connection.close(CloseCode.ServiceRestart, "this node is closing");
+        return connection;
+      },
+      cancel: () => {
+        if (settle()) this.#host.releaseId(identity.id, identity.claim);
+      },
+    };
+  }
+
+  #refusalOf(error: unknown): Response {
+    const { logger } = this.#host;
+    switch (errorCode(error)) {
+      case "already_exists":
+        return refuse(409, "the id is connected already");
+      case "unavailable":
+      case "deadline_exceeded":
+      case "failed_precondition":
+        logger.warn("meshsocket: an upgrade was refused, the storage does not answer", error);
+        return refuse(503, "this node cannot take clients now", { "retry-after": "1" });
+      default:
+        logger.error("meshsocket: a session failed", error);
+        return refuse(500, "internal error");
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Distributed WebSockets for Node, Bun and Deno: reach any client by id, by topic, or all at once, from any node.
+ *
+ * This is the core; it imports no runtime. Take `serve` from `meshsocket/node`, `/bun` or `/deno`.
+ *
+ * @module
+ */
+export type { Admission, UpgradeContext } from "./admission.ts";
+export type { Client } from "./client.ts";
+export { CloseCode } from "./close-code.ts";
+export { errorCode, MeshError, type MeshErrorCode } from "./error.ts";
+export type { Message } from "./frame.ts";
+export { type CloseOptions, Hub, type HubOptions } from "./hub.ts";
+export type { HubEvents, HubStatus } from "./hub-events.ts";
+export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export { errorLogger, type Logger, silentLogger } from "./logger.ts";
+export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./serve.ts";
+export type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
+export type { Socket, SocketReceiver } from "./socket.ts";
+export { MemoryStorage } from "./storage/memory.ts";
+export type {
+  Claimed,
+  Entry,
+  Holder,
+  IdEntry,
+  Renewal,
+  Storage,
+  StorageCallOptions,
+} from "./storage/storage.ts";
+export type { Delivery, Members, SendOptions, SendToManyOptions } from "./verbs.ts";
