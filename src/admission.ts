@@ -28,7 +28,7 @@ export interface UpgradeContext {
 }
 
 /** A refusal in plain text. */
-export function refuse(status: number, text: string, headers?: HeadersInit): Response {
+export function refuse(status: number, text: string, headers?: Record<string, string>): Response {
   return new Response(`${text}\n`, { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers } });
 }
 

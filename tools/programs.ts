@@ -1,0 +1,33 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+import { run } from "./run.ts";
+
+/** What the tests need beside npm packages, by the name of the program and of its Debian package. */
+const PROGRAMS: Readonly<Record<string, string>> = { "redis-server": "redis-server", chromium: "chromium" };
+
+/** Installs the missing programs where that is possible. Returns one line for each that stays missing. */
+export async function ensurePrograms(log: (line: string) => void): Promise<string[]> {
+  const missing = Object.keys(PROGRAMS).filter((program) => !onPath(program));
+  if (missing.length > 0 && process.getuid?.() === 0 && onPath("apt-get")) {
+    const packages = missing.map((program) => PROGRAMS[program] ?? program);
+    log(`installing ${packages.join(" and ")}`);
+    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    await run("apt-get", ["update"], { env });
+    const { code, output } = await run("apt-get", ["install", "-y", "--no-install-recommends", ...packages], { env });
+    if (code !== 0) log(output.slice(-2000));
+  }
+  return missing
+    .filter((program) => !onPath(program))
+    .map((program) => `${program} is not installed and the tests need it: install Debian's ${PROGRAMS[program]}`);
+}
+
+function onPath(program: string): boolean {
+  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,98 @@
+import { spawn } from "node:child_process";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The root of the repository. */
+export const root: string = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The folder of the installed programs; it stands first on the PATH of everything that runs here. */
+export const bin: string = join(root, "node_modules", ".bin");
+
+/** How a command ended. */
+export interface Outcome {
+  /** The exit code; undefined when a signal ended it. */
+  code: number | undefined;
+  /** What it printed, both streams in the order of arrival. */
+  output: string;
+  /** Whether it was killed because its time was over. */
+  timedOut: boolean;
+  /** Whether it left processes behind, which were killed. */
+  leftBehind: boolean;
+  seconds: number;
+}
+
+/** How {@link run} runs a command. */
+export interface RunOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  /** Default 10 minutes. */
+  timeoutMs?: number;
+}
+
+const groups = new Set<number>();
+
+/** Runs a command to its end, in a process group of its own so that nothing of it survives. Never rejects. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const started = performance.now();
+  const child = spawn(command, args, {
+    cwd: options.cwd ?? root,
+    env: { ...process.env, ...quietEnvironment(), ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const group = child.pid;
+  if (group !== undefined) groups.add(group);
+  const chunks: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+  return new Promise((resolve) => {
+    let timedOut = false;
+    let leftBehind = false;
+    const timer = setTimeout(() => {
+      timedOut = true;
+      killGroup(group);
+    }, options.timeoutMs ?? 600_000);
+    // A process that outlives its parent holds the pipes open and would keep "close" from coming.
+    child.once("exit", () => setTimeout(() => (leftBehind = killGroup(group)), 250));
+    const end = (code: number | null): void => {
+      clearTimeout(timer);
+      if (killGroup(group)) leftBehind = true;
+      if (group !== undefined) groups.delete(group);
+      const output = Buffer.concat(chunks).toString("utf8");
+      const seconds = (performance.now() - started) / 1000;
+      resolve({ code: code ?? undefined, output, timedOut, leftBehind: leftBehind && !timedOut, seconds });
+    };
+    child.once("close", end);
+    child.once("error", (error) => {
+      chunks.push(Buffer.from(`${command}: ${error.message}\n`));
+      end(127);
+    });
+  });
+}
+
+/** Kills everything that {@link run} has under way: for the end by a signal. */
+export function killAll(): void {
+  for (const group of groups) killGroup(group);
+}
+
+/** Kills what is left of a process group; says whether anything was. */
+function killGroup(group: number | undefined): boolean {
+  if (group === undefined) return false;
+  try {
+    process.kill(-group, "SIGKILL");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function quietEnvironment(): Record<string, string> {
+  return {
+    PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
+    NO_COLOR: "1",
+    FORCE_COLOR: "0",
+    DENO_NO_UPDATE_CHECK: "1",
+    DENO_NO_PROMPT: "1",
+    DO_NOT_TRACK: "1",
+  };
+}
