@@ -36,7 +36,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   const started = performance.now();
   const child = spawn(command, args, {
     cwd: options.cwd ?? root,
-    env: { ...process.env, ...quietEnvironment(), ...options.env },
+    env: { ...quietEnvironment(), ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
@@ -86,11 +86,13 @@ function killGroup(group: number | undefined): boolean {
   }
 }
 
-function quietEnvironment(): Record<string, string> {
+function quietEnvironment(): Record<string, string | undefined> {
+  // Deno takes any value of FORCE_COLOR for a yes.
+  const { FORCE_COLOR: _, ...inherited } = process.env;
   return {
+    ...inherited,
     PATH: `${bin}${delimiter}${process.env["PATH"] ?? ""}`,
     NO_COLOR: "1",
-    FORCE_COLOR: "0",
     DENO_NO_UPDATE_CHECK: "1",
     DENO_NO_PROMPT: "1",
     DO_NOT_TRACK: "1",
