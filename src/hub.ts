@@ -41,7 +41,8 @@ export interface CloseOptions {
 export class Hub<Data = unknown> implements AsyncDisposable {
   readonly limits: Readonly<Limits>;
   protected readonly clients: Clients<Data> = new Clients<Data>();
-  protected readonly logger: Logger;
+  /** Where the hub and its adapters write. */
+  readonly logger: Logger;
   protected readonly duplicateIds: "newest" | "oldest";
   readonly #events: HubEventTarget;
   readonly #owner: ConnectionOwner<Data>;
@@ -352,7 +353,7 @@ export class Hub<Data = unknown> implements AsyncDisposable {
   #join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
     const connection = new Connection<Data>(this.#owner, socket, identity);
     const current = this.clients.get(identity.id);
-    if (current && current.claim > identity.claim) {
+    if (grant.replaced || (current && current.claim > identity.claim)) {
       connection.close(CloseCode.Replaced, "replaced by a newer connection");
       return connection;
     }

@@ -1,0 +1,91 @@
+/**
+ * meshsocket on Bun: its own WebSocket server.
+ *
+ * @module
+ */
+import { refuse } from "../src/admission.ts";
+import { invalidArgument } from "../src/error.ts";
+import type { Hub } from "../src/hub.ts";
+import type { ServeOptions, Server } from "../src/serve.ts";
+import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./bun/engine.ts";
+import { type BunSocket, webSocketHandler } from "./bun/socket.ts";
+import { upgrade } from "./bun/upgrade.ts";
+import { type OpenPort, start, type StartRpc } from "./start.ts";
+import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
+
+export type { BunServer, BunWebSocketHandler } from "./bun/engine.ts";
+export { localAddress } from "./local-address.ts";
+export type { UpgradeOptions } from "./upgrade-options.ts";
+
+/** How long requests that are under way may take after the hub is drained. */
+const STOP_TIMEOUT_MS = 2_000;
+
+/** What {@link upgradeHandler} gives: parts for `Bun.serve` or `export default`. */
+export interface UpgradeHandler {
+  /** Answers an upgrade on the path; undefined for any other request. */
+  fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+  /** The `websocket` of `Bun.serve`. */
+  readonly websocket: BunWebSocketHandler<BunSocket>;
+}
+
+/**
+ * Takes WebSocket upgrades for a hub in a server that the application brought.
+ *
+ * `fetch` composes: what it leaves undefined is the application's to answer, and a Response it gives is to be returned.
+ * Throws a TypeError (`invalid_argument`) for bad options.
+ */
+export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeHandler {
+  checkUpgradeOptions(options as UpgradeOptions<never>);
+  return {
+    websocket: webSocketHandler(hub.limits),
+    async fetch(request, server) {
+      if (!isUpgradeFor(request, options.path)) return undefined;
+      return await upgrade(hub, options.session, request, server);
+    },
+  };
+}
+
+/**
+ * Serves a hub's clients, and whatever else `fetch` answers, on one port; resolves once it takes connections.
+ *
+ * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
+ */
+export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
+  return serveBun(hub, options);
+}
+
+function serveBun<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: StartRpc<Data>): Promise<Server> {
+  return start(hub, options, {
+    startRpc,
+    async openPort(hostname, port) {
+      const { Bun } = globalThis as unknown as { Bun?: BunEngine };
+      if (!Bun) throw invalidArgument("meshsocket/bun runs on Bun: import meshsocket/node or meshsocket/deno here");
+      const handler = upgradeHandler(hub, options);
+      const server = Bun.serve({
+        port,
+        hostname,
+        // Bun would cut a quiet stream after 10 seconds.
+        idleTimeout: 0,
+        ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
+        fetch: async (request, server) => (await handler.fetch(request, server)) ?? (await answer(hub, options, request)),
+        websocket: handler.websocket as BunWebSocketHandler<never>,
+      });
+      return { port: server.port ?? port, hostname, stop: () => stop(server) } satisfies OpenPort;
+    },
+  });
+}
+
+async function answer<Data>(hub: Hub<Data>, { fetch }: ServeOptions<Data>, request: Request): Promise<Response> {
+  try {
+    return fetch ? await fetch(request) : refuse(404, "not found");
+  } catch (error) {
+    hub.logger.error("meshsocket: fetch failed", error);
+    return refuse(500, "internal error");
+  }
+}
+
+async function stop(server: BunListener): Promise<void> {
+  const timer = setTimeout(() => void server.stop(true), STOP_TIMEOUT_MS);
+  await server.stop();
+  clearTimeout(timer);
+}

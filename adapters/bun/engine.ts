@@ -1,0 +1,53 @@
+/** What we use of Bun's own types, so that the published ones need no Bun. */
+
+/** Bun's `ServerWebSocket`. */
+export interface BunWebSocket<Data> {
+  readonly data: Data;
+  readonly readyState: number;
+  binaryType?: "nodebuffer" | "arraybuffer" | "uint8array" | "blob";
+  /** Bytes sent; -1 when queued; 0 when dropped. */
+  sendText(data: string): number;
+  sendBinary(data: Uint8Array<ArrayBuffer>): number;
+  getBufferedAmount(): number;
+  cork(callback: () => void): unknown;
+  close(code?: number, reason?: string): void;
+  terminate(): void;
+}
+
+/** The `websocket` of `Bun.serve`. */
+export interface BunWebSocketHandler<Data> {
+  maxPayloadLength: number;
+  backpressureLimit: number;
+  closeOnBackpressureLimit: boolean;
+  idleTimeout: number;
+  sendPings: boolean;
+  perMessageDeflate: boolean;
+  open(ws: BunWebSocket<Data>): void;
+  message(ws: BunWebSocket<Data>, message: string | Uint8Array): void;
+  close(ws: BunWebSocket<Data>, code: number, reason: string): void;
+}
+
+/** The server that Bun gives `fetch` as its second argument. */
+export interface BunServer {
+  upgrade(request: Request, options: { headers: Headers; data: unknown }): boolean;
+  requestIP(request: Request): { address: string } | null;
+}
+
+/** What `Bun.serve` gives. */
+export interface BunListener extends BunServer {
+  readonly port?: number;
+  readonly hostname?: string;
+  stop(closeActiveConnections?: boolean): Promise<void>;
+}
+
+/** What we use of the global `Bun`. */
+export interface BunEngine {
+  serve(options: {
+    port: number;
+    hostname: string;
+    idleTimeout: number;
+    tls?: { cert: string; key: string };
+    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+    websocket: BunWebSocketHandler<never>;
+  }): BunListener;
+}

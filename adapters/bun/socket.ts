@@ -1,0 +1,105 @@
+import type { Admission } from "../../src/admission.ts";
+import { CloseCode } from "../../src/close-code.ts";
+import type { Frame } from "../../src/frame.ts";
+import type { Limits } from "../../src/limits.ts";
+import type { Socket, SocketReceiver } from "../../src/socket.ts";
+import type { BunWebSocket, BunWebSocketHandler } from "./engine.ts";
+
+const OPEN = 1;
+const MAX_UINT32 = 4_294_967_295;
+/** Seconds without a sign of life; Bun pings before they are over. */
+const IDLE_TIMEOUT = 120;
+
+/** A {@link Socket} over Bun's own WebSocket; it is that WebSocket's `data`. */
+export class BunSocket implements Socket {
+  readonly #admission: Admission;
+  #ws: BunWebSocket<BunSocket> | undefined;
+  #receiver: SocketReceiver | undefined;
+  /** Bun may call `close` from within a method of ours; what it said waits until that has returned. */
+  #calling = false;
+
+  constructor(admission: Admission) {
+    this.#admission = admission;
+  }
+
+  get bufferedAmount(): number {
+    return this.#ws?.getBufferedAmount() ?? 0;
+  }
+
+  send(frames: readonly Frame[]): number {
+    const ws = this.#ws;
+    if (!ws || ws.readyState !== OPEN) return 0;
+    const [first] = frames;
+    if (first && frames.length === 1) return sendFrame(ws, first) ? 1 : 0;
+    let taken = 0;
+    ws.cork(() => {
+      while (taken < frames.length && sendFrame(ws, frames[taken] as Frame)) taken++;
+    });
+    return taken;
+  }
+
+  close(code: number, reason: string): void {
+    this.#call((ws) => ws.close(code, reason));
+  }
+
+  terminate(): void {
+    this.#call((ws) => ws.terminate());
+  }
+
+  #call(method: (ws: BunWebSocket<BunSocket>) => void): void {
+    if (!this.#ws) return;
+    this.#calling = true;
+    method(this.#ws);
+    this.#calling = false;
+  }
+
+  opened(ws: BunWebSocket<BunSocket>): void {
+    this.#ws = ws;
+    ws.binaryType = "uint8array";
+    this.#receiver = this.#admission.open(this);
+  }
+
+  message(message: string | Uint8Array): void {
+    this.#receiver?.message(message);
+  }
+
+  closed(code: number, reason: string): void {
+    if (this.#calling) queueMicrotask(() => this.#gone(code, reason));
+    else this.#gone(code, reason);
+  }
+
+  #gone(code: number, reason: string): void {
+    this.#ws = undefined;
+    const fault = code === CloseCode.Abnormal ? faultCode(reason) : undefined;
+    if (fault === undefined) this.#receiver?.closed(code, code === CloseCode.Abnormal ? "" : reason);
+    else this.#receiver?.closed(fault, "");
+  }
+}
+
+/** Whether Bun took the frame; 0 says that it did not. */
+function sendFrame(ws: BunWebSocket<BunSocket>, frame: Frame): boolean {
+  return (frame.binary ? ws.sendBinary(frame.bytes) : ws.sendText(frame.payload as string)) !== 0;
+}
+
+/** The code that Bun closed with when the peer broke a rule, of which it tells the server only in words. */
+function faultCode(reason: string): number | undefined {
+  if (reason === "Received too big message") return CloseCode.MessageTooBig;
+  if (reason === "Received invalid UTF-8") return CloseCode.InvalidPayload;
+  return reason.startsWith("Received ") ? CloseCode.ProtocolError : undefined;
+}
+
+/** The handlers that all sockets of one server share, within a hub's limits. */
+export function webSocketHandler(limits: Readonly<Limits>): BunWebSocketHandler<BunSocket> {
+  return {
+    maxPayloadLength: limits.maxMessageBytes,
+    // The hub keeps the limit; Bun's own lies beyond what the hub can let through.
+    backpressureLimit: Math.min(MAX_UINT32, 2 * (limits.maxBufferedBytes + limits.maxMessageBytes)),
+    closeOnBackpressureLimit: false,
+    idleTimeout: IDLE_TIMEOUT,
+    sendPings: true,
+    perMessageDeflate: false,
+    open: (ws) => ws.data.opened(ws),
+    message: (ws, message) => ws.data.message(message),
+    close: (ws, code, reason) => ws.data.closed(code, reason),
+  };
+}

@@ -1,0 +1,29 @@
+import { type Admission, refuse } from "../../src/admission.ts";
+import type { Hub } from "../../src/hub.ts";
+import type { SessionFactory } from "../../src/session.ts";
+import { extraHeaders } from "../extra-headers.ts";
+import { plainAddress } from "../upgrade-options.ts";
+import type { BunServer } from "./engine.ts";
+import { BunSocket } from "./socket.ts";
+
+/** Decides about an upgrade and makes it; the Response is a refusal, or an empty one that Bun ignores after an upgrade. */
+export async function upgrade<Data>(
+  hub: Hub<Data>,
+  session: SessionFactory<Data>,
+  request: Request,
+  server: BunServer,
+): Promise<Response> {
+  const remoteAddress = plainAddress(server.requestIP(request)?.address);
+  const answer = await hub.admit(request, session, { remoteAddress, signal: request.signal });
+  if (answer instanceof Response) return answer;
+  if (server.upgrade(request, { headers: headersOf(answer), data: new BunSocket(answer) })) return new Response(null);
+  answer.cancel();
+  return refuse(400, "the upgrade failed");
+}
+
+function headersOf(admission: Admission): Headers {
+  const headers = new Headers(extraHeaders(admission));
+  // Left out, Bun would answer with the first subprotocol that was offered.
+  headers.set("sec-websocket-protocol", admission.protocol);
+  return headers;
+}

@@ -1,0 +1,49 @@
+/**
+ * meshsocket on Deno: `serve` is `ws` on `node:http`, as on Node; `upgradeHandler` is for `deno serve` and `Deno.serve`.
+ *
+ * @module
+ */
+import type { Hub } from "../src/hub.ts";
+import type { ServeOptions, Server } from "../src/serve.ts";
+import type { DenoServeInfo } from "./deno/engine.ts";
+import { upgrade } from "./deno/upgrade.ts";
+import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
+import { serveWs } from "./ws/serve.ts";
+
+export type { DenoServeInfo } from "./deno/engine.ts";
+export { localAddress } from "./local-address.ts";
+export type { UpgradeOptions } from "./upgrade-options.ts";
+export { attach } from "./ws/attach.ts";
+
+/** What {@link upgradeHandler} gives. */
+export interface UpgradeHandler {
+  /** Answers an upgrade on the path; undefined for any other request. */
+  fetch(request: Request, info: DenoServeInfo): Promise<Response | undefined>;
+}
+
+/**
+ * Takes WebSocket upgrades for a hub in `deno serve` or `Deno.serve`.
+ *
+ * `fetch` composes: what it leaves undefined is the application's to answer, and a Response it gives is to be returned.
+ * Deno's own server has no size limit (a message is measured when it is there), cannot cut a connection (`terminate`
+ * starts a close and treats the client as gone) and accepts some frames that break the protocol: `serve` has all that.
+ * Throws a TypeError (`invalid_argument`) for bad options.
+ */
+export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeHandler {
+  checkUpgradeOptions(options as UpgradeOptions<never>);
+  return {
+    async fetch(request, info) {
+      if (!isUpgradeFor(request, options.path)) return undefined;
+      return await upgrade(hub, options.session, request, info);
+    },
+  };
+}
+
+/**
+ * Serves a hub's clients, and whatever else `fetch` answers, on one port; resolves once it takes connections.
+ *
+ * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
+ */
+export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
+  return serveWs(hub, options);
+}

@@ -1,0 +1,53 @@
+import type { Admission } from "../../src/admission.ts";
+import { invalidArgument } from "../../src/error.ts";
+import type { Hub } from "../../src/hub.ts";
+import type { SessionFactory } from "../../src/session.ts";
+import { attachWebSocket } from "../../src/whatwg-socket.ts";
+import { extraHeaders } from "../extra-headers.ts";
+import { plainAddress } from "../upgrade-options.ts";
+import type { DenoEngine, DenoServeInfo } from "./engine.ts";
+
+/** Seconds without a sign of life; Deno pings before they are over. */
+const IDLE_TIMEOUT = 120;
+
+/** Decides about an upgrade and makes it; the Response is the 101 or a refusal. */
+export async function upgrade<Data>(
+  hub: Hub<Data>,
+  session: SessionFactory<Data>,
+  request: Request,
+  info: DenoServeInfo | undefined,
+): Promise<Response> {
+  const { Deno } = globalThis as { Deno?: DenoEngine };
+  if (!Deno) throw invalidArgument("meshsocket/deno runs on Deno: import meshsocket/node or meshsocket/bun here");
+  const answer = await hub.admit(copyOf(request), session, {
+    remoteAddress: addressOf(info),
+    signal: request.signal,
+  });
+  return answer instanceof Response ? answer : accept(Deno, request, answer, hub);
+}
+
+function accept<Data>(deno: DenoEngine, request: Request, admission: Admission, hub: Hub<Data>): Response {
+  let upgraded: ReturnType<DenoEngine["upgradeWebSocket"]>;
+  try {
+    upgraded = deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT });
+  } catch (error) {
+    admission.cancel();
+    throw error;
+  }
+  const { socket, response } = upgraded;
+  for (const [name, value] of extraHeaders(admission)) response.headers.append(name, value);
+  // By hand: the option of upgradeWebSocket does not understand offers that are written without a space.
+  if (admission.protocol) response.headers.set("sec-websocket-protocol", admission.protocol);
+  attachWebSocket(socket, admission, hub.limits);
+  return response;
+}
+
+/** The request as the application may keep it: Deno's own cannot be read after the upgrade. */
+function copyOf(request: Request): Request {
+  return new Request(request.url, { headers: request.headers, signal: request.signal });
+}
+
+function addressOf(info: DenoServeInfo | undefined): string {
+  const address = info?.remoteAddr;
+  return address && "hostname" in address ? plainAddress(address.hostname) : "";
+}

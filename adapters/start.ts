@@ -1,0 +1,84 @@
+import { invalidArgument, MeshError } from "../src/error.ts";
+import type { Hub } from "../src/hub.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
+import { checkUpgradeOptions } from "./upgrade-options.ts";
+
+/** Opens a hub's RPC side and joins its cluster; undefined for a hub that has none. It closes itself with the hub. */
+export type StartRpc<Data> = (hub: Hub<Data>, rpc: RpcOptions | undefined) => Promise<RpcListener | undefined>;
+
+/** A public port that was opened. */
+export interface OpenPort {
+  readonly port: number;
+  readonly hostname: string;
+  stop(): Promise<void>;
+}
+
+/** What differs from runtime to runtime in {@link start}. */
+export interface Starter<Data> {
+  openPort(hostname: string, port: number): Promise<OpenPort>;
+  startRpc?: StartRpc<Data> | undefined;
+}
+
+const DEFAULT_PORT = 8080;
+const DEFAULT_HOSTNAME = "0.0.0.0";
+
+/** The order in which a node starts: the RPC side, which joins the cluster, and then the public port. */
+export async function start<Data>(hub: Hub<Data>, options: ServeOptions<Data>, starter: Starter<Data>): Promise<Server> {
+  checkServeOptions(options);
+  const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
+  const rpc = await starter.startRpc?.(hub, options.rpc);
+  let open: OpenPort;
+  try {
+    open = await starter.openPort(hostname, port);
+  } catch (error) {
+    await rpc?.close();
+    throw listenError(error, hostname, port);
+  }
+  hub.onClose(() => open.stop());
+  return {
+    port: open.port,
+    hostname: open.hostname,
+    url: urlOf(open, options.tls !== undefined),
+    rpc,
+    close: () => hub.close(),
+    [Symbol.asyncDispose]: () => hub.close(),
+  };
+}
+
+function checkServeOptions<Data>(options: ServeOptions<Data>): void {
+  checkUpgradeOptions(options as ServeOptions<never>);
+  const { port, hostname, fetch, tls } = options;
+  if (port !== undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
+    throw invalidArgument("port must be an integer from 0 to 65535; 0 takes any free one");
+  }
+  if (hostname !== undefined && (typeof hostname !== "string" || hostname === "")) {
+    throw invalidArgument("hostname must be an address of this machine, such as 0.0.0.0");
+  }
+  if (fetch !== undefined && typeof fetch !== "function") {
+    throw invalidArgument("fetch must be a function from Request to Response");
+  }
+  if (tls !== undefined && (typeof tls?.cert !== "string" || typeof tls.key !== "string")) {
+    throw invalidArgument("tls needs cert and key, both in PEM");
+  }
+}
+
+const NEXT_STEP: Readonly<Record<string, string>> = {
+  EADDRINUSE: "it is in use: stop what listens there, or choose another port (0 takes any free one)",
+  EACCES: "this user may not: choose a port of 1024 or more, or grant the right",
+  EADDRNOTAVAIL: "the hostname is not an address of this machine: use 0.0.0.0 for all of them",
+  ENOTFOUND: "the hostname does not resolve: use 0.0.0.0 for all addresses of this machine",
+};
+
+function listenError(error: unknown, hostname: string, port: number): Error {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (code === "invalid_argument") return error as Error;
+  const nextStep = (typeof code === "string" && NEXT_STEP[code]) || "the cause tells why";
+  return new MeshError("unavailable", `cannot listen on ${hostname} port ${port}: ${nextStep}`, { cause: error });
+}
+
+function urlOf({ hostname, port }: OpenPort, tls: boolean): string {
+  let host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  if (hostname === "0.0.0.0") host = "127.0.0.1";
+  if (hostname === "::") host = "[::1]";
+  return `${tls ? "https" : "http"}://${host}:${port}`;
+}

@@ -1,0 +1,25 @@
+import type { Hub } from "../../src/hub.ts";
+import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../upgrade-options.ts";
+import { addUpgradeRoute, type NodeServer, type UpgradeRoute } from "./upgrade.ts";
+
+/**
+ * Lets a hub take WebSocket upgrades of a `node:http` or `node:https` server that the application brought.
+ *
+ * Upgrades on other paths are left to whoever else listens for them, and answered with 404 if nobody does.
+ * Returns what detaches the hub again; its clients stay. Throws a TypeError (`invalid_argument`) for bad options.
+ */
+export function attach<Data>(hub: Hub<Data>, server: NodeServer, options: UpgradeOptions<Data>): () => void {
+  checkUpgradeOptions(options as UpgradeOptions<never>);
+  return addUpgradeRoute(server, admitRoute(hub, options));
+}
+
+/** The route on which a hub decides. */
+export function admitRoute<Data>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeRoute {
+  return {
+    accepts: (request) => isUpgradeFor(request, options.path),
+    async answer(request, context) {
+      const answer = await hub.admit(request, options.session, context);
+      return answer instanceof Response ? answer : { admission: answer, limits: hub.limits };
+    },
+  };
+}

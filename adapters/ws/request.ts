@@ -1,0 +1,30 @@
+import type { IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+
+/**
+ * A `node:http` request as a web Request, its body streamed.
+ * Throws a TypeError for one that a Request cannot be: a method or a host that is none.
+ */
+export function toRequest(incoming: IncomingMessage, signal?: AbortSignal): Request {
+  const { method = "GET", rawHeaders } = incoming;
+  const headers = new Headers();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    headers.append(rawHeaders[index] ?? "", rawHeaders[index + 1] ?? "");
+  }
+  const init: RequestInit & { duplex?: "half" } = { method, headers };
+  if (signal) init.signal = signal;
+  if (method !== "GET" && method !== "HEAD") {
+    init.body = Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    init.duplex = "half";
+  }
+  return new Request(urlOf(incoming), init);
+}
+
+function urlOf({ url = "/", headers, socket }: IncomingMessage): string {
+  if (!url.startsWith("/")) return new URL(url).href;
+  const host = headers.host ?? "localhost";
+  // The host must not reach into the path: whoever checks the path would check another one.
+  if (/[/?#@\\\s]/.test(host)) throw new TypeError("the Host header is not a host");
+  const scheme = "encrypted" in socket && socket.encrypted ? "https" : "http";
+  return new URL(`${scheme}://${host}${url}`).href;
+}

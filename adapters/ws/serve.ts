@@ -1,0 +1,102 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { refuse } from "../../src/admission.ts";
+import { invalidArgument } from "../../src/error.ts";
+import type { Hub } from "../../src/hub.ts";
+import type { ServeOptions, Server } from "../../src/serve.ts";
+import { type OpenPort, start, type StartRpc } from "../start.ts";
+import { isUpgradeFor } from "../upgrade-options.ts";
+import { admitRoute } from "./attach.ts";
+import { toRequest } from "./request.ts";
+import { respond } from "./respond.ts";
+import { addUpgradeRoute, type NodeServer } from "./upgrade.ts";
+
+/** A client that stalls in the middle of its headers is cut after this time. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const CHECK_INTERVAL_MS = 2_000;
+/** How long requests that are under way may take after the hub is drained. */
+const STOP_TIMEOUT_MS = 2_000;
+
+type Fetch = (request: Request) => Promise<Response>;
+
+/** `serve` on `node:http` with `ws`: what Node and Deno share. */
+export function serveWs<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: StartRpc<Data>): Promise<Server> {
+  return start(hub, options, {
+    startRpc,
+    async openPort(hostname, port) {
+      const fetch = fetchOf(hub, options);
+      const server = createServer(fetch, options);
+      const admit = admitRoute(hub, options);
+      addUpgradeRoute(server, {
+        accepts: () => true,
+        async answer(request, context, incoming) {
+          if (isUpgradeFor(request, options.path)) return await admit.answer(request, context, incoming);
+          return await fetch(request);
+        },
+      });
+      return await listen(server, hostname, port);
+    },
+  });
+}
+
+/** The application's `fetch`, which now never rejects. */
+function fetchOf<Data>(hub: Hub<Data>, options: ServeOptions<Data>): Fetch {
+  return async (request) => {
+    try {
+      return options.fetch ? await options.fetch(request) : refuse(404, "not found");
+    } catch (error) {
+      hub.logger.error("meshsocket: fetch failed", error);
+      return refuse(500, "internal error");
+    }
+  };
+}
+
+function createServer<Data>(fetch: Fetch, { tls }: ServeOptions<Data>): NodeServer {
+  const options = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS };
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    void handle(fetch, incoming, outgoing);
+  };
+  if (!tls) return createHttpServer(options, onRequest);
+  try {
+    return createHttpsServer({ ...options, cert: tls.cert, key: tls.key }, onRequest);
+  } catch (error) {
+    throw Object.assign(invalidArgument("tls.cert and tls.key are not a certificate and its key in PEM"), { cause: error });
+  }
+}
+
+async function handle(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  outgoing.once("close", () => {
+    if (!outgoing.writableFinished) gone.abort();
+  });
+  let request: Request;
+  try {
+    request = toRequest(incoming, gone.signal);
+  } catch {
+    await respond(refuse(400, "this is not a valid request"), outgoing);
+    return;
+  }
+  await respond(await fetch(request), outgoing);
+}
+
+async function listen(server: NodeServer, hostname: string, port: number): Promise<OpenPort> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host: hostname }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  return { port: address.port, hostname, stop: () => stop(server) };
+}
+
+async function stop(server: NodeServer): Promise<void> {
+  const timer = setTimeout(() => server.closeAllConnections(), STOP_TIMEOUT_MS);
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+  clearTimeout(timer);
+}

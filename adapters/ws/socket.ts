@@ -1,0 +1,101 @@
+import type { Duplex } from "node:stream";
+import { WebSocket } from "ws";
+import type { Admission } from "../../src/admission.ts";
+import { CloseCode } from "../../src/close-code.ts";
+import type { Frame } from "../../src/frame.ts";
+import type { Socket, SocketReceiver } from "../../src/socket.ts";
+import { concat } from "./concat.ts";
+
+/** Of each `ws` socket its {@link WsSocket}, so that all sockets share the same listeners. */
+const sockets = new WeakMap<WebSocket, WsSocket>();
+
+/**
+ * A {@link Socket} over `ws`.
+ *
+ * `ws` reads, answers pings and closes; messages are written past it, straight to the net socket, already framed.
+ * Both write to the same stream, so order holds.
+ */
+export class WsSocket implements Socket {
+  readonly #ws: WebSocket;
+  readonly #stream: Duplex;
+  #receiver: SocketReceiver | undefined;
+  /** The code of the close frame that `ws` sent by itself when the peer broke a rule. */
+  #faultCode: number | undefined;
+
+  private constructor(ws: WebSocket, stream: Duplex) {
+    this.#ws = ws;
+    this.#stream = stream;
+  }
+
+  /** Joins the hub with a connection whose 101 was just written to `stream`. */
+  static open(ws: WebSocket, stream: Duplex, admission: Admission): void {
+    const socket = new WsSocket(ws, stream);
+    sockets.set(ws, socket);
+    ws.on("message", onMessage);
+    ws.on("close", onClose);
+    ws.on("error", onError);
+    socket.#receiver = admission.open(socket);
+  }
+
+  get bufferedAmount(): number {
+    return this.#stream.writableLength;
+  }
+
+  send(frames: readonly Frame[]): number {
+    const [first] = frames;
+    if (!first || this.#ws.readyState !== WebSocket.OPEN || !this.#stream.writable) return 0;
+    this.#stream.write(frames.length === 1 ? first.wire : concat(frames));
+    return frames.length;
+  }
+
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason);
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  pause(): void {
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#ws.resume();
+  }
+
+  message(data: Buffer, isBinary: boolean): void {
+    // A copy of its own: the buffer is a window on what else the socket read.
+    this.#receiver?.message(isBinary ? new Uint8Array(data) : data.toString());
+  }
+
+  failed(error: Error): void {
+    this.#faultCode = faultCode(error);
+  }
+
+  closed(code: number, reason: string): void {
+    this.#receiver?.closed(code === CloseCode.Abnormal ? (this.#faultCode ?? code) : code, reason);
+  }
+}
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  sockets.get(this)?.message(data as Buffer, isBinary);
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  sockets.get(this)?.closed(code, reason.toString());
+}
+
+function onError(this: WebSocket, error: Error): void {
+  sockets.get(this)?.failed(error);
+}
+
+/** The close code that `ws` answers a peer's fault with; undefined for an error that is not the peer's fault. */
+function faultCode(error: Error): number | undefined {
+  const { code } = error as { code?: unknown };
+  if (typeof code !== "string" || !code.startsWith("WS_ERR_")) return undefined;
+  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return CloseCode.MessageTooBig;
+  if (code === "WS_ERR_INVALID_UTF8") return CloseCode.InvalidPayload;
+  if (code.startsWith("WS_ERR_TOO_MANY_")) return CloseCode.PolicyViolation;
+  return CloseCode.ProtocolError;
+}
