@@ -67,7 +67,9 @@ export class MemoryStorage implements Storage {
   async renew(holder: Holder, ttlMs: number): Promise<Renewal> {
     const lapsed = !this.#lives(holder.life);
     for (const lease of this.#leases.values()) {
-      if (lease.host === holder.host && lease.life !== holder.life) this.#leases.delete(lease.life);
+      if (lease.host !== holder.host || lease.life === holder.life) continue;
+      this.#leases.delete(lease.life);
+      this.#remove(lease);
     }
     this.#leases.set(holder.life, { host: holder.host, life: holder.life, endsAtMs: this.#now() + ttlMs });
     return { lapsed, living: await this.living(), generation: this.#generation };

@@ -1,0 +1,118 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import process from "node:process";
+import { REDIS_SCRIPTS } from "../../src/storage/redis-scripts.ts";
+import { serveRedisEndpoint, type ServeOptions } from "../../tools/redis-endpoint.ts";
+import { connectRedis } from "../../tools/redis-tcp.ts";
+
+/** A real redis-server of this test alone, with the HTTP endpoint in front. */
+export interface TestRedis {
+  /** Of the endpoint, with {@link token}: what a RedisStorage takes. */
+  readonly url: string;
+  readonly token: string;
+  /** Of redis-server itself. */
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** Every command that came over HTTP, in order; empty it at will. */
+  readonly commands: string[][];
+  /** How many commands of each name are in `commands`; a script of RedisStorage counts under its own name ("renew", "set", …). */
+  counts(): Record<string, number>;
+  /** Forgets everything, as a store that was wiped does. */
+  flush(): Promise<void>;
+  /** Sends a command to redis-server itself, uncounted. */
+  command(...args: string[]): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+const TOKEN = "test-token";
+
+/** Starts one. `through` stands in front of the endpoint and may delay, drop or break answers. Rejects with one clear line if there is no redis-server. */
+export async function startRedis(options: Pick<ServeOptions, "through"> = {}): Promise<TestRedis> {
+  const { child, port } = await startServer();
+  const commands: string[][] = [];
+  const redis = await connectRedis({ socket: { host: "127.0.0.1", port } });
+  const endpoint = await serveRedisEndpoint({
+    ...options,
+    socket: { host: "127.0.0.1", port },
+    token: TOKEN,
+    onCommand: (args) => commands.push(args),
+  });
+  const command = async (...args: string[]): Promise<unknown> => (await redis.pipeline([args]))[0];
+  return {
+    url: endpoint.url,
+    token: TOKEN,
+    port,
+    process: child,
+    commands,
+    counts: () => count(commands),
+    async flush() {
+      await command("FLUSHALL");
+    },
+    command,
+    async stop() {
+      await endpoint.close();
+      await redis.close();
+      await end(child);
+    },
+  };
+}
+
+/** The name of a command: of the script, where it runs one of ours. */
+export function commandName(args: readonly string[]): string {
+  const name = (args[0] ?? "").toLowerCase();
+  if (name === "evalsha") return SCRIPT_OF_SHA.get(args[1] ?? "") ?? name;
+  if (name === "eval") return SCRIPT_OF_SHA.get(sha1(args[1] ?? "")) ?? name;
+  return name;
+}
+
+function sha1(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
+}
+
+const SCRIPT_OF_SHA: ReadonlyMap<string, string> = new Map(
+  Object.entries(REDIS_SCRIPTS).map(([name, text]) => [sha1(text), name]),
+);
+
+function count(commands: readonly string[][]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const args of commands) counts[commandName(args)] = (counts[commandName(args)] ?? 0) + 1;
+  return counts;
+}
+
+async function startServer(): Promise<{ child: ChildProcess; port: number }> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    const child = await startOn(port);
+    if (child !== undefined) return { child, port };
+  }
+  throw new Error("redis-server found no free port in 20 attempts");
+}
+
+/** Undefined if the port is taken. */
+function startOn(port: number): Promise<ChildProcess | undefined> {
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"];
+  const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout.on("data", (chunk: Uint8Array) => {
+      output += new TextDecoder().decode(chunk);
+      if (output.includes("Ready to accept connections")) resolve(child);
+    });
+    child.once("error", (error) => reject(new Error(`these tests need a redis-server on the PATH: ${error.message}`)));
+    child.once("exit", (code) => {
+      process.off("exit", kill);
+      if (/in use/i.test(output)) resolve(undefined);
+      else reject(new Error(`redis-server ended with ${code ?? "a signal"}: ${output.trim().slice(-400)}`));
+    });
+  });
+}
+
+function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => {
+    child.once("exit", () => resolve());
+    child.kill("SIGKILL");
+  });
+}
