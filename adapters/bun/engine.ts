@@ -1,4 +1,6 @@
-/** What we use of Bun's own types, so that the published ones need no Bun. */
+import type { BunSocket } from "./socket.ts";
+
+/** What we use of Bun's own types, so that the published ones need no Bun. `test/types/bun.ts` holds them against Bun's. */
 
 /** Bun's `ServerWebSocket`. */
 export interface BunWebSocket<Data> {
@@ -29,7 +31,7 @@ export interface BunWebSocketHandler<Data> {
 
 /** The server that Bun gives `fetch` as its second argument. */
 export interface BunServer {
-  upgrade(request: Request, options: { headers: Headers; data: unknown }): boolean;
+  upgrade(request: Request, options: { headers: Headers; data: BunSocket }): boolean;
   requestIP(request: Request): { address: string } | null;
 }
 
@@ -48,6 +50,6 @@ export interface BunEngine {
     idleTimeout: number;
     tls?: { cert: string; key: string };
     fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-    websocket: BunWebSocketHandler<never>;
+    websocket: BunWebSocketHandler<BunSocket>;
   }): BunListener;
 }
