@@ -8,12 +8,13 @@ import { invalidArgument } from "../src/error.ts";
 import type { Hub } from "../src/hub.ts";
 import type { ServeOptions, Server } from "../src/serve.ts";
 import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./bun/engine.ts";
-import { type BunSocket, webSocketHandler } from "./bun/socket.ts";
+import { type BunSocket, websocket } from "./bun/socket.ts";
 import { upgrade } from "./bun/upgrade.ts";
 import { type OpenPort, start, type StartRpc } from "./start.ts";
 import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
 
 export type { BunServer, BunWebSocketHandler } from "./bun/engine.ts";
+export { websocket } from "./bun/socket.ts";
 export { localAddress } from "./local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 
@@ -37,10 +38,10 @@ export interface UpgradeHandler {
 export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeHandler {
   checkUpgradeOptions(options as UpgradeOptions<never>);
   return {
-    websocket: webSocketHandler(hub.limits),
+    websocket: websocket(hub),
     async fetch(request, server) {
       if (!isUpgradeFor(request, options.path)) return undefined;
-      return await upgrade(hub, options.session, request, server);
+      return await upgrade(request, server, (upgrading, context) => hub.admit(upgrading, options.session, context));
     },
   };
 }

@@ -14,6 +14,8 @@ export type { DenoServeInfo } from "./deno/engine.ts";
 export { localAddress } from "./local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 export { attach } from "./ws/attach.ts";
+export { attachApp, type FetchApp } from "./ws/attach-app.ts";
+export type { UpgradeServer } from "./ws/upgrade.ts";
 
 /** What {@link upgradeHandler} gives. */
 export interface UpgradeHandler {
@@ -34,7 +36,7 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
   return {
     async fetch(request, info) {
       if (!isUpgradeFor(request, options.path)) return undefined;
-      return await upgrade(hub, options.session, request, info);
+      return await upgrade(request, info, hub.limits, (copy, context) => hub.admit(copy, options.session, context));
     },
   };
 }

@@ -1,6 +1,7 @@
-import { invalidArgument, MeshError } from "../src/error.ts";
+import { invalidArgument } from "../src/error.ts";
 import type { Hub } from "../src/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
+import { listenError } from "./listen-error.ts";
 import { checkUpgradeOptions } from "./upgrade-options.ts";
 
 /** Opens a hub's RPC side and joins its cluster; undefined for a hub that has none. It closes itself with the hub. */
@@ -60,20 +61,6 @@ function checkServeOptions<Data>(options: ServeOptions<Data>): void {
   if (tls !== undefined && (typeof tls?.cert !== "string" || typeof tls.key !== "string")) {
     throw invalidArgument("tls needs cert and key, both in PEM");
   }
-}
-
-const NEXT_STEP: Readonly<Record<string, string>> = {
-  EADDRINUSE: "it is in use: stop what listens there, or choose another port (0 takes any free one)",
-  EACCES: "this user may not: choose a port of 1024 or more, or grant the right",
-  EADDRNOTAVAIL: "the hostname is not an address of this machine: use 0.0.0.0 for all of them",
-  ENOTFOUND: "the hostname does not resolve: use 0.0.0.0 for all addresses of this machine",
-};
-
-function listenError(error: unknown, hostname: string, port: number): Error {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (code === "invalid_argument") return error as Error;
-  const nextStep = (typeof code === "string" && NEXT_STEP[code]) || "the cause tells why";
-  return new MeshError("unavailable", `cannot listen on ${hostname} port ${port}: ${nextStep}`, { cause: error });
 }
 
 function urlOf({ hostname, port }: OpenPort, tls: boolean): string {

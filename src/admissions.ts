@@ -16,13 +16,12 @@ import type { Logger } from "./logger.ts";
 import { randomId } from "./random-id.ts";
 import type { Session, SessionFactory } from "./session.ts";
 import type { Socket } from "./socket.ts";
-import type { Entry } from "./storage/storage.ts";
 
 /** A granted claim on an id. */
 export interface Grant {
   readonly claim: bigint;
-  /** Who has to give the id up. */
-  readonly previous?: Entry | undefined;
+  /** Whether a newer claim was made before this one's connection stood. */
+  readonly replaced?: boolean;
 }
 
 /** What {@link Admissions} asks of its hub. */
@@ -32,7 +31,8 @@ export interface AdmissionHost<Data> {
   readonly status: HubStatus;
   readonly size: number;
   claimId(id: string, signal: AbortSignal | undefined): Promise<Grant>;
-  releaseId(id: string, claim: bigint): void;
+  /** The granted claim gets no connection. */
+  giveUp(id: string, grant: Grant): void;
   join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data>;
 }
 
@@ -86,16 +86,18 @@ export class Admissions<Data> {
     } catch (error) {
       return refuse(400, (error as Error).message);
     }
+    // Before the claim: headers that cannot be sent must not leave it behind.
+    const headers = new Headers(session.headers);
     const grant = await this.#host.claimId(id, context.signal);
     const { url } = request;
     const { remoteAddress } = context;
     const identity: Identity<Data> = { id, claim: grant.claim, session, url, remoteAddress, protocol };
-    if (!this.#closing && !context.signal?.aborted) return this.#admission(identity, grant);
-    this.#host.releaseId(id, grant.claim);
+    if (!this.#closing && !context.signal?.aborted) return this.#admission(identity, headers, grant);
+    this.#host.giveUp(id, grant);
     return refuse(503, "this node is closing", { "retry-after": "1" });
   }
 
-  #admission(identity: Identity<Data>, grant: Grant): Admission {
+  #admission(identity: Identity<Data>, headers: Headers, grant: Grant): Admission {
     let pending = true;
     const settle = (): boolean => {
       const first = pending;
@@ -106,7 +108,7 @@ export class Admissions<Data> {
     return {
       id: identity.id,
       protocol: identity.protocol,
-      headers: new Headers(identity.session.headers),
+      headers,
       open: (socket) => {
         if (!settle()) throw new MeshError("internal", "an admission was settled twice");
         const connection = this.#host.join(socket, identity, grant);
@@ -114,7 +116,7 @@ export class Admissions<Data> {
         return connection;
       },
       cancel: () => {
-        if (settle()) this.#host.releaseId(identity.id, identity.claim);
+        if (settle()) this.#host.giveUp(identity.id, grant);
       },
     };
   }

@@ -281,8 +281,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   /** The engine says that the connection is gone. */
   closed(code: number, reason: string): void {
     if (this.#ended) return;
-    // Whoever closed first named the code; an engine that was cut shows only 1006.
-    this.#ended = this.#closeSent && code === CloseCode.Abnormal ? this.#closeSent : { code, reason };
+    // Who closed first named code and reason; what the peer echoes of them differs from client to client.
+    this.#ended = this.#closeSent ?? { code, reason };
     this.#dropQueue();
     this.#leave();
     this.#gone?.resolve();

@@ -1,7 +1,7 @@
 import type { Admission } from "../../src/admission.ts";
 import { CloseCode } from "../../src/close-code.ts";
 import type { Frame } from "../../src/frame.ts";
-import type { Limits } from "../../src/limits.ts";
+import type { Hub } from "../../src/hub.ts";
 import type { Socket, SocketReceiver } from "../../src/socket.ts";
 import type { BunWebSocket, BunWebSocketHandler } from "./engine.ts";
 
@@ -88,8 +88,9 @@ function faultCode(reason: string): number | undefined {
   return reason.startsWith("Received ") ? CloseCode.ProtocolError : undefined;
 }
 
-/** The handlers that all sockets of one server share, within a hub's limits. */
-export function webSocketHandler(limits: Readonly<Limits>): BunWebSocketHandler<BunSocket> {
+/** The `websocket` of `Bun.serve` for a hub: the handlers that all its sockets share, within its limits. */
+export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<BunSocket> {
+  const { limits } = hub;
   return {
     maxPayloadLength: limits.maxMessageBytes,
     // The hub keeps the limit; Bun's own lies beyond what the hub can let through.

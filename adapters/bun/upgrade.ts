@@ -1,20 +1,16 @@
-import { type Admission, refuse } from "../../src/admission.ts";
-import type { Hub } from "../../src/hub.ts";
-import type { SessionFactory } from "../../src/session.ts";
+import { type Admission, refuse, type UpgradeContext } from "../../src/admission.ts";
 import { extraHeaders } from "../extra-headers.ts";
 import { plainAddress } from "../upgrade-options.ts";
 import type { BunServer } from "./engine.ts";
 import { BunSocket } from "./socket.ts";
 
-/** Decides about an upgrade and makes it; the Response is a refusal, or an empty one that Bun ignores after an upgrade. */
-export async function upgrade<Data>(
-  hub: Hub<Data>,
-  session: SessionFactory<Data>,
-  request: Request,
-  server: BunServer,
-): Promise<Response> {
+/** Decides about an upgrade: a refusal, or what it may become. */
+export type Admit = (request: Request, context: UpgradeContext) => Promise<Response | Admission>;
+
+/** Makes an upgrade that is let in; the Response is a refusal, or an empty one that Bun ignores after an upgrade. */
+export async function upgrade(request: Request, server: BunServer, admit: Admit): Promise<Response> {
   const remoteAddress = plainAddress(server.requestIP(request)?.address);
-  const answer = await hub.admit(request, session, { remoteAddress, signal: request.signal });
+  const answer = await admit(request, { remoteAddress, signal: request.signal });
   if (answer instanceof Response) return answer;
   if (server.upgrade(request, { headers: headersOf(answer), data: new BunSocket(answer) })) return new Response(null);
   answer.cancel();

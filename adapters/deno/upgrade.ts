@@ -1,7 +1,6 @@
-import type { Admission } from "../../src/admission.ts";
+import type { Admission, UpgradeContext } from "../../src/admission.ts";
 import { invalidArgument } from "../../src/error.ts";
-import type { Hub } from "../../src/hub.ts";
-import type { SessionFactory } from "../../src/session.ts";
+import type { Limits } from "../../src/limits.ts";
 import { attachWebSocket } from "../../src/whatwg-socket.ts";
 import { extraHeaders } from "../extra-headers.ts";
 import { plainAddress } from "../upgrade-options.ts";
@@ -10,23 +9,21 @@ import type { DenoEngine, DenoServeInfo } from "./engine.ts";
 /** Seconds without a sign of life; Deno pings before they are over. */
 const IDLE_TIMEOUT = 120;
 
-/** Decides about an upgrade and makes it; the Response is the 101 or a refusal. */
-export async function upgrade<Data>(
-  hub: Hub<Data>,
-  session: SessionFactory<Data>,
+/** Makes an upgrade that is let in; the Response is the 101 or a refusal. */
+export async function upgrade(
   request: Request,
   info: DenoServeInfo | undefined,
+  limits: Readonly<Limits>,
+  admit: (request: Request, context: UpgradeContext) => Promise<Response | Admission>,
 ): Promise<Response> {
   const { Deno } = globalThis as { Deno?: DenoEngine };
   if (!Deno) throw invalidArgument("meshsocket/deno runs on Deno: import meshsocket/node or meshsocket/bun here");
-  const answer = await hub.admit(copyOf(request), session, {
-    remoteAddress: addressOf(info),
-    signal: request.signal,
-  });
-  return answer instanceof Response ? answer : accept(Deno, request, answer, hub);
+  const { signal } = request;
+  const answer = await admit(copyOf(request), { remoteAddress: addressOf(info), signal });
+  return answer instanceof Response ? answer : accept(Deno, request, answer, limits);
 }
 
-function accept<Data>(deno: DenoEngine, request: Request, admission: Admission, hub: Hub<Data>): Response {
+function accept(deno: DenoEngine, request: Request, admission: Admission, limits: Readonly<Limits>): Response {
   let upgraded: ReturnType<DenoEngine["upgradeWebSocket"]>;
   try {
     upgraded = deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT });
@@ -38,12 +35,12 @@ function accept<Data>(deno: DenoEngine, request: Request, admission: Admission, 
   for (const [name, value] of extraHeaders(admission)) response.headers.append(name, value);
   // By hand: the option of upgradeWebSocket does not understand offers that are written without a space.
   if (admission.protocol) response.headers.set("sec-websocket-protocol", admission.protocol);
-  attachWebSocket(socket, admission, hub.limits);
+  attachWebSocket(socket, admission, limits);
   return response;
 }
 
 /** The request as the application may keep it: Deno's own cannot be read after the upgrade. */
-function copyOf(request: Request): Request {
+export function copyOf(request: Request): Request {
   return new Request(request.url, { headers: request.headers, signal: request.signal });
 }
 

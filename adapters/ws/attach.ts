@@ -1,6 +1,6 @@
 import type { Hub } from "../../src/hub.ts";
 import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../upgrade-options.ts";
-import { addUpgradeRoute, type NodeServer, type UpgradeRoute } from "./upgrade.ts";
+import { addUpgradeRoute, type UpgradeServer, type UpgradeRoute } from "./upgrade.ts";
 
 /**
  * Lets a hub take WebSocket upgrades of a `node:http` or `node:https` server that the application brought.
@@ -8,7 +8,7 @@ import { addUpgradeRoute, type NodeServer, type UpgradeRoute } from "./upgrade.t
  * Upgrades on other paths are left to whoever else listens for them, and answered with 404 if nobody does.
  * Returns what detaches the hub again; its clients stay. Throws a TypeError (`invalid_argument`) for bad options.
  */
-export function attach<Data>(hub: Hub<Data>, server: NodeServer, options: UpgradeOptions<Data>): () => void {
+export function attach<Data>(hub: Hub<Data>, server: UpgradeServer, options: UpgradeOptions<Data>): () => void {
   checkUpgradeOptions(options as UpgradeOptions<never>);
   return addUpgradeRoute(server, admitRoute(hub, options));
 }

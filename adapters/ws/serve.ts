@@ -10,7 +10,7 @@ import { isUpgradeFor } from "../upgrade-options.ts";
 import { admitRoute } from "./attach.ts";
 import { toRequest } from "./request.ts";
 import { respond } from "./respond.ts";
-import { addUpgradeRoute, type NodeServer } from "./upgrade.ts";
+import { addUpgradeRoute } from "./upgrade.ts";
 
 /** A client that stalls in the middle of its headers is cut after this time. */
 const HEADERS_TIMEOUT_MS = 15_000;
@@ -18,6 +18,7 @@ const CHECK_INTERVAL_MS = 2_000;
 /** How long requests that are under way may take after the hub is drained. */
 const STOP_TIMEOUT_MS = 2_000;
 
+type NodeServer = ReturnType<typeof createHttpServer> | ReturnType<typeof createHttpsServer>;
 type Fetch = (request: Request) => Promise<Response>;
 
 /** `serve` on `node:http` with `ws`: what Node and Deno share. */

@@ -1,5 +1,4 @@
-import type { IncomingMessage, Server as HttpServer } from "node:http";
-import type { Server as HttpsServer } from "node:https";
+import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -7,18 +6,19 @@ import { type Admission, refuse, type UpgradeContext } from "../../src/admission
 import type { Limits } from "../../src/limits.ts";
 import { extraHeaders } from "../extra-headers.ts";
 import { plainAddress } from "../upgrade-options.ts";
+import type { Admitted } from "../upgrade-slot.ts";
 import { PendingUpgrade } from "./pending-upgrade.ts";
 import { toRequest } from "./request.ts";
 import { respondToUpgrade } from "./respond.ts";
 import { WsSocket } from "./socket.ts";
 
-/** A server of `node:http` or `node:https`. */
-export type NodeServer = HttpServer | HttpsServer;
+type OnUpgrade = (this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer) => void;
 
-/** An upgrade that a hub let in, with the limits of that hub. */
-export interface Admitted {
-  readonly admission: Admission;
-  readonly limits: Readonly<Limits>;
+/** A server of `node:http` or `node:https`: what takes its upgrade requests. */
+export interface UpgradeServer {
+  on(event: "upgrade", listener: OnUpgrade): unknown;
+  off(event: "upgrade", listener: OnUpgrade): unknown;
+  listenerCount(event: "upgrade"): number;
 }
 
 /** Who answers a server's upgrade requests. */
@@ -30,10 +30,10 @@ export interface UpgradeRoute {
 }
 
 /** The routes of each server, in the order they were added, behind one listener. */
-const routesOf = new WeakMap<NodeServer, Set<UpgradeRoute>>();
+const routesOf = new WeakMap<UpgradeServer, Set<UpgradeRoute>>();
 
 /** Answers a server's upgrade requests from now on; returns what ends that. */
-export function addUpgradeRoute(server: NodeServer, route: UpgradeRoute): () => void {
+export function addUpgradeRoute(server: UpgradeServer, route: UpgradeRoute): () => void {
   const routes = routesOf.get(server) ?? new Set();
   if (routes.size === 0) {
     routesOf.set(server, routes);
@@ -45,7 +45,7 @@ export function addUpgradeRoute(server: NodeServer, route: UpgradeRoute): () => 
   };
 }
 
-function onUpgrade(this: NodeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer): void {
+function onUpgrade(this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer): void {
   // Without a listener one RST would end the process.
   stream.on("error", ignore);
   let request: Request;

@@ -1,0 +1,116 @@
+/**
+ * meshsocket in a Hono app, on Bun, Deno and Node.
+ *
+ * @module
+ */
+import type { Context, Env, Handler, Input } from "hono";
+import type { Admission, UpgradeContext } from "../src/admission.ts";
+import { invalidArgument, MeshError } from "../src/error.ts";
+import type { Hub } from "../src/hub.ts";
+import type { Session, UpgradeInfo } from "../src/session.ts";
+import type { BunServer } from "./bun/engine.ts";
+import { upgrade as upgradeBun } from "./bun/upgrade.ts";
+import type { DenoServeInfo } from "./deno/engine.ts";
+import { copyOf, upgrade as upgradeDeno } from "./deno/upgrade.ts";
+import { isUpgradeFor } from "./upgrade-options.ts";
+import { UPGRADE_SLOT, type UpgradeSlot } from "./upgrade-slot.ts";
+
+export { websocket } from "./bun/socket.ts";
+
+/** Decides, with what middleware left in the context, whether a request becomes a client; a Response refuses it. */
+export type ContextSessionFactory<Data, E extends Env, Path extends string, I extends Input> = (
+  c: Context<E, Path, I>,
+  info: UpgradeInfo,
+) => Session<Data> | Response | Promise<Session<Data> | Response>;
+
+/**
+ * A Hono handler that makes an upgrade request a client of the hub: `app.get("/ws", auth, upgrade(hub, (c) => ({ … })))`.
+ *
+ * Middleware runs before it, and headers that it set go into the 101. Other requests go on to the next handler.
+ * An `HTTPException` that the session throws refuses the upgrade with its own response.
+ * The app's `fetch` is served as ever, with one addition on Bun and one on Node:
+ *
+ * - Bun: `export default { fetch: app.fetch, websocket: websocket(hub) }`, with {@link websocket};
+ * - Deno: nothing, `Deno.serve(app.fetch)` or `export default app` will do;
+ * - Node: `attachApp(app, server)` from `meshsocket/node`, where `server` is what `@hono/node-server` made.
+ *
+ * Throws a TypeError (`invalid_argument`) when `session` is no function.
+ */
+export function upgrade<
+  Data = unknown,
+  E extends Env = Env,
+  Path extends string = string,
+  I extends Input = Record<string, unknown>,
+>(hub: Hub<Data>, session: ContextSessionFactory<Data, E, Path, I>): Handler<E, Path, I, Promise<Response>> {
+  if (typeof session !== "function") {
+    throw invalidArgument("session must be a function that takes a Hono context and returns a session or a Response");
+  }
+  return async (c, next) => {
+    if (isUpgradeFor(c.req.raw, undefined)) return await answer(hub, c, session);
+    await next();
+    return c.res;
+  };
+}
+
+async function answer<Data, E extends Env, Path extends string, I extends Input>(
+  hub: Hub<Data>,
+  c: Context<E, Path, I>,
+  session: ContextSessionFactory<Data, E, Path, I>,
+): Promise<Response> {
+  const admit = async (request: Request, context: UpgradeContext): Promise<Response | Admission> => {
+    const admission = await hub.admit(request, (_, info) => callSession(session, c, info), context);
+    if (admission instanceof Response) return admission;
+    for (const [name, value] of c.body(null).headers) admission.headers.append(name, value);
+    return admission;
+  };
+  const request = c.req.raw;
+  const env: unknown = c.env;
+  const slot = slotOf(env);
+  if (slot) return fillSlot(slot, hub, await admit(request, slot.context));
+  const server = bunServerOf(env);
+  if (server) return await upgradeBun(request, server, admit);
+  if (!("Deno" in globalThis)) {
+    throw new MeshError("failed_precondition", NOT_SET_UP);
+  }
+  // Deno's own request cannot be read after the upgrade.
+  c.req.raw = copyOf(request);
+  const response = await upgradeDeno(request, env as DenoServeInfo | undefined, hub.limits, admit);
+  // Hono would merge a 101 into the response that middleware began, and a copy of a 101 cannot be made.
+  c.res = undefined;
+  c.res = response;
+  return response;
+}
+
+const NOT_SET_UP = "the upgrade did not reach the app with its socket: on Node call attachApp(app, server) of " +
+  "meshsocket/node, on Bun serve the app with Bun.serve or export default";
+
+async function callSession<Data, E extends Env, Path extends string, I extends Input>(
+  session: ContextSessionFactory<Data, E, Path, I>,
+  c: Context<E, Path, I>,
+  info: UpgradeInfo,
+): Promise<Session<Data> | Response> {
+  try {
+    return await session(c, info);
+  } catch (error) {
+    const exception = error as { getResponse?: () => Response } | null;
+    if (typeof exception?.getResponse === "function") return exception.getResponse();
+    throw error;
+  }
+}
+
+function slotOf(env: unknown): UpgradeSlot | undefined {
+  return (env as { [UPGRADE_SLOT]?: UpgradeSlot } | undefined)?.[UPGRADE_SLOT];
+}
+
+function fillSlot<Data>(slot: UpgradeSlot, hub: Hub<Data>, answered: Response | Admission): Response {
+  if (answered instanceof Response) return answered;
+  slot.admitted = { admission: answered, limits: hub.limits };
+  return new Response(null);
+}
+
+/** Hono has Bun's server as its `env`, or as `env.server`. */
+function bunServerOf(env: unknown): BunServer | undefined {
+  const outer = env as (Partial<BunServer> & { server?: BunServer }) | undefined;
+  const server = outer?.server ?? outer;
+  return typeof server?.upgrade === "function" ? (server as BunServer) : undefined;
+}

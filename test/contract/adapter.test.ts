@@ -1,0 +1,4 @@
+import { adapterContract } from "../contract/adapter.ts";
+import { ways } from "../kit/servers.ts";
+
+for (const way of ways) adapterContract(way);
