@@ -24,7 +24,11 @@ const DEFAULT_PORT = 8080;
 const DEFAULT_HOSTNAME = "0.0.0.0";
 
 /** The order in which a node starts: the RPC side, which joins the cluster, and then the public port. */
-export async function start<Data>(hub: Hub<Data>, options: ServeOptions<Data>, starter: Starter<Data>): Promise<Server> {
+export async function start<Data>(
+  hub: Hub<Data>,
+  options: ServeOptions<Data>,
+  starter: Starter<Data>,
+): Promise<Server> {
   checkServeOptions(options);
   const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
   const rpc = await starter.startRpc?.(hub, options.rpc);

@@ -59,8 +59,6 @@ export function fromRpcError(error: unknown, options?: { signal?: AbortSignal | 
       ? new MeshError("deadline_exceeded", "no answer in time", { cause: error })
       : new MeshError("canceled", "the caller gave up", { cause: error });
   }
-  const code = errorCode(error);
-  if (code !== undefined) return new MeshError(code, (error as Error).message, { cause: error });
   const failure = ConnectError.from(error);
   // Connect attaches the response's headers to what the peer answered, and to nothing else.
   return failure.metadata.keys().next().done ? ofTransport(failure) : ofAnswer(failure);
@@ -95,6 +93,13 @@ function notMeshsocket(failure: ConnectError): MeshError {
 }
 
 function ofTransport(failure: ConnectError): MeshError {
+  for (const error of causes(failure)) {
+    // Of our own making: a closed transport, a token that could not be minted.
+    const code = errorCode(error);
+    if (code !== undefined) {
+      return error instanceof MeshError ? error : new MeshError(code, error.message, { cause: failure });
+    }
+  }
   if (failure.code === Code.DeadlineExceeded) {
     return new MeshError("deadline_exceeded", "no answer in time", { cause: failure });
   }

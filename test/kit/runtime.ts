@@ -1,4 +1,5 @@
-import type { Runtime } from "../../adapters/rpc/runtime.ts";
+/** The runtimes that the tests run on. */
+export type Runtime = "node" | "bun" | "deno";
 
-/** The runtime that the test runs on. */
+/** The one that this test runs on. */
 export const runtime: Runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";

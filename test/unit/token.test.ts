@@ -6,8 +6,11 @@ import { createToken, isWeakSecret, TokenSource, TokenVerifier } from "../../src
 const SECRET = "the secret of the test cluster, long enough";
 const HOST = "10.0.0.5:8081";
 
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
 function sign(header: object, payload: object, secret = SECRET, hash = "sha256"): string {
-  const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   const body = `${part(header)}.${part(payload)}`;
   return `${body}.${createHmac(hash, secret).update(body).digest("base64url")}`;
 }
@@ -70,7 +73,7 @@ test("a token that is forged, expired, endless or meant for another node is unau
   const forged = {
     "another secret": await createToken({ secret: "another secret", audience: HOST }),
     "another node": await createToken({ secret: SECRET, audience: "10.0.0.6:8081" }),
-    "no algorithm": `${sign({ alg: "none" }, { aud: HOST, exp }).replace(/[^.]*$/, "")}`,
+    "no algorithm": sign({ alg: "none" }, { aud: HOST, exp }).replace(/[^.]*$/, ""),
     "another algorithm": sign({ alg: "HS512" }, { aud: HOST, exp }, SECRET, "sha512"),
     "no end": sign({ alg: "HS256" }, { aud: HOST }),
     "no audience": sign({ alg: "HS256" }, { exp }),

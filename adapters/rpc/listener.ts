@@ -1,0 +1,71 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { constants } from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import type { Logger } from "../../src/logger.ts";
+
+export type RpcRequest = IncomingMessage | Http2ServerRequest;
+export type RpcResponse = ServerResponse | Http2ServerResponse;
+
+/**
+ * Answers the requests of an RPC port, whichever HTTP they came by.
+ *
+ * Refuses whatever a web page could send: a request with an `Origin` (403), and any method but POST (405).
+ */
+export function rpcListener(
+  handlers: ReadonlyMap<string, UniversalHandler>,
+  logger: Logger,
+): (request: RpcRequest, response: RpcResponse) => void {
+  return (request, response) => {
+    // A peer that goes away is no error of ours; without listeners it would be an uncaught one.
+    request.on("error", ignore);
+    response.on("error", ignore);
+    if (request.headers.origin !== undefined) {
+      return refuse(response, 403, "permission_denied", "browsers may not call this port");
+    }
+    if (request.method !== "POST") return refuse(response, 405, "unimplemented", "calls are POST requests");
+    const handler = handlers.get(request.url?.split("?", 1)[0] ?? "");
+    if (!handler) return refuse(response, 404, "unimplemented", "there is no such call");
+    answer(handler, request, response).catch((error: unknown) => {
+      if (ConnectError.from(error).code === Code.Aborted) return;
+      logger.error(`meshsocket: the call ${handler.requestPath} could not be answered`, error);
+      cut(response);
+    });
+  };
+}
+
+async function answer(handler: UniversalHandler, request: RpcRequest, response: RpcResponse): Promise<void> {
+  const call = callOf(request, response);
+  if (!call) return refuse(response, 400, "invalid_argument", "the request names no host");
+  // Unsaid, so that Connect does not refuse bidirectional streams, which node:http carries on our three runtimes.
+  await universalResponseToNodeResponse(await handler({ ...call, httpVersion: "" }), response);
+}
+
+function callOf(
+  request: RpcRequest,
+  response: RpcResponse,
+): ReturnType<typeof universalRequestFromNodeRequest> | undefined {
+  try {
+    return universalRequestFromNodeRequest(request, response, undefined, undefined);
+  } catch {
+    // A Host header that is missing or makes no URL.
+    return undefined;
+  }
+}
+
+function refuse(response: RpcResponse, status: number, code: string, message: string): void {
+  const header: Record<string, string> = { "content-type": "application/json" };
+  // The rest of the request is not wanted.
+  if (!("stream" in response)) header["connection"] = "close";
+  (response as ServerResponse).writeHead(status, header);
+  (response as ServerResponse).end(JSON.stringify({ code, message }));
+}
+
+function cut(response: RpcResponse): void {
+  if ("stream" in response) response.stream?.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else response.destroy();
+}
+
+function ignore(): void {}

@@ -1,0 +1,154 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import net from "node:net";
+import type { AddressInfo, Socket } from "node:net";
+import tls from "node:tls";
+import { errorLogger } from "../../src/logger.ts";
+import type { Logger } from "../../src/logger.ts";
+import { rpcHandlers } from "../../src/rpc-fetch.ts";
+import type { RpcRoutes, RpcServerOptions } from "../../src/rpc-fetch.ts";
+import type { TlsOptions } from "../../src/serve.ts";
+import { listenError } from "../listen-error.ts";
+import { Http1 } from "./http1.ts";
+import { Http2 } from "./http2.ts";
+import { rpcListener } from "./listener.ts";
+import type { Runtime } from "./runtime.ts";
+import { sniff } from "./sniff.ts";
+
+const KEEP_ALIVE_MS = 30_000;
+
+/** What {@link openRpcPort} needs. */
+export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal"> {
+  routes: RpcRoutes;
+  runtime: Runtime;
+  /** The address to listen on. */
+  hostname: string;
+  /** 0 is any free port. */
+  port: number;
+  tls?: TlsOptions | undefined;
+  logger?: Logger | undefined;
+  /** Milliseconds in which a new connection must say what it speaks and, with HTTP/1.1, send its first request. Default 10,000. Over it: cut. */
+  firstRequestTimeoutMs?: number;
+  /** Milliseconds that calls in flight get to end when the port closes. Default 1,000. Over it: cut. */
+  closeTimeoutMs?: number;
+  /** Calls at a time on one HTTP/2 connection. Default 128. Over it: the caller waits, or is refused. */
+  maxConcurrentStreams?: number;
+  /** Connections at a time. Default 4,096. One more: cut. */
+  maxConnections?: number;
+}
+
+/** An open RPC port. */
+export interface RpcPort {
+  readonly port: number;
+  readonly hostname: string;
+  /** Stops listening, aborts the signals of the calls in flight, lets them end, and cuts what is left. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens one port that speaks cleartext HTTP/2 and HTTP/1.1, or with `tls` both over TLS: gRPC, gRPC-Web and Connect,
+ * calls of every kind.
+ *
+ * Messages are not compressed. A request with an `Origin` header is refused with 403, another method than POST with 405.
+ *
+ * @throws MeshError `unavailable` when the address cannot be listened on.
+ */
+export async function openRpcPort(options: RpcPortOptions): Promise<RpcPort> {
+  const connections = new Connections(options);
+  const server = options.tls
+    ? tlsServer(options.tls, connections)
+    : net.createServer((socket) => connections.accept(socket));
+  await listen(server, options.hostname, options.port);
+  const { port, address } = server.address() as AddressInfo;
+  let closed: Promise<void> | undefined;
+  return {
+    port,
+    hostname: address,
+    close: () => (closed ??= Promise.all([stopListening(server), connections.close()]).then(ignore)),
+  };
+}
+
+/** The connections of a port, from the first byte to the last. */
+class Connections {
+  readonly #sockets = new Set<Socket>();
+  readonly #shutdown = new AbortController();
+  readonly #http1: Http1;
+  readonly #http2: Http2;
+  readonly #maxConnections: number;
+  readonly #firstRequestTimeoutMs: number;
+  readonly #closeTimeoutMs: number;
+
+  constructor(options: RpcPortOptions) {
+    const handlers = rpcHandlers(options.routes, { ...options, grpc: true, shutdownSignal: this.#shutdown.signal });
+    const listener = rpcListener(handlers, options.logger ?? errorLogger);
+    this.#http1 = new Http1(listener);
+    this.#http2 = new Http2(listener, {
+      runtime: options.runtime,
+      maxConcurrentStreams: options.maxConcurrentStreams ?? 128,
+    });
+    this.#maxConnections = options.maxConnections ?? 4_096;
+    this.#firstRequestTimeoutMs = options.firstRequestTimeoutMs ?? 10_000;
+    this.#closeTimeoutMs = options.closeTimeoutMs ?? 1_000;
+  }
+
+  accept(socket: Socket): void {
+    socket.on("error", ignore);
+    if (this.#sockets.size >= this.#maxConnections || this.#shutdown.signal.aborted) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    const timer = setTimeout(() => socket.destroy(), this.#firstRequestTimeoutMs);
+    socket.on("close", () => {
+      clearTimeout(timer);
+      this.#sockets.delete(socket);
+    });
+    socket.setNoDelay(true);
+    // A peer that lost its power says nothing: only the operating system finds out.
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    sniff(socket, (isHttp2, first) => {
+      if (!isHttp2) return this.#http1.accept(socket, first, () => clearTimeout(timer));
+      clearTimeout(timer);
+      this.#http2.accept(socket, first);
+    });
+  }
+
+  async close(): Promise<void> {
+    // Not `unavailable`, which would say that the calls in flight had no effect.
+    this.#shutdown.abort(new ConnectError("the node is closing", Code.Aborted));
+    this.#http1.close();
+    this.#http2.close();
+    const gone = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
+    const timer = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), this.#closeTimeoutMs);
+    await Promise.all(gone);
+    clearTimeout(timer);
+  }
+}
+
+function tlsServer({ cert, key }: TlsOptions, connections: Connections): net.Server {
+  const server = tls.createServer(
+    { cert, key, ALPNProtocols: ["h2", "http/1.1"] },
+    (socket) => connections.accept(socket),
+  );
+  // Before the handshake is done a connection is not yet ours to listen to.
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  return server;
+}
+
+async function listen(server: net.Server, hostname: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const refused = (error: Error): void => reject(listenError(error, hostname, port));
+    server.once("error", refused);
+    server.listen({ host: hostname, port }, () => {
+      server.off("error", refused);
+      // From here on: a connection that could not be accepted.
+      server.on("error", ignore);
+      resolve();
+    });
+  });
+}
+
+async function stopListening(server: net.Server): Promise<void> {
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+}
+
+function ignore(): void {}
