@@ -48,7 +48,7 @@ export class Frame {
     throw invalidArgument(describeBadMessage(message));
   }
 
-  /** Frames bytes from another node or back-end. Throws a TypeError (`invalid_argument`) if text is not valid UTF-8. */
+  /** Frames bytes from a back-end. Throws a TypeError (`invalid_argument`) if text is not valid UTF-8. */
   static fromBytes(bytes: Uint8Array, binary: boolean): Frame {
     if (binary) return new Frame(bytes, true, undefined);
     try {
@@ -56,6 +56,11 @@ export class Frame {
     } catch {
       throw invalidArgument("data is not valid UTF-8: set `binary` to send bytes");
     }
+  }
+
+  /** Frames bytes from another node, which checked them when they came in. */
+  static relayed(bytes: Uint8Array, binary: boolean): Frame {
+    return new Frame(bytes, binary, undefined);
   }
 
   /** The message without its header, as bytes. */

@@ -9,7 +9,7 @@ export type { Admission, UpgradeContext } from "./admission.ts";
 export type { Client } from "./client.ts";
 export { CloseCode } from "./close-code.ts";
 export { errorCode, MeshError, type MeshErrorCode } from "./error.ts";
-export type { Message } from "./frame.ts";
+export type { Frame, Message } from "./frame.ts";
 export { type CloseOptions, Hub, type HubOptions } from "./hub.ts";
 export type { HubEvents, HubStatus } from "./hub-events.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";

@@ -1,3 +1,5 @@
+import { invalidArgument } from "./error.ts";
+
 /**
  * Every limit of a hub, with its default. A limit has one outcome, named with it; none loses a message silently.
  */
@@ -18,12 +20,18 @@ export interface Limits {
   maxTopicsPerClient: number;
   /** Connections of this node. One more: the upgrade is refused with 503. */
   maxConnections: number;
-  /** Ids whose node is remembered. Over it the ones unused for longest are forgotten and looked up again. */
+  /** Ids whose node is remembered. Over it the ones looked up longest ago are forgotten and looked up again. */
   maxRoutes: number;
   /** Bytes queued for one other node. Over it: sends to it reject `resource_exhausted`. */
   maxLinkBytes: number;
   /** Calls queued for one other node. Over it: sends to it reject `resource_exhausted`. */
   maxLinkCalls: number;
+  /** Milliseconds of quiet after which a node asks another whether it lives. */
+  linkPingMs: number;
+  /** Milliseconds without an answer after which the line to a node is taken for dead and opened anew. */
+  linkSilenceMs: number;
+  /** Callers whose last answers are kept, so that a batch sent twice is not delivered twice. Over it the ones unused for longest are forgotten, and their repeats reject `unknown`. */
+  maxInboxLines: number;
   /** Milliseconds that a call across nodes may take. Over it: rejects `deadline_exceeded`. */
   timeoutMs: number;
   /** Milliseconds that one storage command may take. Over it: rejects `unavailable`. */
@@ -47,8 +55,29 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxRoutes: 100_000,
   maxLinkBytes: 67_108_864,
   maxLinkCalls: 65_536,
+  linkPingMs: 5_000,
+  linkSilenceMs: 2_000,
+  maxInboxLines: 4_096,
   timeoutMs: 2_000,
   storageTimeoutMs: 1_000,
   upgradeTimeoutMs: 10_000,
   closeTimeoutMs: 5_000,
 };
+
+/** The defaults with overrides. Throws a TypeError (`invalid_argument`) for an unknown limit or one that is not a number over 0. */
+export function mergeLimits(overrides: Partial<Limits> = {}): Readonly<Limits> {
+  for (const [name, value] of Object.entries(overrides)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalidArgument(`there is no limit called ${JSON.stringify(name)}`);
+    if (!(typeof value === "number" && value > 0)) throw invalidArgument(`limits.${name} is a number over 0`);
+  }
+  return Object.freeze({ ...DEFAULT_LIMITS, ...overrides });
+}
+
+/** What an RPC may have beyond one message: ids, topics, the other items of a batch. */
+const RPC_SLACK_BYTES = 1_048_576;
+
+/** How large the messages of an RPC may be: one message of a client, and room for what goes with it. */
+export function rpcBytes({ maxMessageBytes }: Readonly<Limits>): { readMaxBytes: number; writeMaxBytes: number } {
+  const maxBytes = maxMessageBytes + RPC_SLACK_BYTES;
+  return { readMaxBytes: maxBytes, writeMaxBytes: maxBytes };
+}

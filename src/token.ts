@@ -183,7 +183,8 @@ async function mint(key: CryptoKey, audience: string, ttlMs: number, now: number
     .sign(key);
 }
 
-function secretList(secret: Secret): readonly [string, ...string[]] {
+/** The secrets one by one, the one that mints first. Throws a TypeError (`invalid_argument`) for an empty one. */
+export function secretList(secret: Secret): readonly [string, ...string[]] {
   const list: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
   if (list.length === 0) throw invalidArgument("the list of secrets must not be empty");
   for (const each of list) {

@@ -13,6 +13,11 @@ export class TopicIndex<Data> {
     return this.#byTopic.get(topic);
   }
 
+  /** The ids of a topic's listeners. */
+  ids(topic: string): string[] {
+    return Array.from(this.#byTopic.get(topic) ?? [], (connection) => connection.id);
+  }
+
   /** Adds a listener; true when it is the topic's first on this node. */
   add(topic: string, connection: Connection<Data>): boolean {
     let listeners = this.#byTopic.get(topic);
@@ -30,11 +35,5 @@ export class TopicIndex<Data> {
     if (!listeners?.delete(connection) || listeners.size > 0) return false;
     this.#byTopic.delete(topic);
     return true;
-  }
-
-  /** Removes a listener from all its topics and returns those that lost their last. */
-  deleteAll(connection: Connection<Data>): string[] {
-    const topics = [...connection.topics];
-    return topics.filter((topic) => this.delete(topic, connection));
   }
 }

@@ -1,3 +1,5 @@
+import type { Frame } from "./frame.ts";
+
 /** What became of a send to many. */
 export interface Delivery {
   /** Clients whose socket took the message. */
@@ -29,3 +31,18 @@ export interface SendToManyOptions extends SendOptions {
   /** Ids that get nothing, on whatever node they are. */
   except?: Iterable<string> | undefined;
 }
+
+/** The verbs with checked arguments, as {@link Sender} calls them; one implementation for each reach. */
+export interface Verbs {
+  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean>;
+  online(id: string, options: SendOptions): Promise<boolean>;
+  broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;
+  publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;
+  members(topic: string, options: SendOptions): Promise<Members>;
+  subscribe(id: string, topic: string, options: SendOptions): Promise<boolean>;
+  unsubscribe(id: string, topic: string, options: SendOptions): Promise<boolean>;
+  disconnect(id: string, code: number, reason: string, options: SendOptions): Promise<boolean>;
+}
+
+/** Ids to leave out; undefined for none. */
+export type Except = ReadonlySet<string> | undefined;

@@ -1,6 +1,8 @@
+import { checkName } from "../check.ts";
 import { MeshError } from "../error.ts";
 import { randomId } from "../random-id.ts";
-import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage } from "./storage.ts";
+import { throwIfAborted } from "./abort.ts";
+import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
 
 interface Lease extends Holder {
   endsAtMs: number;
@@ -26,7 +28,13 @@ export class MemoryStorage implements Storage {
     this.#now = options.now ?? (() => performance.now());
   }
 
-  async set(ids: readonly string[], holder: Holder, options: { ifAbsent?: boolean } = {}): Promise<Claimed[]> {
+  async set(
+    ids: readonly string[],
+    holder: Holder,
+    options: StorageCallOptions & { ifAbsent?: boolean } = {},
+  ): Promise<Claimed[]> {
+    throwIfAborted(options.signal);
+    for (const id of ids) checkName("id", id, Infinity);
     this.#requireLease(holder);
     return ids.map((id) => {
       const previous = this.#livingEntry(id);
@@ -38,11 +46,17 @@ export class MemoryStorage implements Storage {
     });
   }
 
-  async get(ids: readonly string[]): Promise<(Entry | undefined)[]> {
+  async get(ids: readonly string[], options: StorageCallOptions = {}): Promise<(Entry | undefined)[]> {
+    throwIfAborted(options.signal);
+    for (const id of ids) checkName("id", id, Infinity);
     return ids.map((id) => this.#livingEntry(id));
   }
 
-  async del(entries: readonly Pick<IdEntry, "id" | "life" | "claim">[]): Promise<boolean[]> {
+  async del(
+    entries: readonly Pick<IdEntry, "id" | "life" | "claim">[],
+    options: StorageCallOptions = {},
+  ): Promise<boolean[]> {
+    throwIfAborted(options.signal);
     return entries.map(({ id, life, claim }) => {
       const entry = this.#entries.get(id);
       if (entry?.life !== life || entry.claim !== claim) return false;
@@ -52,19 +66,23 @@ export class MemoryStorage implements Storage {
     });
   }
 
-  async clear(holder: Holder): Promise<number> {
+  async clear(holder: Holder, options: StorageCallOptions = {}): Promise<number> {
+    throwIfAborted(options.signal);
     if (this.#lives(holder.life)) return 0;
+    this.#leases.delete(holder.life);
     return this.#remove(holder);
   }
 
-  async *all(): AsyncIterable<IdEntry> {
+  async *all(options: StorageCallOptions = {}): AsyncIterable<IdEntry> {
+    throwIfAborted(options.signal);
     for (const id of [...this.#entries.keys()]) {
       const entry = this.#livingEntry(id);
       if (entry) yield { id, ...entry };
     }
   }
 
-  async renew(holder: Holder, ttlMs: number): Promise<Renewal> {
+  async renew(holder: Holder, ttlMs: number, options: StorageCallOptions = {}): Promise<Renewal> {
+    throwIfAborted(options.signal);
     const lapsed = !this.#lives(holder.life);
     for (const lease of this.#leases.values()) {
       if (lease.host !== holder.host || lease.life === holder.life) continue;
@@ -75,26 +93,33 @@ export class MemoryStorage implements Storage {
     return { lapsed, living: await this.living(), generation: this.#generation };
   }
 
-  async living(): Promise<Holder[]> {
+  async living(options: StorageCallOptions = {}): Promise<Holder[]> {
+    throwIfAborted(options.signal);
     return [...this.#leases.values()].filter((lease) => this.#lives(lease.life)).map(holderOf);
   }
 
-  async leave(holder: Holder): Promise<void> {
+  async leave(holder: Holder, options: StorageCallOptions = {}): Promise<void> {
+    throwIfAborted(options.signal);
     this.#leases.delete(holder.life);
     this.#remove(holder);
   }
 
-  async subscribe(topic: string, holder: Holder): Promise<Holder[]> {
+  async subscribe(topic: string, holder: Holder, options: StorageCallOptions = {}): Promise<Holder[]> {
+    throwIfAborted(options.signal);
+    checkName("topic", topic, Infinity);
     this.#requireLease(holder);
     getOrMake(this.#subscribers, topic, () => new Map<string, Holder>()).set(holder.life, holderOf(holder));
     return this.#living(this.#publishers.get(topic));
   }
 
-  async unsubscribe(topic: string, holder: Holder): Promise<void> {
+  async unsubscribe(topic: string, holder: Holder, options: StorageCallOptions = {}): Promise<void> {
+    throwIfAborted(options.signal);
     deleteFrom(this.#subscribers, topic, holder.life);
   }
 
-  async subscribers(topic: string, publisher?: Holder): Promise<Holder[]> {
+  async subscribers(topic: string, publisher?: Holder, options: StorageCallOptions = {}): Promise<Holder[]> {
+    throwIfAborted(options.signal);
+    checkName("topic", topic, Infinity);
     if (publisher) {
       this.#requireLease(publisher);
       getOrMake(this.#publishers, topic, () => new Map<string, Holder>()).set(publisher.life, holderOf(publisher));

@@ -1,4 +1,5 @@
 import { errorCode, MeshError } from "../error.ts";
+import { throwIfAborted, unlessAborted } from "./abort.ts";
 import { probeRedisClient, type RedisClient, runScript } from "./redis-client.ts";
 import type { RedisScriptName } from "./redis-scripts.ts";
 
@@ -25,7 +26,7 @@ export class RedisCaller {
   /** Runs one script, which must answer an array. Its fate is unknown when this rejects with `unavailable`. */
   async run(name: RedisScriptName, keys: string[], args: string[], signal?: AbortSignal): Promise<string[]> {
     if (this.#closed) throw new MeshError("failed_precondition", "this storage is closed");
-    if (signal?.aborted) throw canceled(signal);
+    throwIfAborted(signal);
     await unlessAborted(this.#probed(), signal);
     const answer = await unlessAborted(runScript(this.#client, name, keys, args), signal);
     if (Array.isArray(answer)) return answer as string[];
@@ -41,19 +42,4 @@ export class RedisCaller {
       throw error;
     }
   }
-}
-
-/** Settles as `promise` does, or rejects (`canceled`) as soon as the signal is aborted; the promise then runs on unobserved. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(canceled(signal));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
-}
-
-function canceled(signal: AbortSignal): MeshError {
-  return new MeshError("canceled", "the caller gave up", { cause: signal.reason });
 }

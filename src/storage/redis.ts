@@ -2,7 +2,8 @@ import { checkName } from "../check.ts";
 import { errorCode, invalidArgument, MeshError } from "../error.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { randomId } from "../random-id.ts";
-import { RedisCaller, unlessAborted } from "./redis-caller.ts";
+import { throwIfAborted, unlessAborted } from "./abort.ts";
+import { RedisCaller } from "./redis-caller.ts";
 import { makeRedisClient, type RedisClient, type RedisConfig } from "./redis-client.ts";
 import { parseClaimed, parseEntry, parseHolder, publicEntry, recognise, SLICE_ITEMS, slicesOf } from "./redis-value.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
@@ -20,7 +21,8 @@ export interface RedisStorageOptions {
   orphanAfterMs?: number;
 }
 
-type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
+/** How {@link RedisStorage.set} claims. */
+export type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
 
 /**
  * A {@link Storage} in Redis, reached over HTTP: Upstash, or any Redis behind `tools/redis-endpoint.ts`.
@@ -213,7 +215,7 @@ export class RedisStorage implements Storage {
   }
 
   async #claim(ids: string[], holder: Holder, { ifAbsent, signal }: SetOptions): Promise<Claimed[]> {
-    if (signal?.aborted) return unlessAborted(Promise.resolve([]), signal);
+    throwIfAborted(signal);
     const claiming = this.#claimOnce(ids, holder, ifAbsent ?? false);
     return unlessAborted(claiming, signal).catch((error: unknown) => {
       if (errorCode(error) === "canceled") claiming.then((claimed) => this.#giveBack(ids, holder, claimed), () => {});

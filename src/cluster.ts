@@ -1,0 +1,243 @@
+import { create } from "@bufbuild/protobuf";
+import { Audience } from "./audience.ts";
+import { Claims } from "./claims.ts";
+import type { Clients } from "./clients.ts";
+import { CloseCode } from "./close-code.ts";
+import type { Connection } from "./connection.ts";
+import type { DistSession } from "./dist-session.ts";
+import type { Frame } from "./frame.ts";
+import { HelloRequestSchema } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { checkHost } from "./host.ts";
+import { Inbox } from "./inbox.ts";
+import { Interest } from "./interest.ts";
+import { evictItem, publishItem } from "./items.ts";
+import type { Limits } from "./limits.ts";
+import { Links, type NodeTransport } from "./links.ts";
+import type { Local } from "./local.ts";
+import type { Logger } from "./logger.ts";
+import { Membership } from "./membership.ts";
+import { Reach } from "./reach.ts";
+import { receive } from "./receive.ts";
+import { Router } from "./router.ts";
+import { fromRpcError } from "./rpc-error.ts";
+import type { Holder, Storage } from "./storage/storage.ts";
+import { TokenSource } from "./token.ts";
+import type { Delivery, Members } from "./verbs.ts";
+
+/** Where a node of a cluster is reached, and how it reaches the others. */
+export interface JoinOptions {
+  /** `host:port` at which this node's RPC is answered. */
+  host: string;
+  /** Makes the transport to another node. */
+  transport: (host: string) => NodeTransport;
+}
+
+/** What a {@link Cluster} stands on, and whom it tells. */
+export interface ClusterOptions<Data> extends JoinOptions {
+  clients: Clients<Data>;
+  storage: Storage;
+  secrets: readonly string[];
+  leaseMs: number;
+  /** Refuse ids that another node holds, rather than taking them over. */
+  ifAbsent: boolean;
+  limits: Readonly<Limits>;
+  logger: Logger;
+  local: Local<Data>;
+  onJoin: (node: Holder) => void;
+  onLeave: (node: Holder) => void;
+  onDegraded: (error: unknown) => void;
+  onRenewed: () => void;
+}
+
+const RECLAIMS_AT_ONCE = 500;
+
+/** One node's part in the cluster: its lease, its claims, its links, and what it knows of the others. */
+export class Cluster<Data = unknown> {
+  readonly claims: Claims;
+  readonly interest: Interest;
+  readonly inbox: Inbox;
+  readonly reach: Reach;
+  readonly #options: ClusterOptions<Data>;
+  readonly #membership: Membership;
+  readonly #links: Links;
+  readonly #router: Router;
+  readonly #audience: Audience;
+
+  constructor(options: ClusterOptions<Data>) {
+    const { storage, limits, logger, secrets } = options;
+    checkHost(options.host);
+    this.#options = options;
+    const holder = (): Holder => this.#membership.holder;
+    const tokens = secrets.length > 0 ? new TokenSource({ secret: secrets }) : undefined;
+    this.#membership = this.#makeMembership();
+    this.#links = new Links({ limits, tokens, transport: options.transport, lines: "stream" });
+    this.#router = new Router({
+      storage,
+      maxRoutes: limits.maxRoutes,
+      call: (to, item, deadlineMs) => this.#links.call(to, item, deadlineMs),
+    });
+    this.#audience = new Audience({ storage, holder, maxTopics: limits.maxRoutes });
+    this.reach = new Reach(this.#router, this.#links);
+    this.claims = new Claims({ storage, holder, ifAbsent: options.ifAbsent, maxWaiting: limits.maxConnections });
+    this.interest = new Interest({
+      storage,
+      holder,
+      logger,
+      tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs),
+    });
+    this.inbox = new Inbox({
+      life: () => this.#membership.holder.life,
+      maxLines: limits.maxInboxLines,
+      handle: (items, from) =>
+        receive(
+          {
+            clients: options.clients,
+            evict: (id, claim) => this.#evict(id, claim),
+            announced: (topic, node) => this.#audience.announced(topic, node),
+            subscription: (id, topic, wanted) =>
+              wanted ? options.local.subscribe(id, topic, {}) : options.local.unsubscribe(id, topic),
+          },
+          items,
+          from,
+        ),
+    });
+  }
+
+  /** The present life of this node. */
+  get holder(): Holder {
+    return this.#membership.holder;
+  }
+
+  /** The other living nodes. */
+  nodes(): Holder[] {
+    return this.#membership.nodes();
+  }
+
+  start(): Promise<void> {
+    return this.#membership.start();
+  }
+
+  /** Leaves the cluster: lease, claims, links. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#membership.stop();
+    this.#links.close();
+  }
+
+  // ---- what other nodes say ----
+
+  /** Another node says that it lives, or leaves. */
+  hello(node: Holder, leaving: boolean): void {
+    if (leaving) this.#membership.heardLeaving(node);
+    else this.#membership.heard(node);
+  }
+
+  #evict(id: string, claim: bigint): void {
+    this.claims.evict(id, claim);
+    const connection = this.#options.clients.get(id);
+    if (connection && connection.claim < claim) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  // ---- ids ----
+
+  /** Whether this node holds the id. */
+  holds(id: string): boolean {
+    return this.#options.clients.get(id) !== undefined;
+  }
+
+  /** Has the previous holder of a claimed id close its connection; undefined when there is none. Never rejects. */
+  evictPrevious(id: string, session: DistSession): Promise<void> | undefined {
+    const { previous, claim } = session;
+    if (!previous || previous.life === this.holder.life) return undefined;
+    const deadlineMs = performance.now() + this.#options.limits.timeoutMs;
+    return this.#links.call(previous, evictItem(id, claim), deadlineMs).then(
+      () => {},
+      (error: unknown) => {
+        this.#options.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
+      },
+    );
+  }
+
+  release(id: string, claim: bigint): void {
+    this.claims.release(id, this.holder.life, claim);
+  }
+
+  // ---- topics ----
+
+  /** Sends to the other nodes that have listeners on the topic. Rejects when they cannot be found. */
+  async publish(
+    topic: string,
+    frame: Frame,
+    except: ReadonlySet<string> | undefined,
+    deadlineMs: number,
+  ): Promise<Delivery> {
+    const nodes = this.#audience.known(topic) ?? (await this.#audience.find(topic));
+    const item = publishItem(topic, frame, except);
+    return await this.reach.toAll(nodes.values(), item, deadlineMs, (node) => this.#audience.drop(topic, node));
+  }
+
+  /** Adds to the local members of a topic those of the other nodes. */
+  async members(topic: string, local: readonly string[], deadlineMs: number): Promise<Members> {
+    const nodes = this.#audience.known(topic) ?? (await this.#audience.find(topic));
+    const remote = await this.reach.members(nodes.values(), topic, deadlineMs);
+    return { ids: [...new Set([...local, ...remote.ids])], unreachable: remote.unreachable };
+  }
+
+  // ---- lease and life ----
+
+  #makeMembership(): Membership {
+    const { storage, host, leaseMs, logger, limits, onJoin, onDegraded } = this.#options;
+    return new Membership({
+      storage,
+      host,
+      leaseMs,
+      logger,
+      hello: async (to, from, leaving) => {
+        const request = create(HelloRequestSchema, { from, leaving });
+        await this.#links.client(to).hello(request, { timeoutMs: limits.storageTimeoutMs }).catch((error: unknown) => {
+          throw fromRpcError(error);
+        });
+      },
+      onLife: (holder) => (this.#links.from = holder),
+      onLost: () => this.#restore(),
+      onJoin,
+      onLeave: (node) => this.#forget(node),
+      onDegraded,
+      onRenewed: () => this.#renewed(),
+    });
+  }
+
+  #forget(node: Holder): void {
+    this.#router.forgetLife(node.life);
+    this.#audience.forgetLife(node.life);
+    this.interest.forget(node.life);
+    this.#links.drop(node.life);
+    this.#options.onLeave(node);
+  }
+
+  #renewed(): void {
+    this.claims.retryReleases();
+    this.interest.retry();
+    this.#options.onRenewed();
+  }
+
+  /** Claims again what this node's clients hold, unless somebody else took it meanwhile. */
+  async #restore(): Promise<void> {
+    this.#audience.clear();
+    const connections = [...this.#options.clients.values()];
+    for (let start = 0; start < connections.length; start += RECLAIMS_AT_ONCE) {
+      await this.#reclaim(connections.slice(start, start + RECLAIMS_AT_ONCE));
+    }
+    await this.interest.restore();
+  }
+
+  async #reclaim(connections: readonly Connection<Data>[]): Promise<void> {
+    const ids = connections.map((connection) => connection.id);
+    const results = await this.#options.storage.set(ids, this.holder, { ifAbsent: true });
+    for (const [index, connection] of connections.entries()) {
+      const claim = results[index]?.claim;
+      if (claim === undefined) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+      else if (connection.open) connection.claim = claim;
+      else this.release(connection.id, claim);
+    }
+  }
+}

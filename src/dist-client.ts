@@ -1,0 +1,89 @@
+import { ClusterVerbs } from "./cluster-verbs.ts";
+import { DirectVerbs } from "./direct-verbs.ts";
+import { invalidArgument } from "./error.ts";
+import type { Fetch } from "./fetch-transport.ts";
+import { type Limits, mergeLimits } from "./limits.ts";
+import type { NodeTransport } from "./links.ts";
+import { errorLogger, type Logger } from "./logger.ts";
+import { Sender } from "./sender.ts";
+import type { Storage } from "./storage/storage.ts";
+import type { Secret } from "./token.ts";
+import type { SendOptions, Verbs } from "./verbs.ts";
+
+/** What both kinds of {@link DistClient} take. */
+export interface DistClientCommonOptions {
+  /** Overrides of single limits. */
+  limits?: Partial<Limits>;
+  /** Where to write. Default: errors to the console, nothing else. */
+  logger?: Logger;
+  /** The fetch to use. Default: the global one. */
+  fetch?: Fetch;
+}
+
+/** A client that goes through one node, whichever the URL leads to. */
+export interface DistClientThroughNodeOptions extends DistClientCommonOptions {
+  /** `http://host:port` or `https://…` of a node's RPC port, of a public port with `publicRpc`, or of a balancer before them. */
+  url: string;
+  /** A token for the audience `"cluster"`, or what gets one for each call. Needed when the nodes have a secret. */
+  token?: string | (() => string | Promise<string>) | undefined;
+}
+
+/** A client that finds the owner of an id in the storage and calls it. */
+export interface DistClientDirectOptions extends DistClientCommonOptions {
+  /** The storage of the cluster. */
+  storage: Storage;
+  /** The secret of the cluster. */
+  secret?: Secret | undefined;
+  /** Dials the nodes with https. Default false. */
+  tls?: boolean;
+  /** Makes the transport to a node, where the one over fetch will not do. */
+  transport?: (host: string) => NodeTransport;
+}
+
+/** How a {@link DistClient} reaches the cluster. */
+export type DistClientOptions = DistClientThroughNodeOptions | DistClientDirectOptions;
+
+interface ClientVerbs extends Verbs {
+  nodes(options: SendOptions): Promise<string[]>;
+  close(): void;
+}
+
+/**
+ * Sends to the clients of a cluster from anywhere, and holds no connections itself.
+ *
+ * It needs nothing but `fetch`, so that it runs in an edge function or a job: through any one node
+ * (`{ url, token }`), or straight to the owner of each id (`{ storage, secret }`) where the nodes can be dialled.
+ * Calls to one id that are not awaited may overtake each other through a node; straight to the owner they keep their order.
+ */
+export class DistClient extends Sender implements Disposable {
+  protected readonly verbs: ClientVerbs;
+  readonly #logger: Logger;
+
+  /** Throws a TypeError (`invalid_argument`) when neither `url` nor `storage` is given, or the URL is not one. */
+  constructor(options: DistClientOptions) {
+    super(mergeLimits(options?.limits));
+    this.#logger = options.logger ?? errorLogger;
+    if ("url" in options && "storage" in options) throw invalidArgument("a DistClient takes either a url or a storage");
+    if ("url" in options) this.verbs = new ClusterVerbs(options, this.limits);
+    else if (options.storage) this.verbs = new DirectVerbs(options, this.limits);
+    else throw invalidArgument("a DistClient needs the url of a node, or a storage");
+  }
+
+  /** The hosts of the living nodes. */
+  nodes(options: SendOptions = {}): Promise<string[]> {
+    return this.tracked(() => this.verbs.nodes(options));
+  }
+
+  /** Gives up what is under way. A client that was only used and forgotten holds nothing open. */
+  close(): void {
+    this.verbs.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  protected override failed(error: unknown): void {
+    this.#logger.warn("meshsocket: a call failed", error);
+  }
+}

@@ -1,0 +1,149 @@
+import type { Grant } from "./admissions.ts";
+import { Cluster, type JoinOptions } from "./cluster.ts";
+import type { Connection } from "./connection.ts";
+import { DistSession } from "./dist-session.ts";
+import { invalidArgument, MeshError } from "./error.ts";
+import { DistVerbs } from "./dist-verbs.ts";
+import { Hub, type HubOptions } from "./hub.ts";
+import type { Holder, Storage } from "./storage/storage.ts";
+import { isWeakSecret, type Secret, secretList } from "./token.ts";
+import type { Verbs } from "./verbs.ts";
+
+/** How a {@link DistHub} behaves. */
+export interface DistHubOptions extends HubOptions {
+  /** Who holds what; the same for all nodes of the cluster. */
+  storage: Storage;
+  /** What the nodes of the cluster share to know each other. Of several the first mints, all are accepted. Without one the RPC port stays on loopback. */
+  secret?: Secret | undefined;
+  /** Milliseconds that the claim to be alive lasts; it is renewed each third. Default 15,000. */
+  leaseMs?: number;
+}
+
+const DEFAULT_LEASE_MS = 15_000;
+const MIN_LEASE_MS = 300;
+
+/**
+ * A {@link Hub} that is one node of a cluster: the same verbs, reaching the clients of every node.
+ *
+ * It takes clients once it has joined, which `serve` and `listen` of an adapter do for it.
+ * Beside the errors of a Hub its verbs reject with `unavailable` (nothing was sent), `deadline_exceeded` or `unknown`
+ * (the message may have arrived), and `failed_precondition` before it joined.
+ */
+export class DistHub<Data = unknown> extends Hub<Data> {
+  readonly storage: Storage;
+  /** The secrets of the cluster, the one that mints first; empty for none. */
+  readonly secrets: readonly string[];
+  readonly leaseMs: number;
+  readonly #verbs: DistVerbs<Data>;
+  #cluster: Cluster<Data> | undefined;
+
+  constructor(options: DistHubOptions) {
+    super(options);
+    if (!options?.storage) throw invalidArgument("a DistHub needs a storage");
+    this.storage = options.storage;
+    this.secrets = options.secret === undefined ? [] : secretList(options.secret);
+    if (this.secrets.length > 0 && isWeakSecret(this.secrets)) {
+      this.logger.warn("meshsocket: the secret is shorter than 32 bytes");
+    }
+    this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
+    if (!(this.leaseMs >= MIN_LEASE_MS)) throw invalidArgument(`leaseMs is a number of at least ${MIN_LEASE_MS}`);
+    this.#verbs = new DistVerbs<Data>(this.local, () => this.cluster, this.limits.timeoutMs);
+    this.setStatus("starting");
+  }
+
+  protected override get verbs(): Verbs {
+    return this.#verbs;
+  }
+
+  /** This node's life in the cluster; undefined before it joined. */
+  get holder(): Holder | undefined {
+    return this.#cluster?.holder;
+  }
+
+  /** The living nodes of the cluster, this one included. */
+  nodes(): Holder[] {
+    const cluster = this.cluster;
+    return [cluster.holder, ...cluster.nodes()];
+  }
+
+  /**
+   * Makes this hub a node of the cluster; its RPC must be answered at `host` already.
+   * Adapters call it. Rejects with `unavailable` when the storage cannot be reached and with `failed_precondition`
+   * when the hub has joined before.
+   */
+  async join(options: JoinOptions): Promise<void> {
+    if (this.#cluster) throw new MeshError("failed_precondition", "the hub has joined already: make another one");
+    const { clients, logger, limits, storage, secrets, leaseMs } = this;
+    const ifAbsent = this.duplicateIds === "oldest";
+    this.#cluster = new Cluster<Data>({
+      ...options,
+      clients,
+      logger,
+      limits,
+      storage,
+      secrets,
+      leaseMs,
+      ifAbsent,
+      local: this.local,
+      onJoin: (node) => this.dispatch("nodejoin", { node }),
+      onLeave: (node) => this.dispatch("nodeleave", { node }),
+      onDegraded: (error) => this.#degraded(error),
+      onRenewed: () => this.#ready(),
+    });
+    this.subscriptions.interest = this.#cluster.interest;
+    try {
+      await this.#cluster.start();
+    } catch (error) {
+      await this.#cluster.stop();
+      this.#cluster = undefined;
+      throw error;
+    }
+  }
+
+  /** This node's part in the cluster, for a DistServer. Throws `failed_precondition` before it joined. */
+  get cluster(): Cluster<Data> {
+    if (this.#cluster) return this.#cluster;
+    throw new MeshError("failed_precondition", "the hub has not joined its cluster: use serve() or listen() of an adapter");
+  }
+
+  /** Whether {@link DistHub.join} was called and did not fail. */
+  get joined(): boolean {
+    return this.#cluster !== undefined;
+  }
+
+  #degraded(error: unknown): void {
+    if (this.status !== "ready") return;
+    this.setStatus("degraded");
+    this.dispatch("degraded", { error });
+  }
+
+  #ready(): void {
+    if (this.status !== "starting" && this.status !== "degraded") return;
+    this.setStatus("ready");
+    this.dispatch("ready", { status: "ready" });
+  }
+
+  // ---- ids ----
+
+  protected override async claimId(id: string): Promise<Grant> {
+    return await this.cluster.claims.claim(id);
+  }
+
+  protected override settled(grant: Grant): void {
+    if (grant instanceof DistSession) this.cluster.claims.settle(grant);
+  }
+
+  protected override opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
+    return grant instanceof DistSession ? this.cluster.evictPrevious(connection.id, grant) : undefined;
+  }
+
+  protected override releaseId(id: string, claim: bigint): void {
+    this.cluster.release(id, claim);
+  }
+
+  // ---- leaving ----
+
+  protected override async afterDrain(): Promise<void> {
+    await this.#cluster?.stop();
+  }
+}

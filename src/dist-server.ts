@@ -1,0 +1,88 @@
+import type { ConnectRouter, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import { clusterService } from "./cluster-service.ts";
+import type { DistHub } from "./dist-hub.ts";
+import { invalidArgument } from "./error.ts";
+import { type Batch, type BatchAnswer, Node } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { Cluster } from "./gen/meshsocket/v1/cluster_pb.ts";
+import { Websocket } from "./gen/websocket/websocket_pb.ts";
+import { rpcBytes } from "./limits.ts";
+import { toConnectError } from "./rpc-error.ts";
+import { createRpcFetch, type RpcServerOptions } from "./rpc-fetch.ts";
+import { CLUSTER_AUDIENCE, TokenVerifier } from "./token.ts";
+import { websocketService } from "./websocket-service.ts";
+
+type Scope = "node" | "cluster";
+
+/**
+ * Answers the RPC of the other nodes and of back-ends for a hub.
+ *
+ * `routes` goes to a Connect router, which an adapter's `listen` does; `fetch` answers the same where only fetch handlers
+ * can be mounted, with Connect and gRPC-Web. When the hub has a secret every call needs a token: one for this node's host
+ * opens all services, one for `"cluster"` the Cluster service alone.
+ */
+export class DistServer<Data = unknown> {
+  /** Adds the services to a Connect router. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** Answers an RPC; undefined when the path is none of the services'. */
+  readonly fetch: (request: Request) => Promise<Response | undefined>;
+  /** How large the messages of an RPC may be. */
+  readonly limits: RpcServerOptions;
+  readonly #hub: DistHub<Data>;
+  #verifiers: (Record<Scope, TokenVerifier> & { readonly host: string }) | undefined;
+
+  constructor(hub: DistHub<Data>) {
+    this.#hub = hub;
+    this.limits = rpcBytes(hub.limits);
+    this.routes = (router) => this.#addServices(router);
+    this.fetch = createRpcFetch(this.routes, this.limits);
+  }
+
+  #addServices(router: ConnectRouter): void {
+    const nodeScope = { interceptors: [this.#guard("node")] };
+    router.service(Node, this.#nodeService(), nodeScope);
+    router.service(Websocket, websocketService(this.#hub), nodeScope);
+    router.service(Cluster, clusterService(this.#hub), { interceptors: [this.#guard("cluster")] });
+  }
+
+  /** Lets only calls with a good token through, and gives every error its code. */
+  #guard(scope: Scope): Interceptor {
+    return (next) => async (request) => {
+      try {
+        await this.#authorize(scope, request.header.get("authorization"));
+        return await next(request);
+      } catch (error) {
+        throw toConnectError(error);
+      }
+    };
+  }
+
+  async #authorize(scope: Scope, authorization: string | null): Promise<void> {
+    const { secrets, cluster } = this.#hub;
+    if (secrets.length === 0) return;
+    const { host } = cluster.holder;
+    if (this.#verifiers?.host !== host) {
+      this.#verifiers = {
+        host,
+        node: new TokenVerifier({ secrets, audiences: [host] }),
+        cluster: new TokenVerifier({ secrets, audiences: [host, CLUSTER_AUDIENCE] }),
+      };
+    }
+    await this.#verifiers[scope].verify(authorization);
+  }
+
+  #nodeService(): ServiceImpl<typeof Node> {
+    const hub = this.#hub;
+    return {
+      hello({ from, leaving }) {
+        if (!from) throw invalidArgument("a hello says from whom it is");
+        hub.cluster.hello(from, leaving);
+        return { to: hub.cluster.holder };
+      },
+      // Batches of one line are taken one after the other: what comes while one is written makes up the next.
+      async *link(batches: AsyncIterable<Batch>): AsyncIterable<BatchAnswer> {
+        for await (const batch of batches) yield await hub.cluster.inbox.deliver(batch);
+      },
+      deliver: (batch) => hub.cluster.inbox.deliver(batch),
+    };
+  }
+}

@@ -1,0 +1,113 @@
+import type { Cluster } from "./cluster.ts";
+import { abortable, deadlineOf } from "./deadline.ts";
+import type { Frame } from "./frame.ts";
+import { broadcastItem } from "./items.ts";
+import type { Local } from "./local.ts";
+import type { Delivery, Except, Members, SendOptions, Verbs } from "./verbs.ts";
+
+/** The verbs for the clients of every node: this node's at once, the others' through the cluster. */
+export class DistVerbs<Data = unknown> implements Verbs {
+  readonly #local: Local<Data>;
+  readonly #cluster: () => Cluster<Data>;
+  readonly #timeoutMs: number;
+
+  /** `cluster` throws `failed_precondition` before the node joined. */
+  constructor(local: Local<Data>, cluster: () => Cluster<Data>, timeoutMs: number) {
+    this.#local = local;
+    this.#cluster = cluster;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
+    return this.#localOr(
+      (local) => local.emit(id, frame),
+      id,
+      options,
+      ({ reach }, deadlineMs) => reach.emit(id, frame, deadlineMs),
+    );
+  }
+
+  online(id: string, options: SendOptions): Promise<boolean> {
+    return this.#localOr(
+      (local) => local.online(id),
+      id,
+      options,
+      ({ reach }, deadlineMs) => reach.online(id, deadlineMs),
+    );
+  }
+
+  subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    return this.#localOr(
+      (local) => local.subscribe(id, topic, options),
+      id,
+      options,
+      ({ reach }, deadlineMs) => reach.subscription(id, topic, true, deadlineMs),
+    );
+  }
+
+  unsubscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    return this.#localOr(
+      (local) => local.unsubscribe(id, topic),
+      id,
+      options,
+      ({ reach }, deadlineMs) => reach.subscription(id, topic, false, deadlineMs),
+    );
+  }
+
+  disconnect(id: string, code: number, reason: string, options: SendOptions): Promise<boolean> {
+    return this.#localOr(
+      (local) => local.disconnect(id, code, reason),
+      id,
+      options,
+      ({ reach }, deadlineMs) => reach.disconnect(id, code, reason, deadlineMs),
+    );
+  }
+
+  async broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    const cluster = this.#cluster();
+    const local = this.#local.broadcast(frame, except);
+    return await this.#within(options, async (deadlineMs) => {
+      const remote = cluster.reach.toAll(cluster.nodes(), broadcastItem(frame, except), deadlineMs);
+      return sum(await local, await remote);
+    });
+  }
+
+  async publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    const cluster = this.#cluster();
+    const local = this.#local.publish(topic, frame, except);
+    return await this.#within(options, async (deadlineMs) => {
+      const remote = cluster.publish(topic, frame, except, deadlineMs);
+      return sum(await local, await remote);
+    });
+  }
+
+  async members(topic: string, options: SendOptions): Promise<Members> {
+    const cluster = this.#cluster();
+    const { ids } = await this.#local.members(topic);
+    return await this.#within(options, (deadlineMs) => cluster.members(topic, ids, deadlineMs));
+  }
+
+  /** What this node does when it holds the id, or what the node does that holds it. */
+  async #localOr(
+    here: (local: Local<Data>) => Promise<boolean>,
+    id: string,
+    options: SendOptions,
+    there: (cluster: Cluster<Data>, deadlineMs: number) => Promise<boolean>,
+  ): Promise<boolean> {
+    const cluster = this.#cluster();
+    if (cluster.holds(id)) return await here(this.#local);
+    return await this.#within(options, (deadlineMs) => there(cluster, deadlineMs));
+  }
+
+  async #within<Result>(options: SendOptions, call: (deadlineMs: number) => Promise<Result>): Promise<Result> {
+    return await abortable(call(deadlineOf(options, this.#timeoutMs)), options.signal);
+  }
+}
+
+function sum(local: Delivery, remote: Delivery): Delivery {
+  return {
+    delivered: local.delivered + remote.delivered,
+    dropped: local.dropped + remote.dropped,
+    unreachable: remote.unreachable,
+  };
+}

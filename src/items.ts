@@ -1,0 +1,58 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Frame } from "./frame.ts";
+import { type Item, ItemSchema } from "./gen/meshsocket/node/v1/node_pb.ts";
+
+/** An item for a node's batch, with about its size in bytes. */
+export interface SizedItem {
+  readonly item: Item;
+  readonly bytes: number;
+}
+
+const OVERHEAD_BYTES = 32;
+
+function sized(kind: MessageInitShape<typeof ItemSchema>["kind"], bytes: number): SizedItem {
+  return { item: create(ItemSchema, { kind }), bytes: bytes + OVERHEAD_BYTES };
+}
+
+function listBytes(names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + name.length + 2, 0);
+}
+
+export function emitItem(id: string, frame: Frame): SizedItem {
+  const value = { id, data: frame.bytes, binary: frame.binary };
+  return sized({ case: "emit", value }, frame.byteLength + id.length);
+}
+
+export function broadcastItem(frame: Frame, except: ReadonlySet<string> | undefined): SizedItem {
+  const value = { data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
+  return sized({ case: "broadcast", value }, frame.byteLength + listBytes(value.except));
+}
+
+export function publishItem(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): SizedItem {
+  const value = { topic, data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
+  return sized({ case: "publish", value }, frame.byteLength + topic.length + listBytes(value.except));
+}
+
+export function evictItem(id: string, claim: bigint): SizedItem {
+  return sized({ case: "evict", value: { id, claim } }, id.length);
+}
+
+export function onlineItem(id: string): SizedItem {
+  return sized({ case: "online", value: { id } }, id.length);
+}
+
+export function disconnectItem(id: string, code: number, reason: string): SizedItem {
+  return sized({ case: "disconnect", value: { id, code, reason } }, id.length + reason.length);
+}
+
+export function membersItem(topic: string): SizedItem {
+  return sized({ case: "members", value: { topic } }, topic.length);
+}
+
+export function interestItem(topic: string): SizedItem {
+  return sized({ case: "interest", value: { topic } }, topic.length);
+}
+
+export function subscriptionItem(id: string, topic: string, wanted: boolean): SizedItem {
+  return sized({ case: "subscription", value: { id, topic, wanted } }, id.length + topic.length);
+}

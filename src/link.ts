@@ -1,0 +1,328 @@
+import { create } from "@bufbuild/protobuf";
+import { MeshError } from "./error.ts";
+import {
+  type Answer,
+  type Batch,
+  type BatchAnswer,
+  BatchSchema,
+  type Item,
+  ItemSchema,
+  Outcome,
+  Status,
+} from "./gen/meshsocket/node/v1/node_pb.ts";
+import type { Line, OpenLine } from "./line.ts";
+import { randomId } from "./random-id.ts";
+import type { Holder } from "./storage/storage.ts";
+import { afterTick } from "./tick.ts";
+
+/** How a {@link Link} behaves. */
+export interface LinkOptions {
+  /** The life of the node that the link leads to. */
+  to: Holder;
+  /** Who sends; undefined when the sender is no node. */
+  from: Holder | undefined;
+  open: OpenLine;
+  /** Batches that may be unanswered at once. More calls wait and grow the next batch. */
+  maxInFlight: number;
+  maxBytes: number;
+  maxCalls: number;
+  /** Milliseconds without an answer after which the line is taken for dead. */
+  silenceMs: number;
+  /** Milliseconds of quiet after which the node is asked for a sign of life. */
+  pingMs: number;
+  /** Called when the link has something to watch over: {@link Link.onTime} is wanted from now on. */
+  onActive: () => void;
+  /** Called when the node answered as another life: this link leads nowhere. */
+  onOtherLife: () => void;
+}
+
+interface Call {
+  readonly item: Item;
+  readonly bytes: number;
+  readonly deadlineMs: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: MeshError) => void;
+  settled: boolean;
+}
+
+interface SentBatch {
+  readonly number: bigint;
+  readonly calls: Call[];
+  readonly sentAtMs: number;
+  /** It was sent on a line that broke in a way that leaves open whether it arrived. */
+  doubtful: boolean;
+}
+
+const MAX_BATCH_ITEMS = 4_096;
+const MAX_BATCH_BYTES = 524_288;
+const FIRST_BACKOFF_MS = 50;
+const MAX_BACKOFF_MS = 1_000;
+/** Errors of a line after which another attempt would meet the same. */
+const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
+
+const NOT_HERE: Answer = { $typeName: "meshsocket.node.v1.Answer", status: Status.NOT_HERE, delivered: 0, dropped: 0, ids: [] };
+
+/**
+ * A node's batched, ordered line to one life of one other node.
+ *
+ * Calls leave in order, in batches that form by themselves. Each call gets its answer, or one of these errors:
+ * `unavailable` (it was never sent, or never arrived), `deadline_exceeded` and `unknown` (it may have arrived),
+ * `resource_exhausted` (too much waits already). When a line breaks, what it left unanswered is sent again with its old
+ * number; the receiver takes each number once and repeats the answer for one it knows, so nothing is delivered twice.
+ */
+export class Link {
+  readonly to: Holder;
+  readonly #options: LinkOptions;
+  #line: Line | undefined;
+  #name = randomId();
+  #lastNumber = 0n;
+  #waiting: Call[] = [];
+  #sent = new Map<bigint, SentBatch>();
+  #calls = 0;
+  #bytes = 0;
+  #flushScheduled = false;
+  #heardAtMs = 0;
+  #pingedAtMs = 0;
+  #heardOnLine = false;
+  #failures = 0;
+  #retryAtMs = 0;
+  #closed: MeshError | undefined;
+
+  constructor(options: LinkOptions) {
+    this.to = options.to;
+    this.#options = options;
+  }
+
+  /** Sends one item; `bytes` is about its size, `deadlineMs` a moment on the monotonic clock. */
+  call(item: Item, bytes: number, deadlineMs: number): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const refusal = this.#refusal(bytes);
+      if (refusal) {
+        reject(refusal);
+        return;
+      }
+      this.#waiting.push({ item, bytes, deadlineMs, resolve, reject, settled: false });
+      this.#calls++;
+      this.#bytes += bytes;
+      this.#options.onActive();
+      this.#scheduleFlush();
+    });
+  }
+
+  /** Rejects what is under way and takes no more. */
+  close(error: MeshError = new MeshError("unavailable", "the link is closed")): void {
+    if (this.#closed) return;
+    this.#closed = error;
+    this.#line?.close();
+    this.#line = undefined;
+    this.#failAll(error);
+  }
+
+  #refusal(bytes: number): MeshError | undefined {
+    if (this.#closed) return this.#closed;
+    const { maxBytes, maxCalls } = this.#options;
+    if (this.#calls >= maxCalls || (this.#calls > 0 && this.#bytes + bytes > maxBytes)) {
+      return new MeshError("resource_exhausted", "too much waits for that node already");
+    }
+    if (!this.#line && performance.now() < this.#retryAtMs) {
+      return new MeshError("unavailable", "that node could not be reached a moment ago");
+    }
+    return undefined;
+  }
+
+  // ---- sending ----
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    afterTick(() => {
+      this.#flushScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#closed || this.#waiting.length === 0) return;
+    this.#line ??= this.#openLine();
+    while (this.#waiting.length > 0 && this.#sent.size < this.#options.maxInFlight && this.#line) this.#sendBatch();
+  }
+
+  #openLine(): Line {
+    this.#heardAtMs = performance.now();
+    this.#pingedAtMs = 0;
+    this.#heardOnLine = false;
+    const line: Line = this.#options.open({
+      answered: (answer) => {
+        if (this.#line === line) this.#answered(answer);
+      },
+      broken: (error) => {
+        if (this.#line === line) this.#broken(error);
+      },
+    });
+    return line;
+  }
+
+  #sendBatch(): void {
+    const calls = this.#takeCalls();
+    if (calls.length === 0) return;
+    const sent: SentBatch = { number: ++this.#lastNumber, calls, sentAtMs: performance.now(), doubtful: false };
+    this.#sent.set(sent.number, sent);
+    this.#line?.send(this.#batch(sent));
+  }
+
+  #takeCalls(): Call[] {
+    let bytes = 0;
+    let count = 0;
+    for (const call of this.#waiting) {
+      if (count > 0 && (count >= MAX_BATCH_ITEMS || bytes + call.bytes > MAX_BATCH_BYTES)) break;
+      bytes += call.bytes;
+      count++;
+    }
+    return this.#waiting.splice(0, count).filter((call) => !call.settled);
+  }
+
+  #batch(sent: SentBatch): Batch {
+    // Who no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
+    const items = sent.calls.map((call) => (call.settled ? create(ItemSchema) : call.item));
+    const { from, to } = this.#options;
+    return create(BatchSchema, { line: this.#name, toLife: to.life, number: sent.number, items, from });
+  }
+
+  #ping(): void {
+    this.#pingedAtMs = performance.now();
+    this.#line?.send(create(BatchSchema, { line: this.#name, toLife: this.to.life, number: 0n }));
+  }
+
+  // ---- answers ----
+
+  #answered(answer: BatchAnswer): void {
+    this.#heardAtMs = performance.now();
+    this.#heardOnLine = true;
+    this.#failures = 0;
+    if (answer.outcome === Outcome.OTHER_LIFE) {
+      this.#otherLife();
+      return;
+    }
+    const sent = this.#sent.get(answer.number);
+    if (!sent) return;
+    if (answer.outcome !== Outcome.TAKEN) {
+      this.#startOver();
+      return;
+    }
+    this.#sent.delete(answer.number);
+    for (const [index, call] of sent.calls.entries()) {
+      const one = answer.answers[index];
+      if (one) this.#settle(call, () => call.resolve(one));
+      else this.#settle(call, () => call.reject(new MeshError("internal", "an answer is missing")));
+    }
+    this.#flush();
+  }
+
+  /** Nothing of this link's was taken by the life that answers now. What an earlier line carried may have been taken by the former. */
+  #otherLife(): void {
+    for (const sent of this.#sent.values()) {
+      for (const call of sent.calls) this.#settle(call, () => this.#elsewhere(call, sent.doubtful));
+    }
+    for (const call of this.#waiting) this.#settle(call, () => call.resolve(NOT_HERE));
+    this.#options.onOtherLife();
+    this.close();
+  }
+
+  #elsewhere(call: Call, doubtful: boolean): void {
+    if (doubtful) call.reject(new MeshError("unknown", "the node started anew while it held the message"));
+    else call.resolve(NOT_HERE);
+  }
+
+  /** The receiver no longer knows this line's numbers: what was sent is in doubt, what was not goes out under a new name. */
+  #startOver(): void {
+    const error = new MeshError("unknown", "the node no longer knows what it took");
+    for (const sent of this.#sent.values()) {
+      for (const call of sent.calls) this.#settle(call, () => call.reject(error));
+    }
+    this.#line?.close();
+    this.#line = undefined;
+    this.#rename();
+    this.#scheduleFlush();
+  }
+
+  /** Starts the numbers again under a new name: some of the old ones will never be sent. */
+  #rename(): void {
+    this.#sent.clear();
+    this.#name = randomId();
+    this.#lastNumber = 0n;
+  }
+
+  #settle(call: Call, how: () => void): void {
+    if (call.settled) return;
+    call.settled = true;
+    this.#calls--;
+    this.#bytes -= call.bytes;
+    how();
+  }
+
+  // ---- faults ----
+
+  #broken(error: MeshError): void {
+    this.#line = undefined;
+    const neverArrived = error.code === "unavailable" && !this.#heardOnLine;
+    if (!neverArrived) for (const sent of this.#sent.values()) sent.doubtful = true;
+    if (!neverArrived && !REFUSED.has(error.code) && this.#failures === 0) {
+      this.#failures = 1;
+      if (this.#sent.size > 0) this.#resend();
+      else this.#scheduleFlush();
+      return;
+    }
+    const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures++, 10));
+    this.#retryAtMs = performance.now() + backoffMs * (0.5 + Math.random() / 2);
+    this.#failAll(error);
+  }
+
+  #resend(): void {
+    this.#line = this.#openLine();
+    for (const sent of this.#sent.values()) this.#line?.send(this.#batch(sent));
+    this.#flush();
+  }
+
+  #failAll(error: MeshError): void {
+    const doubt = new MeshError("unknown", "the line to that node broke", { cause: error });
+    for (const sent of this.#sent.values()) {
+      const why = sent.doubtful ? doubt : error;
+      for (const call of sent.calls) this.#settle(call, () => call.reject(why));
+    }
+    for (const call of this.#waiting) {
+      this.#settle(call, () => call.reject(new MeshError("unavailable", "that node cannot be reached", { cause: error })));
+    }
+    this.#waiting = [];
+    if (this.#sent.size > 0) this.#rename();
+  }
+
+  // ---- time ----
+
+  /** Looks at the clock; to be called a few times a second. False: there is nothing to watch over. */
+  onTime(now: number): boolean {
+    if (this.#calls > 0) this.#expire(now);
+    if (this.#line) this.#watchSilence(now);
+    return this.#calls > 0 || this.#line !== undefined;
+  }
+
+  #expire(now: number): void {
+    const late = new MeshError("deadline_exceeded", "that node did not answer in time");
+    const expire = (call: Call): void => {
+      if (!call.settled && call.deadlineMs <= now) this.#settle(call, () => call.reject(late));
+    };
+    for (const sent of this.#sent.values()) sent.calls.forEach(expire);
+    this.#waiting.forEach(expire);
+  }
+
+  #watchSilence(now: number): void {
+    const { silenceMs, pingMs } = this.#options;
+    const pinged = this.#pingedAtMs > this.#heardAtMs ? this.#pingedAtMs : undefined;
+    const askedAtMs = this.#sent.values().next().value?.sentAtMs ?? pinged;
+    if (askedAtMs === undefined) {
+      if (now - this.#heardAtMs > pingMs) this.#ping();
+    } else if (now - Math.max(askedAtMs, this.#heardAtMs) > silenceMs) {
+      this.#line?.close();
+      this.#broken(new MeshError("unknown", "that node is silent"));
+    }
+  }
+}

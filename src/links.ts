@@ -1,0 +1,138 @@
+import { create } from "@bufbuild/protobuf";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { MeshError } from "./error.ts";
+import { type Answer, AnswerSchema, BatchSchema, type Item, Node, Outcome, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { checkHost } from "./host.ts";
+import type { SizedItem } from "./items.ts";
+import type { Limits } from "./limits.ts";
+import { type NodeClient, streamLine, unaryLine } from "./line.ts";
+import { Link } from "./link.ts";
+import { randomId } from "./random-id.ts";
+import { bearer } from "./rpc-auth.ts";
+import { fromRpcError } from "./rpc-error.ts";
+import type { Holder } from "./storage/storage.ts";
+import type { TokenSource } from "./token.ts";
+
+const TICK_MS = 50;
+const STREAM_BATCHES_IN_FLIGHT = 4;
+
+/** A Connect transport that can be given up. */
+export type NodeTransport = Transport & { close?(): void };
+
+/** How {@link Links} reach the other nodes. */
+export interface LinksOptions {
+  limits: Readonly<Limits>;
+  /** Makes the transport to a host, once for as long as it is used. */
+  transport: (host: string) => NodeTransport;
+  /** Mints the tokens that the other nodes ask for; undefined in a cluster without a secret. */
+  tokens: TokenSource | undefined;
+  /** `"stream"` for a node; `"unary"` where only calls with an answer can be made. */
+  lines: "stream" | "unary";
+}
+
+interface Peer {
+  readonly link: Link;
+  readonly client: NodeClient;
+  readonly transport: NodeTransport;
+}
+
+/** A node's links to all the others, one for each life. */
+export class Links {
+  readonly #options: LinksOptions;
+  readonly #peers = new Map<string, Peer>();
+  #from: Holder | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #closed = false;
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+  }
+
+  /** Names the sender of all links made from now on. */
+  set from(holder: Holder) {
+    this.#from = holder;
+  }
+
+  /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
+  async call(to: Holder, { item, bytes }: SizedItem, deadlineMs: number): Promise<Answer> {
+    const peer = this.#peer(to);
+    if (item.kind.case !== "subscription") return await peer.link.call(item, bytes, deadlineMs);
+    return await callBeside(peer.client, to, item, deadlineMs);
+  }
+
+  /** The RPC client of a life, for calls beside the line. */
+  client(to: Holder): NodeClient {
+    return this.#peer(to).client;
+  }
+
+  /** Gives up the link to a life that ended. */
+  drop(life: string): void {
+    const peer = this.#peers.get(life);
+    if (!peer) return;
+    this.#peers.delete(life);
+    peer.link.close(new MeshError("unavailable", "that node has left"));
+    peer.transport.close?.();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const life of [...this.#peers.keys()]) this.drop(life);
+    clearInterval(this.#timer);
+  }
+
+  #peer(to: Holder): Peer {
+    let peer = this.#peers.get(to.life);
+    if (peer) return peer;
+    if (this.#closed) throw new MeshError("failed_precondition", "the hub is closed");
+    peer = this.#makePeer(to);
+    this.#peers.set(to.life, peer);
+    return peer;
+  }
+
+  #makePeer(to: Holder): Peer {
+    const { limits, tokens, lines } = this.#options;
+    checkHost(to.host);
+    const transport = this.#options.transport(to.host);
+    const client = createClient(Node, tokens ? bearer(transport, () => tokens.token(to.host)) : transport);
+    const link = new Link({
+      to,
+      from: this.#from,
+      open: lines === "stream" ? streamLine(client) : unaryLine(client, limits.timeoutMs),
+      // Calls overtake each other: only one at a time keeps the order.
+      maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,
+      maxBytes: limits.maxLinkBytes,
+      maxCalls: limits.maxLinkCalls,
+      silenceMs: limits.linkSilenceMs,
+      pingMs: limits.linkPingMs,
+      onActive: () => this.#watch(),
+      onOtherLife: () => this.drop(to.life),
+    });
+    return { link, client, transport };
+  }
+
+  /** One timer for all links, and only while one of them has something to watch over. */
+  #watch(): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      let active = false;
+      for (const { link } of this.#peers.values()) active = link.onTime(now) || active;
+      if (active) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }, TICK_MS);
+  }
+}
+
+/** One item in a call of its own: work that takes time there would hold up what comes after it on the line. */
+async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs: number): Promise<Answer> {
+  const timeoutMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+  const batch = create(BatchSchema, { line: randomId(), toLife: to.life, number: 1n, items: [item] });
+  const answer = await client.deliver(batch, { timeoutMs }).catch((error: unknown) => {
+    throw fromRpcError(error);
+  });
+  const [one] = answer.answers;
+  if (one) return one;
+  if (answer.outcome === Outcome.OTHER_LIFE) return create(AnswerSchema, { status: Status.NOT_HERE });
+  throw new MeshError("internal", "an answer is missing");
+}

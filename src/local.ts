@@ -1,0 +1,61 @@
+import type { Clients } from "./clients.ts";
+import type { Frame } from "./frame.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+import type { Delivery, Except, Members, SendOptions, Verbs } from "./verbs.ts";
+
+/** The verbs for this node's own clients. */
+export class Local<Data = unknown> implements Verbs {
+  readonly #clients: Clients<Data>;
+  readonly #subscriptions: Subscriptions<Data>;
+
+  constructor(clients: Clients<Data>, subscriptions: Subscriptions<Data>) {
+    this.#clients = clients;
+    this.#subscriptions = subscriptions;
+  }
+
+  async emit(id: string, frame: Frame): Promise<boolean> {
+    if (!this.#clients.emit(id, frame)) return false;
+    await this.#clients.written();
+    return frame.refused === 0;
+  }
+
+  async online(id: string): Promise<boolean> {
+    return this.#clients.get(id) !== undefined;
+  }
+
+  async broadcast(frame: Frame, except: Except): Promise<Delivery> {
+    return await this.#delivery(this.#clients.broadcast(frame, except), frame);
+  }
+
+  async publish(topic: string, frame: Frame, except: Except): Promise<Delivery> {
+    return await this.#delivery(this.#clients.publish(topic, frame, except), frame);
+  }
+
+  async members(topic: string): Promise<Members> {
+    return { ids: this.#clients.topics.ids(topic), unreachable: [] };
+  }
+
+  async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    const connection = this.#clients.get(id);
+    if (connection) await this.#subscriptions.add(connection, [topic], options);
+    return connection !== undefined;
+  }
+
+  async unsubscribe(id: string, topic: string): Promise<boolean> {
+    const connection = this.#clients.get(id);
+    if (connection) await this.#subscriptions.delete(connection, [topic]);
+    return connection !== undefined;
+  }
+
+  async disconnect(id: string, code: number, reason: string): Promise<boolean> {
+    const connection = this.#clients.get(id);
+    connection?.close(code, reason);
+    return connection !== undefined;
+  }
+
+  /** What became of a frame that was offered to several sockets, once this tick is written. */
+  async #delivery(offered: number, frame: Frame): Promise<Delivery> {
+    await this.#clients.written();
+    return { delivered: offered - frame.refused, dropped: frame.refused, unreachable: [] };
+  }
+}

@@ -1,0 +1,163 @@
+import type { Logger } from "./logger.ts";
+import { randomId } from "./random-id.ts";
+import type { Holder, Renewal, Storage } from "./storage/storage.ts";
+
+/** What a {@link Membership} stands on, and whom it tells. */
+export interface MembershipOptions {
+  storage: Storage;
+  /** This node's address as it stands in the storage. */
+  host: string;
+  leaseMs: number;
+  logger: Logger;
+  /** Tells another node that this one lives, or leaves. Bounded in time; may reject. */
+  hello: (to: Holder, from: Holder, leaving: boolean) => Promise<void>;
+  /** A new life began: first at the start, then after a lapse. */
+  onLife: (holder: Holder) => void;
+  /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
+  onLost: () => Promise<void>;
+  onJoin: (node: Holder) => void;
+  onLeave: (node: Holder) => void;
+  onDegraded: (error: unknown) => void;
+  onRenewed: () => void;
+}
+
+interface Member {
+  readonly node: Holder;
+  /** The renewal that was under way when the node said hello: its list may be older. */
+  readonly heardAt: number;
+}
+
+const RENEWALS_PER_LEASE = 3;
+const MAX_RETRY_MS = 1_000;
+
+/** This node's lease, and the other living nodes. */
+export class Membership {
+  readonly #options: MembershipOptions;
+  readonly #members = new Map<string, Member>();
+  #holder: Holder;
+  #generation: string | undefined;
+  #renewals = 0;
+  #renewedAtMs = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+    this.#holder = { host: options.host, life: randomId() };
+  }
+
+  /** The present life of this node. */
+  get holder(): Holder {
+    return this.#holder;
+  }
+
+  /** The other living nodes. */
+  nodes(): Holder[] {
+    return Array.from(this.#members.values(), (member) => member.node);
+  }
+
+  /** Takes the lease, learns who lives, and tells them. Rejects when the storage cannot be reached. */
+  async start(): Promise<void> {
+    this.#options.onLife(this.#holder);
+    await this.#accept(await this.#renewOnce());
+    await this.#greet();
+    this.#schedule(this.#options.leaseMs / RENEWALS_PER_LEASE);
+  }
+
+  /** Ends the lease and tells the others. Never rejects. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    const farewells = this.nodes().map((node) => this.#options.hello(node, this.#holder, true));
+    await Promise.allSettled([this.#options.storage.leave(this.#holder), ...farewells]);
+  }
+
+  /** Another node said that it lives. */
+  heard(node: Holder): void {
+    if (node.life === this.#holder.life || this.#stopped) return;
+    for (const { node: former } of this.#members.values()) {
+      if (former.host === node.host && former.life !== node.life) this.#remove(former);
+    }
+    this.#add(node);
+  }
+
+  /** Another node said that it leaves. */
+  heardLeaving(node: Holder): void {
+    this.#remove(node);
+  }
+
+  // ---- renewing ----
+
+  #schedule(afterMs: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#renew(), afterMs);
+  }
+
+  async #renew(): Promise<void> {
+    const { leaseMs, onDegraded, logger } = this.#options;
+    try {
+      await this.#accept(await this.#renewOnce());
+      this.#schedule(leaseMs / RENEWALS_PER_LEASE);
+    } catch (error) {
+      logger.warn("meshsocket: the lease could not be renewed", error);
+      onDegraded(error);
+      this.#schedule(Math.min(MAX_RETRY_MS, leaseMs / RENEWALS_PER_LEASE));
+    }
+  }
+
+  async #renewOnce(): Promise<Renewal> {
+    this.#renewals++;
+    return await this.#options.storage.renew(this.#holder, this.#options.leaseMs);
+  }
+
+  async #accept(first: Renewal): Promise<void> {
+    let renewal = first;
+    const now = performance.now();
+    const known = this.#generation;
+    const wiped = known !== undefined && renewal.generation !== known;
+    // A store that was wiped took the lease along: the life itself went on, and its routes are still good.
+    const ended = known !== undefined && renewal.lapsed && (!wiped || now - this.#renewedAtMs > this.#options.leaseMs);
+    if (ended) {
+      this.#holder = { host: this.#options.host, life: randomId() };
+      this.#options.onLife(this.#holder);
+      renewal = await this.#renewOnce();
+    }
+    this.#generation = renewal.generation;
+    this.#renewedAtMs = now;
+    this.#update(renewal.living);
+    if (ended) await this.#greet();
+    if (ended || wiped) await this.#options.onLost();
+    this.#options.onRenewed();
+  }
+
+  async #greet(): Promise<void> {
+    await Promise.allSettled(this.nodes().map((node) => this.#options.hello(node, this.#holder, false)));
+  }
+
+  // ---- the others ----
+
+  #update(living: readonly Holder[]): void {
+    const lives = new Set(living.map((node) => node.life));
+    for (const { node, heardAt } of this.#members.values()) {
+      if (!lives.has(node.life) && heardAt < this.#renewals) this.#bury(node);
+    }
+    for (const node of living) if (node.host !== this.#holder.host) this.#add(node);
+  }
+
+  #bury(node: Holder): void {
+    this.#remove(node);
+    this.#options.storage.clear(node).catch((error: unknown) => {
+      this.#options.logger.warn("meshsocket: what a dead node left could not be cleared", error);
+    });
+  }
+
+  #add(node: Holder): void {
+    if (this.#members.has(node.life)) return;
+    this.#members.set(node.life, { node, heardAt: this.#renewals });
+    this.#options.onJoin(node);
+  }
+
+  #remove(node: Holder): void {
+    if (this.#members.delete(node.life)) this.#options.onLeave(node);
+  }
+}

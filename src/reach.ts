@@ -1,0 +1,104 @@
+import { MeshError } from "./error.ts";
+import type { Frame } from "./frame.ts";
+import { type Answer, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import {
+  disconnectItem,
+  emitItem,
+  membersItem,
+  onlineItem,
+  type SizedItem,
+  subscriptionItem,
+} from "./items.ts";
+import type { Links } from "./links.ts";
+import type { Router } from "./router.ts";
+import type { Holder } from "./storage/storage.ts";
+import type { Delivery, Members } from "./verbs.ts";
+
+/** The verbs towards other nodes: one item to the owner of an id, or one to each of several nodes. */
+export class Reach {
+  readonly #router: Router;
+  readonly #links: Links;
+
+  constructor(router: Router, links: Links) {
+    this.#router = router;
+    this.#links = links;
+  }
+
+  /** Sends to the owner of an id. */
+  async emit(id: string, frame: Frame, deadlineMs: number): Promise<boolean> {
+    const answer = await this.#toOwner(id, emitItem(id, frame), deadlineMs);
+    return answer?.status === Status.OK;
+  }
+
+  /** Asks the owner of an id. */
+  async online(id: string, deadlineMs: number): Promise<boolean> {
+    const answer = await this.#toOwner(id, onlineItem(id), deadlineMs);
+    return answer?.status === Status.OK;
+  }
+
+  async disconnect(id: string, code: number, reason: string, deadlineMs: number): Promise<boolean> {
+    const answer = await this.#toOwner(id, disconnectItem(id, code, reason), deadlineMs);
+    return answer?.status === Status.OK;
+  }
+
+  /** Makes a client of another node listen on a topic, or stop; false when nobody has the id. */
+  async subscription(id: string, topic: string, wanted: boolean, deadlineMs: number): Promise<boolean> {
+    const answer = await this.#toOwner(id, subscriptionItem(id, topic, wanted), deadlineMs);
+    if (answer?.status === Status.FULL) throw new MeshError("resource_exhausted", "the client listens on too many topics");
+    if (answer?.status === Status.FAILED) throw new MeshError("unavailable", "the owner could not reach its storage");
+    return answer?.status === Status.OK;
+  }
+
+  /**
+   * Gives each node the item and adds up what became of it. Never rejects: who did not answer is named.
+   * A node that says "not here" is unreachable, or, where that is an answer, goes to `notHere`.
+   */
+  async toAll(
+    nodes: Iterable<Holder>,
+    item: SizedItem,
+    deadlineMs: number,
+    notHere?: (node: Holder) => void,
+  ): Promise<Delivery> {
+    let delivered = 0;
+    let dropped = 0;
+    const unreachable: string[] = [];
+    const add = async (node: Holder): Promise<void> => {
+      const answer = await this.#answer(node, item, deadlineMs);
+      if (answer?.status === Status.NOT_HERE && notHere) notHere(node);
+      else if (answer?.status !== Status.OK) unreachable.push(node.host);
+      delivered += answer?.delivered ?? 0;
+      dropped += answer?.dropped ?? 0;
+    };
+    await Promise.all(Array.from(nodes, add));
+    return { delivered, dropped, unreachable };
+  }
+
+  /** Who listens on a topic at these nodes. Never rejects: who did not answer is named. */
+  async members(nodes: Iterable<Holder>, topic: string, deadlineMs: number): Promise<Members> {
+    const ids = new Set<string>();
+    const unreachable: string[] = [];
+    const sized = membersItem(topic);
+    const add = async (node: Holder): Promise<void> => {
+      const answer = await this.#answer(node, sized, deadlineMs);
+      if (answer?.status !== Status.OK && answer?.status !== Status.NOT_HERE) unreachable.push(node.host);
+      for (const id of answer?.ids ?? []) ids.add(id);
+    };
+    await Promise.all(Array.from(nodes, add));
+    return { ids: [...ids], unreachable };
+  }
+
+  /** One node's answer; undefined when there is none. */
+  async #answer(node: Holder, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
+    try {
+      return await this.#links.call(node, item, deadlineMs);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #toOwner(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
+    const answer = await this.#router.call(id, item, deadlineMs);
+    if (answer?.status === Status.INVALID) throw new MeshError("invalid_argument", "the owner refused the arguments");
+    return answer;
+  }
+}

@@ -1,0 +1,115 @@
+import { create } from "@bufbuild/protobuf";
+import { checkClose } from "./check.ts";
+import type { Clients } from "./clients.ts";
+import { CloseCode } from "./close-code.ts";
+import { errorCode } from "./error.ts";
+import { Frame } from "./frame.ts";
+import { type Answer, AnswerSchema, type Holder, type Item, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+
+/** What {@link receive} does to this node. */
+export interface ReceiveContext<Data> {
+  readonly clients: Clients<Data>;
+  /** A newer claim on the id was made elsewhere. */
+  evict(id: string, claim: bigint): void;
+  /** Another node got its first listener on the topic. */
+  announced(topic: string, node: Holder): void;
+  /** Makes a client of this node listen, or stop; false when it is not here. */
+  subscription(id: string, topic: string, wanted: boolean): Promise<boolean>;
+}
+
+/** What is known of an item's answer before, and after, this tick is written. */
+type Pending = Answer | Promise<Answer> | (() => Answer);
+
+/**
+ * Does to this node's clients what a batch asks for, and answers item by item.
+ *
+ * Everything is queued in the order of the items before the first await, so that batches received one after the other
+ * reach each client in that order.
+ */
+export async function receive<Data>(
+  context: ReceiveContext<Data>,
+  items: readonly Item[],
+  from: Holder | undefined,
+): Promise<Answer[]> {
+  const pending = items.map((item) => begin(context, item, from));
+  await context.clients.written();
+  const answers: Answer[] = [];
+  for (const one of pending) answers.push(typeof one === "function" ? one() : await one);
+  return answers;
+}
+
+function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder | undefined): Pending {
+  const { clients } = context;
+  switch (kind.case) {
+    case "emit": {
+      const frame = Frame.relayed(kind.value.data, kind.value.binary);
+      if (!clients.emit(kind.value.id, frame)) return answer(Status.NOT_HERE);
+      return () => answer(frame.refused === 0 ? Status.OK : Status.FULL);
+    }
+    case "broadcast": {
+      const frame = Frame.relayed(kind.value.data, kind.value.binary);
+      return delivered(clients.broadcast(frame, new Set(kind.value.except)), frame);
+    }
+    case "publish": {
+      const { topic } = kind.value;
+      if (!clients.topics.listeners(topic)) return answer(Status.NOT_HERE);
+      const frame = Frame.relayed(kind.value.data, kind.value.binary);
+      return delivered(clients.publish(topic, frame, new Set(kind.value.except)), frame);
+    }
+    case "evict":
+      context.evict(kind.value.id, kind.value.claim);
+      return answer(Status.OK);
+    case "online":
+      return answer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
+    case "disconnect":
+      return disconnect(clients, kind.value.id, kind.value.code || CloseCode.Normal, kind.value.reason);
+    case "members": {
+      const ids = clients.topics.ids(kind.value.topic);
+      return create(AnswerSchema, { status: Status.OK, ids });
+    }
+    case "interest":
+      if (from) context.announced(kind.value.topic, from);
+      return answer(from ? Status.OK : Status.INVALID);
+    case "subscription":
+      return subscription(context, kind.value.id, kind.value.topic, kind.value.wanted);
+    default:
+      return answer(Status.INVALID);
+  }
+}
+
+function answer(status: Status): Answer {
+  return create(AnswerSchema, { status });
+}
+
+function delivered(offered: number, frame: Frame): () => Answer {
+  return () => {
+    const { refused } = frame;
+    return create(AnswerSchema, { status: Status.OK, delivered: offered - refused, dropped: refused });
+  };
+}
+
+function disconnect<Data>(clients: Clients<Data>, id: string, code: number, reason: string): Answer {
+  try {
+    checkClose(code, reason);
+  } catch {
+    return answer(Status.INVALID);
+  }
+  const connection = clients.get(id);
+  connection?.close(code, reason);
+  return answer(connection ? Status.OK : Status.NOT_HERE);
+}
+
+async function subscription<Data>(
+  context: ReceiveContext<Data>,
+  id: string,
+  topic: string,
+  wanted: boolean,
+): Promise<Answer> {
+  try {
+    return answer((await context.subscription(id, topic, wanted)) ? Status.OK : Status.NOT_HERE);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "invalid_argument") return answer(Status.INVALID);
+    return answer(code === "resource_exhausted" ? Status.FULL : Status.FAILED);
+  }
+}

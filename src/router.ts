@@ -1,0 +1,157 @@
+import { Batcher } from "./batch.ts";
+import { MeshError } from "./error.ts";
+import { type Answer, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import type { SizedItem } from "./items.ts";
+import type { Entry, Holder, Storage } from "./storage/storage.ts";
+
+/** What a {@link Router} stands on. */
+export interface RouterOptions {
+  storage: Storage;
+  maxRoutes: number;
+  /** Calls a node; see `Links.call` for the errors. */
+  call: (to: Holder, item: SizedItem, deadlineMs: number) => Promise<Answer>;
+}
+
+interface RoutedCall {
+  readonly id: string;
+  readonly item: SizedItem;
+  readonly deadlineMs: number;
+  readonly resolve: (answer: Answer | undefined) => void;
+  readonly reject: (error: unknown) => void;
+  /** The route that turned out wrong, and how. */
+  tried: { route: Entry; error: unknown } | undefined;
+}
+
+/** The calls that wait for one look-up of their id. */
+interface LookUp {
+  calls: RoutedCall[];
+  /** The storage was asked: who comes now may have been claimed after it looked. */
+  asked: boolean;
+  late: RoutedCall[];
+}
+
+const LOOK_UPS_IN_FLIGHT = 4;
+
+/**
+ * Finds the node that holds an id and hands calls on to it.
+ *
+ * The storage is asked once per id and the answer remembered; the owner itself says when it went stale, and only then
+ * the storage is asked again, once. Calls to one id leave in the order they were made, also while a look-up is under way.
+ */
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #lookUps: Batcher<string, Entry | undefined>;
+  /** In the order of their look-up. */
+  readonly #routes = new Map<string, Entry>();
+  readonly #waiting = new Map<string, LookUp>();
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    const ask = (ids: string[]): Promise<(Entry | undefined)[]> => {
+      for (const id of ids) {
+        const lookUp = this.#waiting.get(id);
+        if (lookUp) lookUp.asked = true;
+      }
+      return options.storage.get(ids);
+    };
+    this.#lookUps = new Batcher(ask, { maxInFlight: LOOK_UPS_IN_FLIGHT });
+  }
+
+  /** Calls the owner of an id; undefined when nobody has it. Rejects when that cannot be told. */
+  call(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
+    return new Promise((resolve, reject) => {
+      const call: RoutedCall = { id, item, deadlineMs, resolve, reject, tried: undefined };
+      const route = this.#waiting.has(id) ? undefined : this.#routes.get(id);
+      if (route) this.#send(call, route);
+      else this.#wait(call);
+    });
+  }
+
+  /** Forgets every route to a life that ended. */
+  forgetLife(life: string): void {
+    for (const [id, route] of this.#routes) if (route.life === life) this.#routes.delete(id);
+  }
+
+  /** Forgets all routes. */
+  clear(): void {
+    this.#routes.clear();
+  }
+
+  #wait(call: RoutedCall): void {
+    const lookUp = this.#waiting.get(call.id);
+    if (lookUp) {
+      (lookUp.asked ? lookUp.late : lookUp.calls).push(call);
+      return;
+    }
+    this.#waiting.set(call.id, { calls: [call], asked: false, late: [] });
+    this.#lookUps.add(call.id).then(
+      (entry) => this.#found(call.id, entry),
+      (error: unknown) => this.#notFound(call.id, error),
+    );
+  }
+
+  #found(id: string, entry: Entry | undefined): void {
+    const lookUp = this.#take(id);
+    if (entry) this.#remember(id, entry);
+    for (const call of lookUp.calls) {
+      if (entry) this.#sendFound(call, entry);
+      else call.resolve(undefined);
+    }
+    // A route is good for the late ones as well; that there is none may have changed since the storage looked.
+    for (const call of lookUp.late) {
+      if (entry) this.#sendFound(call, entry);
+      else this.#wait(call);
+    }
+  }
+
+  #notFound(id: string, error: unknown): void {
+    const lookUp = this.#take(id);
+    const why = error instanceof MeshError ? error : new MeshError("unavailable", "the storage failed", { cause: error });
+    for (const call of [...lookUp.calls, ...lookUp.late]) call.reject(why);
+  }
+
+  #take(id: string): LookUp {
+    const lookUp = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return lookUp ?? { calls: [], asked: true, late: [] };
+  }
+
+  #remember(id: string, entry: Entry): void {
+    this.#routes.delete(id);
+    this.#routes.set(id, entry);
+    if (this.#routes.size <= this.#options.maxRoutes) return;
+    const oldest = this.#routes.keys().next().value;
+    if (oldest !== undefined) this.#routes.delete(oldest);
+  }
+
+  #sendFound(call: RoutedCall, entry: Entry): void {
+    const { tried } = call;
+    // The node that cannot be reached still holds the id: asking it again would end the same way.
+    if (tried?.error !== undefined && tried.route.life === entry.life) call.reject(tried.error);
+    else this.#send(call, entry);
+  }
+
+  #send(call: RoutedCall, route: Entry): void {
+    this.#options.call(route, call.item, call.deadlineMs).then(
+      (answer) => {
+        if (answer.status === Status.NOT_HERE) this.#stale(call, route, undefined);
+        else call.resolve(answer);
+      },
+      (error: unknown) => {
+        const neverSent = error instanceof MeshError && error.code === "unavailable";
+        if (neverSent) this.#stale(call, route, error);
+        else call.reject(error);
+      },
+    );
+  }
+
+  /** The route was wrong: asks the storage again, once for each call. */
+  #stale(call: RoutedCall, route: Entry, error: unknown): void {
+    if (this.#routes.get(call.id) === route) this.#routes.delete(call.id);
+    if (!call.tried) {
+      call.tried = { route, error };
+      this.#wait(call);
+    } else if (error !== undefined) call.reject(error);
+    else call.resolve(undefined);
+  }
+}

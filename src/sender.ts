@@ -1,0 +1,140 @@
+import { checkClose, checkName } from "./check.ts";
+import { CloseCode } from "./close-code.ts";
+import { invalidArgument, MeshError } from "./error.ts";
+import { Frame, type Message } from "./frame.ts";
+import type { Limits } from "./limits.ts";
+import type { Delivery, Except, Members, SendOptions, SendToManyOptions, Verbs } from "./verbs.ts";
+
+/**
+ * The verbs that reach clients, the same on a Hub, a DistHub and a DistClient.
+ *
+ * Every verb rejects with a TypeError (`invalid_argument`) for bad arguments, with the signal's reason when it is aborted,
+ * and with a MeshError for anything else. A rejection that nobody handles never ends the process.
+ */
+export abstract class Sender {
+  /** The limits in force. */
+  readonly limits: Readonly<Limits>;
+
+  constructor(limits: Readonly<Limits>) {
+    this.limits = limits;
+  }
+
+  protected abstract readonly verbs: Verbs;
+
+  /** Hears of every call that rejected. */
+  protected abstract failed(error: unknown): void;
+
+  /** Sends to one id. True: its socket took the message. False: nobody has the id, or its buffer is full. */
+  emit(id: string, message: Message, options?: SendOptions): Promise<boolean> {
+    return this.#run(options, (checked) => {
+      checkName("id", id, this.limits.maxIdBytes);
+      return this.verbs.emit(id, this.#frame(message), checked);
+    });
+  }
+
+  /** Whether the id is connected. */
+  online(id: string, options?: SendOptions): Promise<boolean> {
+    return this.#run(options, (checked) => {
+      checkName("id", id, this.limits.maxIdBytes);
+      return this.verbs.online(id, checked);
+    });
+  }
+
+  /** Sends to all clients. */
+  broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery> {
+    return this.#run(options, (checked) => {
+      return this.verbs.broadcast(this.#frame(message), exceptSet(options?.except), checked);
+    });
+  }
+
+  /** Sends to the clients that listen on the topic. */
+  publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
+    return this.#run(options, (checked) => {
+      checkName("topic", topic, this.limits.maxTopicBytes);
+      return this.verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
+    });
+  }
+
+  /** Who listens on the topic. */
+  members(topic: string, options?: SendOptions): Promise<Members> {
+    return this.#run(options, (checked) => {
+      checkName("topic", topic, this.limits.maxTopicBytes);
+      return this.verbs.members(topic, checked);
+    });
+  }
+
+  /** Makes a client listen on a topic. False: nobody has the id. */
+  subscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
+    return this.#run(options, (checked) => {
+      checkName("id", id, this.limits.maxIdBytes);
+      checkName("topic", topic, this.limits.maxTopicBytes);
+      return this.verbs.subscribe(id, topic, checked);
+    });
+  }
+
+  /** Makes a client stop listening on a topic. False: nobody has the id. */
+  unsubscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
+    return this.#run(options, (checked) => {
+      checkName("id", id, this.limits.maxIdBytes);
+      checkName("topic", topic, this.limits.maxTopicBytes);
+      return this.verbs.unsubscribe(id, topic, checked);
+    });
+  }
+
+  /** Closes the id's connection, in order after what was sent to it. `code` defaults to 1000. False: nobody has the id. */
+  disconnect(id: string, code: number = CloseCode.Normal, reason = "", options?: SendOptions): Promise<boolean> {
+    return this.#run(options, (checked) => {
+      checkName("id", id, this.limits.maxIdBytes);
+      checkClose(code, reason);
+      return this.verbs.disconnect(id, code, reason, checked);
+    });
+  }
+
+  /** Starts a call at once, so that calls keep their order, and gives its promise a handler of ours. */
+  #run<Result>(options: SendOptions | undefined, call: (options: SendOptions) => Promise<Result>): Promise<Result> {
+    return this.tracked(async () => {
+      checkSendOptions(options);
+      options?.signal?.throwIfAborted();
+      return await call(options ?? {});
+    });
+  }
+
+  /** Runs a call whose rejection, should nobody handle it, is heard by {@link Sender.failed} and ends nothing. */
+  protected tracked<Result>(call: () => Promise<Result>): Promise<Result> {
+    const promise = call();
+    promise.catch((error: unknown) => this.failed(error));
+    return promise;
+  }
+
+  #frame(message: Message): Frame {
+    const frame = Frame.of(message);
+    checkSize(frame, this.limits);
+    return frame;
+  }
+}
+
+/** Throws `resource_exhausted` for a message over the limit. */
+export function checkSize(frame: Frame, { maxMessageBytes }: Readonly<Limits>): void {
+  if (frame.bytes.byteLength <= maxMessageBytes) return;
+  throw new MeshError("resource_exhausted", `the message is longer than ${maxMessageBytes} bytes`);
+}
+
+function checkSendOptions(options: unknown): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null) throw invalidArgument("options are an object");
+  const { timeoutMs, signal } = options as { timeoutMs?: unknown; signal?: unknown };
+  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
+    throw invalidArgument("timeoutMs is a number of milliseconds over 0");
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
+}
+
+function exceptSet(except: Iterable<string> | undefined): Except {
+  if (except === undefined) return undefined;
+  if (typeof except === "string" || typeof except?.[Symbol.iterator] !== "function") {
+    throw invalidArgument("except is a list of ids");
+  }
+  const ids = new Set(except);
+  for (const id of ids) if (typeof id !== "string") throw invalidArgument("except is a list of ids, which are strings");
+  return ids.size > 0 ? ids : undefined;
+}

@@ -1,0 +1,21 @@
+import { MeshError } from "../error.ts";
+
+/** Throws (`canceled`) if the caller gave up already. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw canceled(signal);
+}
+
+/** Settles as `promise` does, or rejects (`canceled`) as soon as the signal is aborted; the promise then runs on unobserved. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(canceled(signal));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+function canceled(signal: AbortSignal): MeshError {
+  return new MeshError("canceled", "the caller gave up", { cause: signal.reason });
+}
