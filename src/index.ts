@@ -18,13 +18,5 @@ export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "
 export type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
 export type { Socket, SocketReceiver } from "./socket.ts";
 export { MemoryStorage } from "./storage/memory.ts";
-export type {
-  Claimed,
-  Entry,
-  Holder,
-  IdEntry,
-  Renewal,
-  Storage,
-  StorageCallOptions,
-} from "./storage/storage.ts";
+export type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage/storage.ts";
 export type { Delivery, Members, SendOptions, SendToManyOptions } from "./verbs.ts";

@@ -21,7 +21,7 @@ export const checks: readonly Check[] = [
   { name: "breaking", run: checkBreaking },
   { name: "types", run: checkTypes },
   { name: "lint", run: () => command("oxlint", "--type-aware", "--deny-warnings") },
-  { name: "fmt", run: () => command("deno", "fmt", "--check") },
+  { name: "fmt", run: checkFormat },
   { name: "package", run: checkPackage },
 ];
 
@@ -52,6 +52,14 @@ async function checkTypes(): Promise<string | undefined> {
     problems[index] === undefined ? [] : [`${project}: ${problems[index]}`]
   );
   return found.length === 0 ? undefined : found.join("\n");
+}
+
+/** The names of the files that are not formatted; what to change in them is `deno fmt`'s to know. */
+async function checkFormat(): Promise<string | undefined> {
+  const { code, output } = await run("deno", ["fmt", "--check"]);
+  if (code === 0) return undefined;
+  const files = [...output.matchAll(/^from (.*):$/gm)].map(([, file]) => file);
+  return files.length === 0 ? output : `not formatted: run npm run fmt\n${files.join("\n")}`;
 }
 
 async function command(program: string, ...args: string[]): Promise<string | undefined> {

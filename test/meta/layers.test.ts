@@ -13,25 +13,34 @@ const LAYERS: readonly Layer[] = [
   { name: "generated", files: ["gen/*"] },
   {
     name: "words",
-    files: ["error", "close-code", "limits", "logger", "verbs", "random-id", "tick", "check", "host", "deadline"],
+    files: ["error", "close-code", "limits", "logger", "random-id", "tick", "check", "host", "local-address"],
   },
-  { name: "seams", files: ["socket", "frame", "batch", "backlog", "storage/storage", "hub-events"] },
-  { name: "storages", files: ["storage/memory", "storage/redis", "storage/redis-*"] },
+  {
+    name: "seams",
+    files: [
+      ...["frame", "socket", "verbs", "deadline", "batch", "backlog", "hub-events"],
+      ...["storage/storage", "storage/abort"],
+    ],
+  },
+  { name: "storages", files: ["storage/*"] },
   {
     name: "one node",
     files: [
       ...["hub", "client", "session", "serve", "admission", "admissions", "connection", "clients", "topics", "drain"],
-      ...["whatwg-socket", "memory-pair"],
+      ...["subscriptions", "sender", "local", "whatwg-socket", "memory-pair"],
     ],
   },
   {
     name: "between nodes",
     files: [
-      ...["token", "rpc-auth", "rpc-error", "transport", "line", "link", "links", "router", "inbox"],
-      ...["membership", "membership-*"],
+      ...["token", "rpc-*", "fetch-transport", "line", "link", "links", "items", "inbox", "receive"],
+      ...["router", "reach", "audience", "interest", "membership"],
     ],
   },
-  { name: "the cluster", files: ["dist-*"] },
+  {
+    name: "the cluster",
+    files: ["dist-*", "cluster", "claims", "cluster-service", "cluster-verbs", "direct-verbs", "websocket-service"],
+  },
   { name: "the public surface", files: ["index", "proto"] },
 ];
 
