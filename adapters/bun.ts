@@ -13,8 +13,8 @@ import { upgrade } from "./bun/upgrade.ts";
 import { type OpenPort, start, type StartRpc } from "./start.ts";
 import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
 
-export type { BunServer, BunWebSocketHandler } from "./bun/engine.ts";
-export { websocket } from "./bun/socket.ts";
+export type { BunServer, BunWebSocket, BunWebSocketHandler } from "./bun/engine.ts";
+export { type BunSocket, websocket } from "./bun/socket.ts";
 export { localAddress } from "./local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 

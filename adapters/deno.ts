@@ -15,7 +15,7 @@ export { localAddress } from "./local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 export { attach } from "./ws/attach.ts";
 export { attachApp, type FetchApp } from "./ws/attach-app.ts";
-export type { UpgradeServer } from "./ws/upgrade.ts";
+export type { OnUpgrade, UpgradeServer } from "./ws/upgrade.ts";
 
 /** What {@link upgradeHandler} gives. */
 export interface UpgradeHandler {

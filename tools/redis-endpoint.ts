@@ -15,6 +15,8 @@ import { fileURLToPath } from "node:url";
 import { connectRedis } from "./redis-tcp.ts";
 import type { RedisTcp, RedisTcpOptions, Reply } from "./redis-tcp.ts";
 
+export type { RedisTcpOptions } from "./redis-tcp.ts";
+
 /** What an endpoint needs to know. */
 export interface RedisEndpointOptions extends RedisTcpOptions {
   /** The bearer token that every request must carry. */

@@ -12,7 +12,8 @@ import { toRequest } from "./request.ts";
 import { respondToUpgrade } from "./respond.ts";
 import { WsSocket } from "./socket.ts";
 
-type OnUpgrade = (this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer) => void;
+/** A listener of a server's `upgrade` event. */
+export type OnUpgrade = (this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer) => void;
 
 /** A server of `node:http` or `node:https`: what takes its upgrade requests. */
 export interface UpgradeServer {
