@@ -18,8 +18,6 @@ export interface TestServer {
 /** One way in which a hub can be served on this runtime. */
 export interface Way {
   readonly name: string;
-  /** Whether the engine can stop reading and cut a connection. */
-  readonly cuts: boolean;
   /** Serves upgrades on `/ws`, and "app" elsewhere. */
   start<Data>(hub: Hub<Data>, session: SessionFactory<Data>): Promise<TestServer>;
 }
@@ -134,9 +132,9 @@ export async function serveApp<Data>(hub: Hub<Data>, app: Hono): Promise<TestSer
 
 /** Every way in which a hub can be served on this runtime; the names are the same on all. */
 export const ways: readonly Way[] = [
-  { name: "serve", cuts: true, start: startServe },
-  { name: "own server", cuts: runtime !== "deno", start: startOwn },
-  { name: "hono", cuts: runtime !== "deno", start: startHono },
+  { name: "serve", start: startServe },
+  { name: "own server", start: startOwn },
+  { name: "hono", start: startHono },
 ];
 
 /** Whether something takes connections on the port. */
