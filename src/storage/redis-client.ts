@@ -101,10 +101,10 @@ async function sha1(text: string): Promise<string> {
   return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** What Redis itself said, without the command that the client adds to it: the command holds ids. */
+/** What Redis itself said, up to what it may quote and without the command that the client adds: both hold ids. */
 function replyText(error: unknown): string | undefined {
   if (!(error instanceof Error) || error.name !== "UpstashError") return undefined;
-  return error.message.split(/, command was:|, with args/, 1)[0];
+  return error.message.split(/,? command was|,? with args|['"`[{<]/, 1)[0]?.trim();
 }
 
 /**

@@ -183,12 +183,12 @@ redis.call('SADD', KEYS[2], 's' .. topic)
 return holders(KEYS[4], topic)
 `;
 
-/** KEYS: held of the life, subscribers. ARGV: life, host, topic. */
+/** KEYS: held of the life, subscribers. ARGV: life, host, topic. Answers nothing. */
 const unsubscribe = `-- meshsocket unsubscribe
 local topic = ARGV[3]
 redis.call('ZREM', KEYS[2], #topic .. ':' .. topic .. ARGV[1] .. ' ' .. ARGV[2])
 redis.call('SREM', KEYS[1], 's' .. topic)
-return 1
+return {}
 `;
 
 /** KEYS: leases, held of the publisher, subscribers, publishers. ARGV: life ("" for no mark), host, topic. Answers as subscribe does. */
