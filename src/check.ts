@@ -30,7 +30,9 @@ export function checkName(what: "id" | "topic", name: unknown, maxBytes: number)
 /** Throws a TypeError (`invalid_argument`) unless code and reason can stand in a close frame. */
 export function checkClose(code: number, reason: string): void {
   if (!isSendableCloseCode(code)) {
-    throw invalidArgument(`${code} is not a close code that can be sent: use 1000, 1001, 1007 to 1014, or 3000 to 4999`);
+    throw invalidArgument(
+      `${code} is not a close code that can be sent: use 1000, 1001, 1007 to 1014, or 3000 to 4999`,
+    );
   }
   if (typeof reason !== "string") throw invalidArgument(`the close reason must be a string, not ${typeof reason}`);
   if (utf8Bytes(reason) > MAX_CLOSE_REASON_BYTES) {

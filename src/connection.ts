@@ -211,7 +211,9 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     }
     const backlog = (this.#backlog ??= new Backlog());
     backlog.push(data);
-    if (backlog.length < this.#owner.limits.maxBacklogMessages && backlog.bytes < this.#owner.limits.maxBacklogBytes) return;
+    if (backlog.length < this.#owner.limits.maxBacklogMessages && backlog.bytes < this.#owner.limits.maxBacklogBytes) {
+      return;
+    }
     if (this.#socket.pause) this.#socket.pause();
     else this.close(CloseCode.PolicyViolation, "sends faster than it is served");
   }

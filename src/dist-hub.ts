@@ -103,7 +103,10 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /** This node's part in the cluster, for a DistServer. Throws `failed_precondition` before it joined. */
   get cluster(): Cluster<Data> {
     if (this.#cluster) return this.#cluster;
-    throw new MeshError("failed_precondition", "the hub has not joined its cluster: use serve() or listen() of an adapter");
+    throw new MeshError(
+      "failed_precondition",
+      "the hub has not joined its cluster: use serve() or listen() of an adapter",
+    );
   }
 
   /** Whether {@link DistHub.join} was called and did not fail. */

@@ -4,7 +4,11 @@ import type { Clients } from "./clients.ts";
 const SLICE_MS = 100;
 
 /** Closes all clients with 1012, in slices over `drainMs`; settles when they are gone or were cut. */
-export async function drainClients<Data>(clients: Clients<Data>, drainMs: number, closeTimeoutMs: number): Promise<void> {
+export async function drainClients<Data>(
+  clients: Clients<Data>,
+  drainMs: number,
+  closeTimeoutMs: number,
+): Promise<void> {
   const connections = [...clients.values()];
   const slices = Math.max(1, Math.ceil(drainMs / SLICE_MS));
   const perSlice = Math.ceil(connections.length / slices);

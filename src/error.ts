@@ -56,6 +56,8 @@ export function invalidArgument(message: string): TypeError & { readonly code: "
 /** The `code` of a meshsocket error or bad-argument error; undefined for anything else. */
 export function errorCode(error: unknown): MeshErrorCode | undefined {
   if (error instanceof MeshError) return error.code;
-  if (error instanceof TypeError && (error as { code?: unknown }).code === "invalid_argument") return "invalid_argument";
+  if (error instanceof TypeError && (error as { code?: unknown }).code === "invalid_argument") {
+    return "invalid_argument";
+  }
   return undefined;
 }

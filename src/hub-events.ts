@@ -36,7 +36,7 @@ export class HubEventTarget {
   /** Calls `listener` at each event of the type; returns what takes it off again. */
   on<Type extends keyof HubEvents>(type: Type, listener: Listener<Type>): () => void {
     let listeners = this.#listeners.get(type);
-    if (!listeners) this.#listeners.set(type, (listeners = new Set()));
+    if (!listeners) this.#listeners.set(type, listeners = new Set());
     listeners.add(listener);
     return () => void listeners.delete(listener);
   }

@@ -60,7 +60,13 @@ const MAX_BACKOFF_MS = 1_000;
 /** Errors of a line after which another attempt would meet the same. */
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
-const NOT_HERE: Answer = { $typeName: "meshsocket.node.v1.Answer", status: Status.NOT_HERE, delivered: 0, dropped: 0, ids: [] };
+const NOT_HERE: Answer = {
+  $typeName: "meshsocket.node.v1.Answer",
+  status: Status.NOT_HERE,
+  delivered: 0,
+  dropped: 0,
+  ids: [],
+};
 
 /**
  * A node's batched, ordered line to one life of one other node.
@@ -265,7 +271,7 @@ export class Link {
   #broken(error: MeshError): void {
     this.#line = undefined;
     const neverArrived = error.code === "unavailable" && !this.#heardOnLine;
-    if (!neverArrived) for (const sent of this.#sent.values()) sent.doubtful = true;
+    if (!neverArrived) { for (const sent of this.#sent.values()) sent.doubtful = true; }
     if (!neverArrived && !REFUSED.has(error.code) && this.#failures === 0) {
       this.#failures = 1;
       if (this.#sent.size > 0) this.#resend();
@@ -290,7 +296,10 @@ export class Link {
       for (const call of sent.calls) this.#settle(call, () => call.reject(why));
     }
     for (const call of this.#waiting) {
-      this.#settle(call, () => call.reject(new MeshError("unavailable", "that node cannot be reached", { cause: error })));
+      this.#settle(
+        call,
+        () => call.reject(new MeshError("unavailable", "that node cannot be reached", { cause: error })),
+      );
     }
     this.#waiting = [];
     if (this.#sent.size > 0) this.#rename();

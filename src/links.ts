@@ -1,7 +1,15 @@
 import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { MeshError } from "./error.ts";
-import { type Answer, AnswerSchema, BatchSchema, type Item, Node, Outcome, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import {
+  type Answer,
+  AnswerSchema,
+  BatchSchema,
+  type Item,
+  Node,
+  Outcome,
+  Status,
+} from "./gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "./host.ts";
 import type { SizedItem } from "./items.ts";
 import type { Limits } from "./limits.ts";

@@ -1,14 +1,7 @@
 import { MeshError } from "./error.ts";
 import type { Frame } from "./frame.ts";
 import { type Answer, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
-import {
-  disconnectItem,
-  emitItem,
-  membersItem,
-  onlineItem,
-  type SizedItem,
-  subscriptionItem,
-} from "./items.ts";
+import { disconnectItem, emitItem, membersItem, onlineItem, type SizedItem, subscriptionItem } from "./items.ts";
 import type { Links } from "./links.ts";
 import type { Router } from "./router.ts";
 import type { Holder } from "./storage/storage.ts";
@@ -44,7 +37,9 @@ export class Reach {
   /** Makes a client of another node listen on a topic, or stop; false when nobody has the id. */
   async subscription(id: string, topic: string, wanted: boolean, deadlineMs: number): Promise<boolean> {
     const answer = await this.#toOwner(id, subscriptionItem(id, topic, wanted), deadlineMs);
-    if (answer?.status === Status.FULL) throw new MeshError("resource_exhausted", "the client listens on too many topics");
+    if (answer?.status === Status.FULL) {
+      throw new MeshError("resource_exhausted", "the client listens on too many topics");
+    }
     if (answer?.status === Status.FAILED) throw new MeshError("unavailable", "the owner could not reach its storage");
     return answer?.status === Status.OK;
   }

@@ -106,7 +106,9 @@ export class Router {
 
   #notFound(id: string, error: unknown): void {
     const lookUp = this.#take(id);
-    const why = error instanceof MeshError ? error : new MeshError("unavailable", "the storage failed", { cause: error });
+    const why = error instanceof MeshError
+      ? error
+      : new MeshError("unavailable", "the storage failed", { cause: error });
     for (const call of [...lookUp.calls, ...lookUp.late]) call.reject(why);
   }
 

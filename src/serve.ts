@@ -15,7 +15,9 @@ export interface RpcOptions {
   /** `host:port` as the others reach this node. Default: this machine's address, or `127.0.0.1` when listening on loopback only. */
   advertise?: string;
   /** Serves and dials with TLS. */
-  tls?: TlsOptions & { /** The authority, in PEM, that the other nodes' certificates are checked against. */ ca?: string };
+  tls?: TlsOptions & {
+    /** The authority, in PEM, that the other nodes' certificates are checked against. */ ca?: string;
+  };
 }
 
 /** What `listen(hub, rpc)` gives: a node of the cluster. */

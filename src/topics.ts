@@ -22,7 +22,7 @@ export class TopicIndex<Data> {
   add(topic: string, connection: Connection<Data>): boolean {
     let listeners = this.#byTopic.get(topic);
     const first = listeners === undefined;
-    if (!listeners) this.#byTopic.set(topic, (listeners = new Set()));
+    if (!listeners) this.#byTopic.set(topic, listeners = new Set());
     listeners.add(connection);
     (connection.topicSet ??= new Set()).add(topic);
     return first;

@@ -1,6 +1,6 @@
 import type { Hub } from "../../src/hub.ts";
 import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../upgrade-options.ts";
-import { addUpgradeRoute, type UpgradeServer, type UpgradeRoute } from "./upgrade.ts";
+import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrade.ts";
 
 /**
  * Lets a hub take WebSocket upgrades of a `node:http` or `node:https` server that the application brought.

@@ -1,5 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from "node:http";
-import { Readable, type Duplex, type Writable } from "node:stream";
+import { type Duplex, Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
 const LINGER_MS = 2_000;

@@ -172,7 +172,7 @@ function holderOf({ host, life }: Holder): Holder {
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
+  if (value === undefined) map.set(key, value = make());
   return value;
 }
 

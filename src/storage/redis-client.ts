@@ -49,7 +49,9 @@ export async function probeRedisClient(client: RedisClient): Promise<void> {
   const http = (client as { client?: HttpClientShape }).client;
   const attempts = http?.retry?.attempts;
   if (attempts !== 0) {
-    refuse(attempts === undefined ? "whether it retries cannot be seen" : "it repeats commands: set retry to { retries: 0 }");
+    refuse(
+      attempts === undefined ? "whether it retries cannot be seen" : "it repeats commands: set retry to { retries: 0 }",
+    );
   }
   const signal = http?.options?.signal;
   if (typeof signal !== "function" || !((signal as () => unknown)() instanceof AbortSignal)) {
@@ -92,7 +94,7 @@ const digests = new Map<RedisScriptName, Promise<string>>();
 
 function digestOf(name: RedisScriptName, text: string): Promise<string> {
   let digest = digests.get(name);
-  if (digest === undefined) digests.set(name, (digest = sha1(text)));
+  if (digest === undefined) digests.set(name, digest = sha1(text));
   return digest;
 }
 
@@ -116,9 +118,13 @@ function translate(error: unknown): never {
   const said = replyText(error);
   if (said !== undefined) {
     const denied = /\b(WRONGPASS|NOAUTH|NOPERM|unauthorized)\b/i.test(said);
-    throw new MeshError("unavailable", denied ? "the storage refused the token" : "the storage answered with an error", {
-      cause: new Error(said),
-    });
+    throw new MeshError(
+      "unavailable",
+      denied ? "the storage refused the token" : "the storage answered with an error",
+      {
+        cause: new Error(said),
+      },
+    );
   }
   if (error instanceof Error && error.name === "TimeoutError") {
     throw new MeshError("unavailable", "the storage did not answer in time", { cause: error });

@@ -12,10 +12,9 @@ const ENTRY = /^(\S+) (\d+) (\S+) (\S+)(?: (\S+) (\d+) (\S+))?$/;
 export function parseEntry(value: string): RedisEntry | undefined {
   const [, life, claim, call, host, oldLife, oldClaim, oldHost] = ENTRY.exec(value) ?? [];
   if (life === undefined || claim === undefined || call === undefined || host === undefined) return undefined;
-  const replaced =
-    oldLife !== undefined && oldClaim !== undefined && oldHost !== undefined
-      ? { host: oldHost, life: oldLife, claim: BigInt(oldClaim) }
-      : undefined;
+  const replaced = oldLife !== undefined && oldClaim !== undefined && oldHost !== undefined
+    ? { host: oldHost, life: oldLife, claim: BigInt(oldClaim) }
+    : undefined;
   return { host, life, claim: BigInt(claim), call, replaced };
 }
 
@@ -33,8 +32,9 @@ export function parseHolder(text: string): Holder {
 /** Reads one line of a claim's answer: the claim's number or `-`, then the previous holder, if there was a living one. */
 export function parseClaimed(text: string): Claimed {
   const [claim = "-", life, number, host] = text.split(" ");
-  const previous =
-    life && number !== undefined && host !== undefined ? { host, life, claim: BigInt(number) } : undefined;
+  const previous = life && number !== undefined && host !== undefined
+    ? { host, life, claim: BigInt(number) }
+    : undefined;
   return { claim: claim === "-" ? undefined : BigInt(claim), previous };
 }
 
@@ -59,7 +59,9 @@ export function recognise(ids: readonly string[], values: readonly string[], los
     const entry = entries[index];
     if (!ours[index]) {
       // With ifAbsent: refused, or taken since, which is the same to the caller. Else taken since, by one who was told of us.
-      return lost.ifAbsent ? { claim: undefined, previous: entry && publicEntry(entry) } : { claim, previous: undefined };
+      return lost.ifAbsent
+        ? { claim: undefined, previous: entry && publicEntry(entry) }
+        : { claim, previous: undefined };
     }
     const previous = before.get(id) ?? entry?.replaced;
     before.set(id, { host: lost.host, life: lost.life, claim });

@@ -253,7 +253,10 @@ export class RedisStorage implements Storage {
   }
 
   #giveBack(ids: readonly string[], { life }: Holder, claimed: readonly Claimed[]): void {
-    const entries = claimed.flatMap(({ claim }, index) => (claim === undefined ? [] : [{ id: ids[index] ?? "", life, claim }]));
+    const entries = claimed.flatMap((
+      { claim },
+      index,
+    ) => (claim === undefined ? [] : [{ id: ids[index] ?? "", life, claim }]));
     if (entries.length > 0) this.del(entries).catch(() => {});
   }
 

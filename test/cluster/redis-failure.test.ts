@@ -293,12 +293,25 @@ test("after close every call rejects as failed_precondition, and the entries sta
 test("a bad url, token, prefix or holder is refused with invalid_argument", async () => {
   const make = (url: unknown, token: unknown, prefix: unknown = "websocket") => () =>
     new RedisStorage({ url, token } as { url: string; token: string }, prefix as string);
-  for (const bad of [
-    make(undefined, "t"), make("redis://127.0.0.1", "t"), make(" http://127.0.0.1", "t"), make("http://127.0.0.1", ""),
-    make("http://127.0.0.1", "a b"), make("http://127.0.0.1", "t", ""), make("http://127.0.0.1", "t", "{a}"), make("http://127.0.0.1", "t", 1),
-  ]) assert.throws(bad, withCode("invalid_argument"));
+  for (
+    const bad of [
+      make(undefined, "t"),
+      make("redis://127.0.0.1", "t"),
+      make(" http://127.0.0.1", "t"),
+      make("http://127.0.0.1", ""),
+      make("http://127.0.0.1", "a b"),
+      make("http://127.0.0.1", "t", ""),
+      make("http://127.0.0.1", "t", "{a}"),
+      make("http://127.0.0.1", "t", 1),
+    ]
+  ) assert.throws(bad, withCode("invalid_argument"));
   const [, storage] = makeStorages();
-  for (const holder of [{ host: "a b:1", life: "x" }, { host: "", life: "x" }, { host: "a:1", life: "x y" }, { host: "a:1\n", life: "x" }]) {
+  for (
+    const holder of [{ host: "a b:1", life: "x" }, { host: "", life: "x" }, { host: "a:1", life: "x y" }, {
+      host: "a:1\n",
+      life: "x",
+    }]
+  ) {
     await assert.rejects(storage.renew(holder, LONG_MS), withCode("invalid_argument"));
   }
 });

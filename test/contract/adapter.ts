@@ -169,26 +169,35 @@ function upgrades(promise: PromiseThat): void {
     assert.equal(hub.size, 0);
   });
 
-  promise("the newer connection takes the id and the older is closed with 4409", () => ({ id: "alice" }), async ({ hub, url }) => {
-    const older = await TestClient.open(url);
-    const newer = await TestClient.open(url);
-    assert.equal((await older.closed()).code, 4409);
-    assert.equal(await hub.emit("alice", "hi"), true);
-    assert.equal(await newer.next(), "hi");
-    assert.equal(hub.size, 1);
-    await newer.close();
-  });
+  promise(
+    "the newer connection takes the id and the older is closed with 4409",
+    () => ({ id: "alice" }),
+    async ({ hub, url }) => {
+      const older = await TestClient.open(url);
+      const newer = await TestClient.open(url);
+      assert.equal((await older.closed()).code, 4409);
+      assert.equal(await hub.emit("alice", "hi"), true);
+      assert.equal(await newer.next(), "hi");
+      assert.equal(hub.size, 1);
+      await newer.close();
+    },
+  );
 
-  promise("where the oldest wins, a newer connection with the id is refused with 409", () => ({ id: "alice" }), async ({ hub, port, url }) => {
-    const older = await TestClient.open(url);
-    const newer = await RawClient.connect(port);
-    newer.handshake("/ws");
-    assert.equal((await newer.head()).status, 409);
-    assert.equal(await hub.emit("alice", "hi"), true);
-    assert.equal(await older.next(), "hi");
-    newer.socket.destroy();
-    await older.close();
-  }, { duplicateIds: "oldest" });
+  promise(
+    "where the oldest wins, a newer connection with the id is refused with 409",
+    () => ({ id: "alice" }),
+    async ({ hub, port, url }) => {
+      const older = await TestClient.open(url);
+      const newer = await RawClient.connect(port);
+      newer.handshake("/ws");
+      assert.equal((await newer.head()).status, 409);
+      assert.equal(await hub.emit("alice", "hi"), true);
+      assert.equal(await older.next(), "hi");
+      newer.socket.destroy();
+      await older.close();
+    },
+    { duplicateIds: "oldest" },
+  );
 
   promise("a full node refuses upgrades with 503", () => ({}), async ({ port, url }) => {
     const first = await TestClient.open(url);
@@ -203,20 +212,24 @@ function upgrades(promise: PromiseThat): void {
 function messages(promise: PromiseThat): void {
   const echo: Session = { onEvent: (client, message) => void client.emit(message) };
 
-  promise("text comes as text and bytes as bytes, whatever they hold", () => ({ id: "me", ...echo }), async ({ url }) => {
-    const client = await TestClient.open(url);
-    const texts = ["", "plain", "é漢😀", "\0", "x".repeat(125), "y".repeat(126), "z".repeat(70_000)];
-    for (const text of texts) {
-      client.send(text);
-      assert.equal(await client.next(), text);
-    }
-    const all = Uint8Array.from({ length: 256 }, (_, index) => index);
-    for (const bytes of [new Uint8Array(), all, new Uint8Array(70_000).fill(0xff)]) {
-      client.send(bytes);
-      assert.deepEqual(await client.next(), bytes);
-    }
-    await client.close();
-  });
+  promise(
+    "text comes as text and bytes as bytes, whatever they hold",
+    () => ({ id: "me", ...echo }),
+    async ({ url }) => {
+      const client = await TestClient.open(url);
+      const texts = ["", "plain", "é漢😀", "\0", "x".repeat(125), "y".repeat(126), "z".repeat(70_000)];
+      for (const text of texts) {
+        client.send(text);
+        assert.equal(await client.next(), text);
+      }
+      const all = Uint8Array.from({ length: 256 }, (_, index) => index);
+      for (const bytes of [new Uint8Array(), all, new Uint8Array(70_000).fill(0xff)]) {
+        client.send(bytes);
+        assert.deepEqual(await client.next(), bytes);
+      }
+      await client.close();
+    },
+  );
 
   promise("a byte order mark stays in the text", () => echo, async ({ port }) => {
     const client = await RawClient.connect(port);
@@ -258,7 +271,9 @@ function messages(promise: PromiseThat): void {
   promise("what one tick sends arrives in order and unmasked", () => ({
     id: "me",
     onConnect(client) {
-      for (let index = 0; index < 300; index++) void client.emit(index % 2 ? String(index) : Uint8Array.of(index & 0xff));
+      for (let index = 0; index < 300; index++) {
+        void client.emit(index % 2 ? String(index) : Uint8Array.of(index & 0xff));
+      }
     },
   }), async ({ url }) => {
     const client = await TestClient.open(url);
@@ -275,7 +290,11 @@ function messages(promise: PromiseThat): void {
     const [a, b] = await Promise.all(["a", "b"].map((id) => TestClient.open(`${url}?id=${id}`)));
     assert.ok(a && b);
     assert.deepEqual(await hub.broadcast("all"), { delivered: 2, dropped: 0, unreachable: [] });
-    assert.deepEqual(await hub.publish("room", "not b", { except: ["b"] }), { delivered: 1, dropped: 0, unreachable: [] });
+    assert.deepEqual(await hub.publish("room", "not b", { except: ["b"] }), {
+      delivered: 1,
+      dropped: 0,
+      unreachable: [],
+    });
     assert.equal(await hub.emit("b", "only b"), true);
     assert.equal(await hub.emit("nobody", "x"), false);
     assert.deepEqual([await a.next(), await a.next()], ["all", "not b"]);
@@ -417,19 +436,23 @@ function limits(promise: PromiseThat): void {
     }
   }, { limits: { maxMessageBytes: 1_000 } });
 
-  promise("a client that does not read is cut and its messages are counted as dropped", () => session, async ({ hub, port }) => {
-    const client = await RawClient.connect(port);
-    client.handshake("/ws");
-    await client.head();
-    client.socket.pause();
-    const message = new Uint8Array(1_000_000);
-    let dropped = 0;
-    for (let sent = 0; sent < 60 && dropped === 0; sent++) dropped = (await hub.broadcast(message)).dropped;
-    assert.equal(dropped, 1);
-    assert.equal(await hub.online("me"), false);
-    assert.equal(await ends.next(), 4008);
-    client.socket.destroy();
-  });
+  promise(
+    "a client that does not read is cut and its messages are counted as dropped",
+    () => session,
+    async ({ hub, port }) => {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws");
+      await client.head();
+      client.socket.pause();
+      const message = new Uint8Array(1_000_000);
+      let dropped = 0;
+      for (let sent = 0; sent < 60 && dropped === 0; sent++) dropped = (await hub.broadcast(message)).dropped;
+      assert.equal(dropped, 1);
+      assert.equal(await hub.online("me"), false);
+      assert.equal(await ends.next(), 4008);
+      client.socket.destroy();
+    },
+  );
 
   let release = (): void => {};
   const counts = new Events<number>("a handled message");

@@ -1,6 +1,18 @@
 import assert from "node:assert/strict";
 import { randomId } from "../../src/random-id.ts";
-import { A, B, C, claim, entryOf, listed, livingHolder, newHolder, sorted, withCode, type Promised } from "../kit/storage.ts";
+import {
+  A,
+  B,
+  C,
+  claim,
+  entryOf,
+  listed,
+  livingHolder,
+  newHolder,
+  type Promised,
+  sorted,
+  withCode,
+} from "../kit/storage.ts";
 
 /** How ids are claimed and found. */
 export function claims(promise: Promised): void {
@@ -14,7 +26,10 @@ export function claims(promise: Promised): void {
     const a = await livingHolder(storage, A);
     const b = await livingHolder(storage, B);
     const [first, second] = [await claim(storage, "1", a), await claim(storage, "2", b)];
-    assert.deepEqual(await storage.get(["2", "x", "1", "2"]), [second, undefined, first, second].map((e) => e && entryOf(e)));
+    assert.deepEqual(
+      await storage.get(["2", "x", "1", "2"]),
+      [second, undefined, first, second].map((e) => e && entryOf(e)),
+    );
     const claimed = await storage.set(["2", "x", "1"], a);
     assert.deepEqual(claimed.map(({ previous }) => previous), [entryOf(second), undefined, entryOf(first)]);
     const released = await storage.del([{ ...second }, { id: "1", ...a, claim: claimed[2]?.claim ?? 0n }]);

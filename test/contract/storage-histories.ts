@@ -7,20 +7,27 @@ import { newHolder, type StoreUnderTest } from "../kit/storage.ts";
 const IDS = ["alice", "bob"];
 const HOSTS = ["10.0.0.1:8081", "10.0.0.2:8081", "10.0.0.3:8081"];
 
-type Step = { readonly node: number; readonly id: string } & (
-  | { readonly does: "claim" | "claim if absent" }
-  /** Gives up its newest claim at once, or only when some later step lets the release through. */
-  | { readonly does: "release" | "release late" | "let a late release through" }
-  /** Starts again on the same host, as a new life. */
-  | { readonly does: "restart" }
-);
+type Step =
+  & { readonly node: number; readonly id: string }
+  & (
+    | { readonly does: "claim" | "claim if absent" }
+    /** Gives up its newest claim at once, or only when some later step lets the release through. */
+    | { readonly does: "release" | "release late" | "let a late release through" }
+    /** Starts again on the same host, as a new life. */
+    | { readonly does: "restart" }
+  );
 
 const step: fc.Arbitrary<Step> = fc.record({
   node: fc.nat({ max: HOSTS.length - 1 }),
   id: fc.constantFrom(...IDS),
   does: fc.constantFrom(
-    "claim" as const, "claim" as const, "claim if absent" as const, "release" as const, "release late" as const,
-    "let a late release through" as const, "restart" as const,
+    "claim" as const,
+    "claim" as const,
+    "claim if absent" as const,
+    "release" as const,
+    "release late" as const,
+    "let a late release through" as const,
+    "restart" as const,
   ),
 });
 

@@ -1,5 +1,18 @@
 import assert from "node:assert/strict";
-import { A, B, C, claim, entryOf, listed, livingHolder, LONG_MS, newHolder, sorted, withCode, type Promised } from "../kit/storage.ts";
+import {
+  A,
+  B,
+  C,
+  claim,
+  entryOf,
+  listed,
+  livingHolder,
+  LONG_MS,
+  newHolder,
+  type Promised,
+  sorted,
+  withCode,
+} from "../kit/storage.ts";
 
 /** What becomes of a life whose lease ended. */
 export function deaths(promise: Promised): void {

@@ -1,12 +1,71 @@
 import assert from "node:assert/strict";
-import { A, B, C, claim, listed, livingHolder, sorted, withCode, type Promised } from "../kit/storage.ts";
+import { A, B, C, claim, listed, livingHolder, type Promised, sorted, withCode } from "../kit/storage.ts";
 
 /** Ids and topics that look like something else, to a parser, a pattern or a type. */
 export const nastyNames: readonly string[] = [
-  "123", "-0", "1e3", "true", "false", "null", "undefined", "NaN", "OK", "[]", "{}", '"x"', "[1,2]", '{"a":1}',
-  "__proto__", "constructor", "toString", "hasOwnProperty", " ", "a b", " a", "a ", "a:b", ":", "*", "?", "[a-z]", "a\nb", "\n",
-  "\r\n", "\t", "\0", "a\0b", "a\0", "{a}", "}", "{", "%00", "..", "/", "\\", "'", "-", "+", "(", "[", "😀", "é", "e\u0301", "\ufeffbom",
-  "\u2028", "\u{10ffff}", "\uffff", "مرحبا", "i", "s", "p", "1:a", "NOSCRIPT", "websocket", "x".repeat(512), "\u{1f600}".repeat(128), "\0".repeat(512),
+  "123",
+  "-0",
+  "1e3",
+  "true",
+  "false",
+  "null",
+  "undefined",
+  "NaN",
+  "OK",
+  "[]",
+  "{}",
+  '"x"',
+  "[1,2]",
+  '{"a":1}',
+  "__proto__",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  " ",
+  "a b",
+  " a",
+  "a ",
+  "a:b",
+  ":",
+  "*",
+  "?",
+  "[a-z]",
+  "a\nb",
+  "\n",
+  "\r\n",
+  "\t",
+  "\0",
+  "a\0b",
+  "a\0",
+  "{a}",
+  "}",
+  "{",
+  "%00",
+  "..",
+  "/",
+  "\\",
+  "'",
+  "-",
+  "+",
+  "(",
+  "[",
+  "😀",
+  "é",
+  "e\u0301",
+  "\ufeffbom",
+  "\u2028",
+  "\u{10ffff}",
+  "\uffff",
+  "مرحبا",
+  "i",
+  "s",
+  "p",
+  "1:a",
+  "NOSCRIPT",
+  "websocket",
+  "x".repeat(512),
+  "\u{1f600}".repeat(128),
+  "\0".repeat(512),
 ];
 
 /** What ids, topics and prefixes may spell. */
@@ -17,7 +76,9 @@ export function names(promise: Promised): void {
     const entries = await storage.get(nastyNames);
     assert.deepEqual(entries.map((entry) => entry?.claim), claimed.map(({ claim: number }) => number));
     assert.deepEqual((await listed(storage)).map(({ id }) => id), nastyNames.toSorted());
-    const removed = await storage.del(claimed.map(({ claim: number = 0n }, index) => ({ id: nastyNames[index] ?? "", ...a, claim: number })));
+    const removed = await storage.del(
+      claimed.map(({ claim: number = 0n }, index) => ({ id: nastyNames[index] ?? "", ...a, claim: number })),
+    );
     assert.ok(removed.every(Boolean));
   });
 
@@ -45,7 +106,18 @@ export function names(promise: Promised): void {
   });
 
   promise("clusters with different prefixes share nothing", async (_storage, store) => {
-    const prefixes = ["tenant1", "tenant10", "tenant1:", "tenant1:leases", "tenant", "tenant1:meta", ":", "tenant1 0", "😀", "__proto__"];
+    const prefixes = [
+      "tenant1",
+      "tenant10",
+      "tenant1:",
+      "tenant1:leases",
+      "tenant",
+      "tenant1:meta",
+      ":",
+      "tenant1 0",
+      "😀",
+      "__proto__",
+    ];
     const clusters = await Promise.all(
       prefixes.map(async (prefix) => {
         const storage = store.open(prefix);

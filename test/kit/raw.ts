@@ -48,7 +48,9 @@ export class RawClient {
       "sec-websocket-key": KEY,
       ...headers,
     };
-    const lines = Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${value}`);
+    const lines = Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) =>
+      `${name}: ${value}`
+    );
     this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
   }
 
@@ -59,7 +61,9 @@ export class RawClient {
     const [status = "", ...lines] = this.#bytes.subarray(0, end).toString("latin1").split("\r\n");
     this.#bytes = this.#bytes.subarray(end + 4);
     const headers = new Headers();
-    for (const line of lines) headers.append(line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim());
+    for (const line of lines) {
+      headers.append(line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 1).trim());
+    }
     return { status: Number(status.split(" ")[1]), headers };
   }
 
