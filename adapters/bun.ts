@@ -11,7 +11,7 @@ import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./b
 import { type BunSocket, websocket } from "./bun/socket.ts";
 import { upgrade } from "./bun/upgrade.ts";
 import { type OpenPort, start, type StartRpc } from "./start.ts";
-import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
+import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
 
 export type { BunServer, BunWebSocket, BunWebSocketHandler } from "./bun/engine.ts";
 export { type BunSocket, websocket } from "./bun/socket.ts";
@@ -40,6 +40,9 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
   return {
     websocket: websocket(hub),
     async fetch(request, server) {
+      if (!isUpgrade(request)) return undefined;
+      const refusal = checkHost(request);
+      if (refusal) return refusal;
       if (!isUpgradeFor(request, options.path)) return undefined;
       return await upgrade(request, server, (upgrading, context) => hub.admit(upgrading, options.session, context));
     },
@@ -77,6 +80,8 @@ function serveBun<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: 
 }
 
 async function answer<Data>(hub: Hub<Data>, { fetch }: ServeOptions<Data>, request: Request): Promise<Response> {
+  const refusal = checkHost(request);
+  if (refusal) return refusal;
   try {
     return fetch ? await fetch(request) : refuse(404, "not found");
   } catch (error) {

@@ -7,7 +7,7 @@ import type { Hub } from "../src/hub.ts";
 import type { ServeOptions, Server } from "../src/serve.ts";
 import type { DenoServeInfo } from "./deno/engine.ts";
 import { upgrade } from "./deno/upgrade.ts";
-import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
+import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
 import { serveWs } from "./ws/serve.ts";
 
 export type { DenoServeInfo } from "./deno/engine.ts";
@@ -35,6 +35,9 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
   checkUpgradeOptions(options as UpgradeOptions<never>);
   return {
     async fetch(request, info) {
+      if (!isUpgrade(request)) return undefined;
+      const refusal = checkHost(request);
+      if (refusal) return refusal;
       if (!isUpgradeFor(request, options.path)) return undefined;
       return await upgrade(request, info, hub.limits, (copy, context) => hub.admit(copy, options.session, context));
     },

@@ -2,6 +2,7 @@ import { invalidArgument } from "../src/error.ts";
 import type { Hub } from "../src/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
 import { listenError } from "./listen-error.ts";
+import { checkTls } from "./check-tls.ts";
 import { checkUpgradeOptions } from "./upgrade-options.ts";
 
 /** Opens a hub's RPC side and joins its cluster; undefined for a hub that has none. It closes itself with the hub. */
@@ -62,9 +63,7 @@ function checkServeOptions<Data>(options: ServeOptions<Data>): void {
   if (fetch !== undefined && typeof fetch !== "function") {
     throw invalidArgument("fetch must be a function from Request to Response");
   }
-  if (tls !== undefined && (typeof tls?.cert !== "string" || typeof tls.key !== "string")) {
-    throw invalidArgument("tls needs cert and key, both in PEM");
-  }
+  if (tls !== undefined) checkTls(tls);
 }
 
 function urlOf({ hostname, port }: OpenPort, tls: boolean): string {

@@ -1,3 +1,4 @@
+import { refuse } from "../src/admission.ts";
 import { invalidArgument } from "../src/error.ts";
 import type { SessionFactory } from "../src/session.ts";
 
@@ -23,8 +24,27 @@ export function checkUpgradeOptions(options: UpgradeOptions<never>): void {
 
 /** Whether a request asks to become a WebSocket on the path; any path when that is undefined. */
 export function isUpgradeFor(request: Request, path: string | undefined): boolean {
-  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return false;
-  return path === undefined || new URL(request.url).pathname === path;
+  return isUpgrade(request) && (path === undefined || new URL(request.url).pathname === path);
+}
+
+/** Whether a request asks to become a WebSocket. */
+export function isUpgrade(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/**
+ * Refuses a request whose Host header is none; undefined for a good one.
+ * Bun and Deno paste the header into the URL, so that `Host: a/b` would change the path that others check.
+ */
+export function checkHost(request: Request): Response | undefined {
+  const host = request.headers.get("host");
+  if ((host === null || isHost(host)) && URL.canParse(request.url)) return undefined;
+  return refuse(400, "the Host header is not a host");
+}
+
+/** Whether a Host header names a host and reaches into no other part of a URL. */
+export function isHost(host: string): boolean {
+  return /^[^\s/?#@\\]+$/.test(host);
 }
 
 /** The address as IPv4 where it is one that a dual-stack socket wrote as IPv6. */

@@ -5,7 +5,6 @@ import type { Frame } from "./frame.ts";
 import type { Limits } from "./limits.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 
-const CONNECTING = 0;
 const OPEN = 1;
 
 /**
@@ -119,14 +118,18 @@ function isLonger(message: string | Uint8Array, limit: number): boolean {
   return message.length > limit || utf8Bytes(message) > limit;
 }
 
+/** Makes an open `WebSocket` the connection of an admission. */
+export function openWebSocket(ws: WebSocketLike, admission: Admission, limits: Readonly<Limits>): void {
+  new WhatwgSocket(ws, limits.maxMessageBytes).open(admission);
+}
+
 /**
- * Makes a `WebSocket` the connection of an admission: at once if it is open, else when it opens.
+ * Makes a `WebSocket` the connection of an admission as soon as it is open.
  * One that does not open within the limit's `upgradeTimeoutMs` is closed and the admission cancelled.
  */
 export function attachWebSocket(ws: WebSocketLike, admission: Admission, limits: Readonly<Limits>): void {
-  const socket = new WhatwgSocket(ws, limits.maxMessageBytes);
-  if (ws.readyState !== CONNECTING) {
-    socket.open(admission);
+  if (ws.readyState === OPEN) {
+    openWebSocket(ws, admission, limits);
     return;
   }
   let pending = true;
@@ -134,12 +137,12 @@ export function attachWebSocket(ws: WebSocketLike, admission: Admission, limits:
     if (!pending) return;
     pending = false;
     clearTimeout(timer);
-    if (opened) socket.open(admission);
+    if (opened) openWebSocket(ws, admission, limits);
     else admission.cancel();
   };
   const timer = setTimeout(() => {
     settle(false);
-    socket.terminate();
+    ws.close();
   }, limits.upgradeTimeoutMs);
   ws.addEventListener("open", () => settle(true));
   ws.addEventListener("close", () => settle(false));

@@ -1,6 +1,6 @@
 import { refuse } from "../../src/admission.ts";
 import { invalidArgument } from "../../src/error.ts";
-import { isUpgradeFor } from "../upgrade-options.ts";
+import { isUpgrade } from "../upgrade-options.ts";
 import { UPGRADE_SLOT, type UpgradeSlot } from "../upgrade-slot.ts";
 import { addUpgradeRoute, type UpgradeServer } from "./upgrade.ts";
 
@@ -18,7 +18,7 @@ export interface FetchApp {
 export function attachApp(app: FetchApp, server: UpgradeServer): () => void {
   if (typeof app?.fetch !== "function") throw invalidArgument("the app has no fetch function");
   return addUpgradeRoute(server, {
-    accepts: (request) => isUpgradeFor(request, undefined),
+    accepts: isUpgrade,
     async answer(request, context, incoming) {
       const slot: UpgradeSlot = { context };
       let response: Response;

@@ -2,7 +2,6 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { refuse } from "../../src/admission.ts";
-import { invalidArgument } from "../../src/error.ts";
 import type { Hub } from "../../src/hub.ts";
 import type { ServeOptions, Server } from "../../src/serve.ts";
 import { type OpenPort, start, type StartRpc } from "../start.ts";
@@ -58,12 +57,9 @@ function createServer<Data>(fetch: Fetch, { tls }: ServeOptions<Data>): NodeServ
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     void handle(fetch, incoming, outgoing);
   };
-  if (!tls) return createHttpServer(options, onRequest);
-  try {
-    return createHttpsServer({ ...options, cert: tls.cert, key: tls.key }, onRequest);
-  } catch (error) {
-    throw Object.assign(invalidArgument("tls.cert and tls.key are not a certificate and its key in PEM"), { cause: error });
-  }
+  return tls
+    ? createHttpsServer({ ...options, cert: tls.cert, key: tls.key }, onRequest)
+    : createHttpServer(options, onRequest);
 }
 
 async function handle(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
