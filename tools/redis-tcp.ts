@@ -46,7 +46,7 @@ export async function connectRedis(options: RedisTcpOptions): Promise<RedisTcp> 
       try {
         return (await multi.exec()) as unknown as Reply[];
       } catch (error) {
-        if (error instanceof MultiErrorReply) return error.replies as Reply[];
+        if (error instanceof MultiErrorReply) return error.replies;
         throw error;
       }
     },

@@ -140,8 +140,8 @@ test("an empty secret, an empty audience and a lifetime that is none are refused
   const bad = [{ secret: "" }, { secret: [] }, { secret: ["x", ""] }, { secret: 7 }, { audience: "" }, {
     audience: undefined,
   }];
-  for (const part of [...bad, { ttlMs: 0 }, { ttlMs: NaN }, { ttlMs: Infinity }, { ttlMs: "1" }]) {
-    await assert.rejects(createToken({ ...good, ...part } as typeof good), invalid, JSON.stringify(part));
+  for (const wrong of [...bad, { ttlMs: 0 }, { ttlMs: NaN }, { ttlMs: Infinity }, { ttlMs: "1" }]) {
+    await assert.rejects(createToken({ ...good, ...wrong } as typeof good), invalid, JSON.stringify(wrong));
   }
   assert.throws(() => new TokenSource({ secret: "" }), invalid);
   assert.throws(() => new TokenVerifier({ secrets: [], audiences: [HOST] }), invalid);
