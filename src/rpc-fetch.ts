@@ -3,6 +3,8 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { fromReadableStream, toReadableStream } from "./rpc-body.ts";
 
+const NATIVE_GRPC = /^application\/grpc(?!-web)/i;
+
 /** The services of a node, as Connect takes them. */
 export type RpcRoutes = (router: ConnectRouter) => void;
 
@@ -31,7 +33,10 @@ export function createRpcFetch(
   const handlers = rpcHandlers(routes, { ...options, grpc: false });
   return async (request) => {
     const handler = handlers.get(new URL(request.url).pathname);
-    return handler && (await answer(handler, request));
+    if (!handler) return undefined;
+    // Connect takes gRPC again for a service that has options of its own, and would leave its callers without a status.
+    if (NATIVE_GRPC.test(request.headers.get("content-type") ?? "")) return new Response(null, { status: 415 });
+    return await answer(handler, request);
   };
 }
 

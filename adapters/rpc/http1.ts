@@ -3,7 +3,8 @@ import http from "node:http";
 import type { Socket } from "node:net";
 
 const MAX_HEADER_BYTES = 16_384;
-const KEEP_ALIVE_MS = 60_000;
+/** Longer than the callers' fetch keeps an unused connection (Deno: 90 s), so that none is cut just as it is used again. */
+const KEEP_ALIVE_MS = 120_000;
 
 /** What an HTTP/1.1 connection does now. */
 interface Connection {

@@ -70,6 +70,8 @@ export async function openRpcPort(options: RpcPortOptions): Promise<RpcPort> {
 /** The connections of a port, from the first byte to the last. */
 class Connections {
   readonly #sockets = new Set<Socket>();
+  /** Those that have not said yet what they speak; Deno's fetch keeps one in reserve. */
+  readonly #silent = new Set<Socket>();
   readonly #shutdown = new AbortController();
   readonly #http1: Http1;
   readonly #http2: Http2;
@@ -97,15 +99,18 @@ class Connections {
       return;
     }
     this.#sockets.add(socket);
+    this.#silent.add(socket);
     const timer = setTimeout(() => socket.destroy(), this.#firstRequestTimeoutMs);
     socket.on("close", () => {
       clearTimeout(timer);
       this.#sockets.delete(socket);
+      this.#silent.delete(socket);
     });
     socket.setNoDelay(true);
     // A peer that lost its power says nothing: only the operating system finds out.
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     sniff(socket, (isHttp2, first) => {
+      this.#silent.delete(socket);
       if (!isHttp2) return this.#http1.accept(socket, first, () => clearTimeout(timer));
       clearTimeout(timer);
       this.#http2.accept(socket, first);
@@ -115,6 +120,7 @@ class Connections {
   async close(): Promise<void> {
     // Not `unavailable`, which would say that the calls in flight had no effect.
     this.#shutdown.abort(new ConnectError("the node is closing", Code.Aborted));
+    for (const socket of this.#silent) socket.destroy();
     this.#http1.close();
     this.#http2.close();
     const gone = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));

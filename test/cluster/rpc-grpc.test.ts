@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createToken } from "../../src/token.ts";
+import { grpc, GrpcCode } from "../kit/grpc.ts";
+import { CANARY, MAX_BYTES, openToy, SECRET, TOY_HOST } from "../kit/toy-rpc.ts";
+
+function base64(bytes: number): string {
+  return Buffer.alloc(bytes, "x").toString("base64");
+}
+
+test("a gRPC client with nothing but the .proto files gets its answers", async () => {
+  const port = await openToy();
+  try {
+    const results = await grpc({
+      host: port.host,
+      calls: [
+        { method: "websocket.Websocket/Emit", request: { id: "alice", data: base64(5) } },
+        { method: "websocket.Websocket/Emit", request: { id: "bob" } },
+        { method: "websocket.Websocket/Online", request: { id: "alice" } },
+        { method: "websocket.Websocket/Broadcast", request: { data: base64(9) } },
+        { method: "meshsocket.v1.Cluster/Members", request: { topic: "room" } },
+      ],
+    });
+    assert.deepEqual(results.map(({ code, response }) => ({ code, response })), [
+      { code: 0, response: { success: true } },
+      { code: 0, response: { success: false } },
+      { code: 0, response: { online: true } },
+      { code: 0, response: { count: "9" } },
+      { code: 0, response: { ids: [], unreachable: [] } },
+    ]);
+  } finally {
+    await port.close();
+  }
+});
+
+test("a gRPC stream goes both ways at once", async () => {
+  const port = await openToy();
+  try {
+    const stream = [{ number: 1 }, { number: 2 }, { number: 3 }];
+    const [result] = await grpc({ host: port.host, calls: [{ method: "meshsocket.node.v1.Node/Link", stream }] });
+    assert.equal(result?.code, GrpcCode.Ok, result?.details);
+    assert.deepEqual((result?.response as { number: string }[]).map(({ number }) => number), ["1", "2", "3"]);
+  } finally {
+    await port.close();
+  }
+});
+
+test("a gRPC caller gets the status of each error, and no text of a foreign one", async () => {
+  const port = await openToy();
+  try {
+    const emit = (id: string): { method: string; request: object } => ({
+      method: "meshsocket.v1.Cluster/Emit",
+      request: { id },
+    });
+    const results = await grpc({
+      host: port.host,
+      calls: [
+        emit("invalid_argument"),
+        emit("resource_exhausted"),
+        emit(""),
+        { method: "meshsocket.v1.Cluster/Nodes" },
+      ],
+    });
+    assert.deepEqual(results.map(({ code }) => code), [
+      GrpcCode.InvalidArgument,
+      GrpcCode.ResourceExhausted,
+      GrpcCode.Internal,
+      GrpcCode.Unimplemented,
+    ]);
+    assert.equal(results[0]?.details, "it is invalid_argument");
+    assert.ok(!JSON.stringify(results).includes(CANARY));
+  } finally {
+    await port.close();
+  }
+});
+
+test("a gRPC caller without a good token is unauthenticated", async () => {
+  const port = await openToy({ secret: SECRET });
+  try {
+    const call = { method: "websocket.Websocket/Online", request: { id: "alice" } };
+    const cluster = await createToken({ secret: SECRET, audience: "cluster" });
+    const results = await grpc({
+      host: port.host,
+      calls: [
+        call,
+        { ...call, token: "x" },
+        { ...call, token: await createToken({ secret: "another", audience: TOY_HOST }) },
+        { ...call, token: await createToken({ secret: SECRET, audience: "toy:2" }) },
+        { ...call, token: cluster },
+        { ...call, token: await createToken({ secret: SECRET, audience: TOY_HOST }) },
+        { method: "meshsocket.v1.Cluster/Members", token: cluster },
+      ],
+    });
+    const { Unauthenticated, PermissionDenied, Ok } = GrpcCode;
+    assert.deepEqual(
+      results.map(({ code }) => code),
+      [Unauthenticated, Unauthenticated, Unauthenticated, Unauthenticated, PermissionDenied, Ok, Ok],
+    );
+  } finally {
+    await port.close();
+  }
+});
+
+test("a gRPC message over the limit is resource_exhausted and the port goes on", async () => {
+  const port = await openToy();
+  try {
+    const broadcast = (bytes: number): { method: string; request: object } => ({
+      method: "websocket.Websocket/Broadcast",
+      request: { data: base64(bytes) },
+    });
+    const results = await grpc({ host: port.host, calls: [broadcast(2 * MAX_BYTES), broadcast(MAX_BYTES / 2)] });
+    assert.deepEqual(results.map(({ code }) => code), [GrpcCode.ResourceExhausted, GrpcCode.Ok]);
+  } finally {
+    await port.close();
+  }
+});
+
+test("two thousand gRPC calls and a GOAWAY leave the port alive", async () => {
+  const port = await openToy();
+  try {
+    const call = { method: "websocket.Websocket/Emit", request: { id: "alice" } };
+    const [many] = await grpc({ host: port.host, calls: [{ ...call, times: 2_000 }] });
+    assert.deepEqual(many, { code: 0, response: { success: true } });
+    const [again] = await grpc({ host: port.host, calls: [call] });
+    assert.deepEqual(again, { code: 0, response: { success: true } });
+  } finally {
+    await port.close();
+  }
+});
