@@ -15,7 +15,7 @@ import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOp
 
 export type { BunServer, BunWebSocket, BunWebSocketHandler } from "./bun/engine.ts";
 export { type BunSocket, websocket } from "./bun/socket.ts";
-export { localAddress } from "./local-address.ts";
+export { localAddress } from "../src/local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 
 /** How long requests that are under way may take after the hub is drained. */
@@ -71,8 +71,9 @@ function serveBun<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: 
         // Bun would cut a quiet stream after 10 seconds.
         idleTimeout: 0,
         ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
-        fetch: async (request, server) => (await handler.fetch(request, server)) ?? (await answer(hub, options, request)),
-        websocket: handler.websocket as BunWebSocketHandler<never>,
+        fetch: async (request, engine) =>
+          (await handler.fetch(request, engine)) ?? (await answer(hub, options, request)),
+        websocket: handler.websocket,
       });
       return { port: server.port ?? port, hostname, stop: () => stop(server) } satisfies OpenPort;
     },

@@ -11,7 +11,7 @@ import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOp
 import { serveWs } from "./ws/serve.ts";
 
 export type { DenoServeInfo } from "./deno/engine.ts";
-export { localAddress } from "./local-address.ts";
+export { localAddress } from "../src/local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 export { attach } from "./ws/attach.ts";
 export { attachApp, type FetchApp } from "./ws/attach-app.ts";

@@ -7,7 +7,7 @@ import type { Hub } from "../src/hub.ts";
 import type { ServeOptions, Server } from "../src/serve.ts";
 import { serveWs } from "./ws/serve.ts";
 
-export { localAddress } from "./local-address.ts";
+export { localAddress } from "../src/local-address.ts";
 export type { UpgradeOptions } from "./upgrade-options.ts";
 export { attach } from "./ws/attach.ts";
 export { attachApp, type FetchApp } from "./ws/attach-app.ts";

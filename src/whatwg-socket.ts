@@ -58,7 +58,7 @@ export class WhatwgSocket implements Socket {
     for (const [index, frame] of frames.entries()) {
       if (this.#ws.readyState !== OPEN) return index;
       try {
-        this.#ws.send(frame.payload as string | Uint8Array<ArrayBuffer>);
+        this.#ws.send(frame.payload);
       } catch {
         return index;
       }

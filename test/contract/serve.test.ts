@@ -1,18 +1,20 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { test } from "node:test";
 import { MeshError } from "../../src/error.ts";
 import { Hub } from "../../src/hub.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { ServeOptions, Server } from "../../src/serve.ts";
+import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
 import { isListening, loadServe } from "../kit/servers.ts";
 import { Events, within } from "../kit/wait.ts";
 
 const serve = await loadServe();
-const session = (): { onEvent: (client: { emit(message: string | Uint8Array): unknown }, message: string | Uint8Array) => void } => ({
+const session = (): {
+  onEvent: (client: { emit(message: string | Uint8Array): unknown }, message: string | Uint8Array) => void;
+} => ({
   onEvent: (client, message) => void client.emit(message),
 });
 
@@ -21,7 +23,10 @@ function newHub(): Hub {
 }
 
 /** Serves a new hub on a free port for the time of a test. */
-async function serving(options: Partial<ServeOptions>, run: (server: Server, hub: Hub) => Promise<void>): Promise<void> {
+async function serving(
+  options: Partial<ServeOptions>,
+  run: (server: Server, hub: Hub) => Promise<void>,
+): Promise<void> {
   const hub = newHub();
   await using server = await serve(hub, { port: 0, hostname: "127.0.0.1", session, ...options });
   await run(server, hub);
@@ -190,13 +195,13 @@ test("serve: a Host header that is no host is refused with 400", () => {
 });
 
 test("serve: with tls it speaks https and wss", () => {
-  const file = (name: string): string => readFileSync(new URL(`../kit/tls/${name}`, import.meta.url), "utf8");
-  return serving({ tls: { cert: file("cert.pem"), key: file("key.pem") } }, async (server) => {
+  const tls = selfSigned();
+  return serving({ tls }, async (server) => {
     assert.equal(server.url, `https://127.0.0.1:${server.port}`);
     const status = await within(
       "an https answer",
       new Promise((resolve, reject) => {
-        const request = httpsRequest(server.url, { ca: file("cert.pem"), rejectUnauthorized: false, agent: false });
+        const request = httpsRequest(server.url, { ca: tls.cert, agent: false });
         request.on("response", (response) => {
           response.resume();
           resolve(response.statusCode);

@@ -122,8 +122,8 @@ async function startHono<Data>(hub: Hub<Data>, session: SessionFactory<Data>): P
 
 /** Serves a Hono app whose routes upgrade to a hub. */
 export async function serveApp<Data>(hub: Hub<Data>, app: Hono): Promise<TestServer> {
-  if (runtime === "bun") return serveBun(app.fetch as Fetch, websocket(hub));
-  if (runtime === "deno") return serveDeno(app.fetch as Fetch);
+  if (runtime === "bun") return serveBun(app.fetch, websocket(hub));
+  if (runtime === "deno") return serveDeno(app.fetch);
   const { attachApp } = await import("../../adapters/node.ts");
   const server = serveHono({ fetch: app.fetch, port: 0, hostname: "127.0.0.1", overrideGlobalObjects: false });
   attachApp(app, server);

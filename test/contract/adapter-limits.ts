@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import type { Session } from "../../src/session.ts";
+import { TestClient } from "../kit/client.ts";
+import { RawClient } from "../kit/raw.ts";
+import { Events } from "../kit/wait.ts";
+import type { PromiseThat } from "./adapter.ts";
+
+/** What every way of serving a hub promises about limits. */
+export function limits(promise: PromiseThat): void {
+  const ends = new Events<number>("onDisconnect");
+  const session: Session = {
+    id: "me",
+    onDisconnect: (_, code) => ends.add(code),
+    onEvent: (client, message) => void client.emit(String(message.length)),
+  };
+
+  promise("a message at the limit passes and one over it closes with 1009", () => session, async ({ url }) => {
+    for (const over of ["x".repeat(1_001), new Uint8Array(1_001), "é".repeat(501)]) {
+      const client = await TestClient.open(url);
+      client.send("x".repeat(1_000));
+      assert.equal(await client.next(), "1000");
+      client.send(over);
+      assert.equal((await client.closed()).code, 1009);
+      assert.equal(await ends.next(), 1009);
+    }
+  }, { limits: { maxMessageBytes: 1_000 } });
+
+  promise(
+    "a client that does not read is cut and its messages are counted as dropped",
+    () => session,
+    async ({ hub, port }) => {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws");
+      await client.head();
+      client.socket.pause();
+      const message = new Uint8Array(1_000_000);
+      let dropped = 0;
+      for (let sent = 0; sent < 60 && dropped === 0; sent++) dropped = (await hub.broadcast(message)).dropped;
+      assert.equal(dropped, 1);
+      assert.equal(await hub.online("me"), false);
+      assert.equal(await ends.next(), 4008);
+      client.socket.destroy();
+    },
+  );
+
+  let release = (): void => {};
+  const counts = new Events<number>("a handled message");
+  let handled = 0;
+  promise("messages that come while a handler runs wait and keep their order", () => ({
+    async onEvent(_client, message) {
+      if (handled++ === 0) await new Promise<void>((resolve) => (release = resolve));
+      counts.add(Number(message));
+    },
+  }), async ({ hub, url }) => {
+    handled = 0;
+    const client = await TestClient.open(url);
+    for (let index = 0; index < 6; index++) client.send(String(index));
+    while (handled === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    release();
+    for (let index = 0; index < 6; index++) assert.equal(await counts.next(), index);
+    assert.equal(hub.size, 1);
+    await client.close();
+  });
+}
