@@ -1,10 +1,12 @@
 /**
  * The Lua that RedisStorage runs: static text, data only in KEYS and ARGV, every key in one slot.
  *
- * A value of the connections hash is `life claim call host`, followed by ` life claim host` of the living holder
- * that this claim replaced, if there was one. `call` names the request that wrote it, so that a claim whose answer
- * was lost can be recognised. A member of the leases is `life host`, its score the lease's end in ms of the server's clock;
+ * A value of the connections hash is `life claim host`, followed by ` life claim host` of the living holder that this claim
+ * replaced, if there was one. A member of the leases is `life host`, its score the lease's end in ms of the server's clock;
  * score 0 says that a newer life of the same host ended it. A member of the topics is `bytes:topic` followed by `life host`.
+ *
+ * Networks repeat requests (Deno's fetch does when a reused connection breaks), so that each `set` leaves its claim numbers under a
+ * key of its own for a while: a second run of the same call, even much later, changes nothing.
  */
 
 /** `now` in ms of the server's clock, and who lives: `lives("life host")`. The leases are KEYS[1] in every script. */
@@ -21,11 +23,11 @@ local function lives(holder)
 end
 `;
 
-/** `entry(value)`: life, claim, call, host and the rest of a connection's value; nothing for a value that is not ours. */
+/** `entry(value)`: life, claim, host and the rest of a connection's value; nothing for a value that is not ours. */
 const ENTRY = `
 local function entry(value)
   if not value then return nil end
-  return string.match(value, '^(%S+) (%d+) (%S+) (%S+)(.*)$')
+  return string.match(value, '^(%S+) (%d+) (%S+)(.*)$')
 end
 `;
 
@@ -44,20 +46,22 @@ end
 `;
 
 /**
- * KEYS: leases, connections, meta, held of the life. ARGV: life, host, call, "1" for ifAbsent, the latest time to run at (ms, 0: any), ids.
- * Answers `{"ok", claim and previous of each id…}`, `{"no lease"}` or `{"late", now}`.
+ * KEYS: leases, connections, meta, held of the life, call.
+ * ARGV: life, host, "1" for ifAbsent, ms to remember the call, the latest time to run at (ms, 0: any), ids.
+ * Answers `{"ok", claim and previous of each id…}`, `{"no lease"}`, `{"again"}` if this call ran before, or `{"late", now}`.
  * The counter starts from the clock in microseconds, so that claims keep growing when the store was wiped.
  */
 const set = `-- meshsocket set
 ${CLOCK}${ENTRY}
-local life, host, call, absent, latest = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', tonumber(ARGV[5])
+local life, host, absent, latest = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(ARGV[5])
 if latest > 0 and now > latest then return {'late', string.format('%.0f', now)} end
+if redis.call('EXISTS', KEYS[5]) == 1 then return {'again'} end
 if not lives(life .. ' ' .. host) then return {'no lease'} end
 local base = tonumber(redis.call('HGET', KEYS[3], 'claim') or (time[1] * 1000000 + time[2]))
 local answer = {'ok'}
 for index = 6, #ARGV do
   local id = ARGV[index]
-  local oldLife, oldClaim, oldCall, oldHost, oldRest = entry(redis.call('HGET', KEYS[2], id))
+  local oldLife, oldClaim, oldHost, oldRest = entry(redis.call('HGET', KEYS[2], id))
   local previous = ''
   if oldLife and lives(oldLife .. ' ' .. oldHost) then previous = oldLife .. ' ' .. oldClaim .. ' ' .. oldHost end
   if absent and previous ~= '' and oldLife ~= life then
@@ -65,13 +69,31 @@ for index = 6, #ARGV do
   else
     local claim = string.format('%.0f', base + index - 5)
     local rest = previous == '' and '' or ' ' .. previous
-    if oldLife == life and oldCall == call then rest = oldRest end
-    redis.call('HSET', KEYS[2], id, life .. ' ' .. claim .. ' ' .. call .. ' ' .. host .. rest)
+    if oldLife == life and tonumber(oldClaim) > base then rest = oldRest end
+    redis.call('HSET', KEYS[2], id, life .. ' ' .. claim .. ' ' .. host .. rest)
     redis.call('SADD', KEYS[4], 'i' .. id)
     answer[#answer + 1] = claim .. ' ' .. previous
   end
 end
 redis.call('HSET', KEYS[3], 'claim', string.format('%.0f', base + #ARGV - 5))
+redis.call('SET', KEYS[5], string.format('%.0f', base), 'PX', ARGV[4])
+return answer
+`;
+
+/**
+ * KEYS: leases, connections, call. ARGV: ms to remember the call, ids.
+ * Answers the number before the call's first claim and what stands at each id, as `get` does;
+ * or "void" first if the call did not run, and from now on it cannot.
+ */
+const recall = `-- meshsocket recall
+${CLOCK}${ENTRY}
+redis.call('SET', KEYS[3], 'void', 'NX', 'PX', ARGV[1])
+local answer = {redis.call('GET', KEYS[3])}
+for index = 2, #ARGV do
+  local value = redis.call('HGET', KEYS[2], ARGV[index])
+  local life, _, host = entry(value)
+  answer[index] = (life and lives(life .. ' ' .. host)) and value or ''
+end
 return answer
 `;
 
@@ -81,7 +103,7 @@ ${CLOCK}${ENTRY}
 local answer = {}
 for index, id in ipairs(ARGV) do
   local value = redis.call('HGET', KEYS[2], id)
-  local life, _, _, host = entry(value)
+  local life, _, host = entry(value)
   answer[index] = (life and lives(life .. ' ' .. host)) and value or ''
 end
 return answer
@@ -104,7 +126,7 @@ return answer
 `;
 
 /**
- * KEYS: leases, connections, held of the life, subscribers, publishers. ARGV: life, host, how many, "1" to end the life first.
+ * KEYS: leases, connections, held of the life, subscribers, publishers, meta. ARGV: life, host, how many, "1" to end the life first.
  * Removes one slice of what a life left. Answers how many connections went and whether there is more (1) or not (0).
  */
 const clear = `-- meshsocket clear
@@ -123,6 +145,7 @@ for _, member in ipairs(redis.call('SPOP', KEYS[3], ARGV[3])) do
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then return {removed, 1} end
 redis.call('ZREM', KEYS[1], me)
+redis.call('HDEL', KEYS[6], 'tenure ' .. life)
 return {removed, 0}
 `;
 
@@ -133,24 +156,26 @@ local page = redis.call('HSCAN', KEYS[2], ARGV[1], 'COUNT', ARGV[2])
 local answer = {page[1]}
 for index = 1, #page[2], 2 do
   local value = page[2][index + 1]
-  local life, _, _, host = entry(value)
+  local life, _, host = entry(value)
   if life and lives(life .. ' ' .. host) then answer[#answer + 1] = value .. '\\n' .. page[2][index] end
 end
 return answer
 `;
 
 /**
- * KEYS: leases, meta. ARGV: life, host, ttl in ms, a generation for an empty store, ms after which a dead life is an orphan.
- * Answers "1" or "0" for lapsed, the generation, now, then `+holder` for each living one and `-holder` for up to eight dead ones to clear.
+ * KEYS: leases, meta. ARGV: life, host, ttl in ms, a random name, ms after which a dead life is an orphan.
+ * The random name becomes the generation of an empty store and the tenure of a lease that is taken: an unknown tenure tells of a lapse
+ * even where the answer that told of it first was lost. Answers the tenure, the generation, now, then `+holder` for each living one and `-holder` for up to eight dead ones to clear.
  */
 const renew = `-- meshsocket renew
 ${CLOCK}
 local host = ARGV[2]
 local me = ARGV[1] .. ' ' .. host
-local lapsed = not lives(me)
+if not lives(me) then redis.call('HSET', KEYS[2], 'tenure ' .. ARGV[1], ARGV[4]) end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[3])), me)
 redis.call('HSETNX', KEYS[2], 'generation', ARGV[4])
-local answer = {lapsed and '1' or '0', redis.call('HGET', KEYS[2], 'generation'), string.format('%.0f', now)}
+local answer = redis.call('HMGET', KEYS[2], 'tenure ' .. ARGV[1], 'generation')
+answer[3] = string.format('%.0f', now)
 local leases = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
 local dead = 0
 for index = 1, #leases, 2 do
@@ -207,6 +232,7 @@ return holders(KEYS[3], topic)
 /** The name of a script. */
 export type RedisScriptName =
   | "set"
+  | "recall"
   | "get"
   | "del"
   | "clear"
@@ -220,6 +246,7 @@ export type RedisScriptName =
 /** Every script by its name. */
 export const REDIS_SCRIPTS: Readonly<Record<RedisScriptName, string>> = {
   set,
+  recall,
   get,
   del,
   clear,

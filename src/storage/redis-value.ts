@@ -1,21 +1,20 @@
 import type { Claimed, Entry, Holder } from "./storage.ts";
 
-/** What stands at an id: who holds it, which request wrote it, and the living holder it replaced. */
+/** What stands at an id: who holds it, and the living holder it replaced. */
 export interface RedisEntry extends Entry {
-  readonly call: string;
   readonly replaced: Entry | undefined;
 }
 
-const ENTRY = /^(\S+) (\d+) (\S+) (\S+)(?: (\S+) (\d+) (\S+))?$/;
+const ENTRY = /^(\S+) (\d+) (\S+)(?: (\S+) (\d+) (\S+))?$/;
 
 /** Reads a value of the connections hash; undefined for the empty text and for what is not ours. */
 export function parseEntry(value: string): RedisEntry | undefined {
-  const [, life, claim, call, host, oldLife, oldClaim, oldHost] = ENTRY.exec(value) ?? [];
-  if (life === undefined || claim === undefined || call === undefined || host === undefined) return undefined;
+  const [, life, claim, host, oldLife, oldClaim, oldHost] = ENTRY.exec(value) ?? [];
+  if (life === undefined || claim === undefined || host === undefined) return undefined;
   const replaced = oldLife !== undefined && oldClaim !== undefined && oldHost !== undefined
     ? { host: oldHost, life: oldLife, claim: BigInt(oldClaim) }
     : undefined;
-  return { host, life, claim: BigInt(claim), call, replaced };
+  return { host, life, claim: BigInt(claim), replaced };
 }
 
 /** What others may see of an entry. */
@@ -38,32 +37,25 @@ export function parseClaimed(text: string): Claimed {
   return { claim: claim === "-" ? undefined : BigInt(claim), previous };
 }
 
-/** A claim whose answer was lost: who claimed, in which request, and how. */
+/** A claim whose answer was lost, but which took effect: its first claim has the number after `base`. */
 export interface LostClaim extends Holder {
-  readonly call: string;
   readonly ifAbsent: boolean;
+  readonly base: bigint;
 }
 
-/** The answer that was lost, made again from what stands at the ids now; undefined if the claim left no trace. */
-export function recognise(ids: readonly string[], values: readonly string[], lost: LostClaim): Claimed[] | undefined {
-  const entries = values.map(parseEntry);
-  const ours = entries.map((entry) => entry?.life === lost.life && entry.call === lost.call);
-  const witness = ours.lastIndexOf(true);
-  const written = entries[witness];
-  if (written === undefined) return undefined;
-  // A script numbers its ids in order, so that one number tells all.
-  const first = written.claim - BigInt(witness);
+/** The answer that was lost, made again from what stands at the ids now. */
+export function recallClaims(ids: readonly string[], values: readonly string[], lost: LostClaim): Claimed[] {
   const before = new Map<string, Entry>();
   return ids.map((id, index) => {
-    const claim = first + BigInt(index);
-    const entry = entries[index];
-    if (!ours[index]) {
+    const claim = lost.base + BigInt(index + 1);
+    const entry = parseEntry(values[index] ?? "");
+    const ours =
+      entry?.life === lost.life && entry.claim > lost.base && entry.claim <= lost.base + BigInt(ids.length);
+    if (!ours) {
       // With ifAbsent: refused, or taken since, which is the same to the caller. Else taken since, by one who was told of us.
-      return lost.ifAbsent
-        ? { claim: undefined, previous: entry && publicEntry(entry) }
-        : { claim, previous: undefined };
+      return lost.ifAbsent ? { claim: undefined, previous: entry && publicEntry(entry) } : { claim, previous: undefined };
     }
-    const previous = before.get(id) ?? entry?.replaced;
+    const previous = before.get(id) ?? entry.replaced;
     before.set(id, { host: lost.host, life: lost.life, claim });
     return { claim, previous };
   });

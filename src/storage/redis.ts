@@ -5,7 +5,7 @@ import { randomId } from "../random-id.ts";
 import { throwIfAborted, unlessAborted } from "./abort.ts";
 import { RedisCaller } from "./redis-caller.ts";
 import { makeRedisClient, type RedisClient, type RedisConfig } from "./redis-client.ts";
-import { parseClaimed, parseEntry, parseHolder, publicEntry, recognise, SLICE_ITEMS, slicesOf } from "./redis-value.ts";
+import { parseClaimed, parseEntry, parseHolder, publicEntry, recallClaims, SLICE_ITEMS, slicesOf } from "./redis-value.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
 
 export type { RedisClient, RedisConfig } from "./redis-client.ts";
@@ -35,12 +35,17 @@ export type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
 export class RedisStorage implements Storage {
   readonly #caller: RedisCaller;
   readonly #connections: string;
+  readonly #side: string;
   readonly #leases: string;
   readonly #meta: string;
   readonly #subscribers: string;
   readonly #publishers: string;
   readonly #timeoutMs: number;
   readonly #orphanAfterMs: number;
+  /** How long a claim's call is remembered: longer than any request may be held up. */
+  readonly #rememberMs: string;
+  /** By life: the name of the lease that it is known to hold. */
+  readonly #tenures = new Map<string, string>();
   readonly #instance: string = randomId().slice(0, 8);
   readonly #clearing = new Set<string>();
   #calls = 0;
@@ -57,11 +62,14 @@ export class RedisStorage implements Storage {
     this.#caller = isClient(redis)
       ? new RedisCaller(redis, true)
       : new RedisCaller(makeRedisClient(redis, this.#timeoutMs), false);
+    this.#rememberMs = String(Math.max(10_000, 4 * this.#timeoutMs));
     this.#connections = prefix;
-    this.#leases = `{${prefix}}:leases`;
-    this.#meta = `{${prefix}}:meta`;
-    this.#subscribers = `{${prefix}}:subscribers`;
-    this.#publishers = `{${prefix}}:publishers`;
+    // The braces put the side keys into the slot of the prefix itself.
+    this.#side = `{${prefix}}:`;
+    this.#leases = `${this.#side}leases`;
+    this.#meta = `${this.#side}meta`;
+    this.#subscribers = `${this.#side}subscribers`;
+    this.#publishers = `${this.#side}publishers`;
   }
 
   async set(ids: readonly string[], holder: Holder, options: SetOptions = {}): Promise<Claimed[]> {
@@ -133,11 +141,13 @@ export class RedisStorage implements Storage {
     checkHolder(holder);
     const args = [holder.life, holder.host, String(Math.ceil(ttlMs)), randomId(), String(this.#orphanAfterMs)];
     const answer = await this.#caller.run("renew", [this.#leases, this.#meta], args, options.signal);
-    const [lapsed, generation = "", serverMs, ...holders] = answer;
+    const [tenure = "", generation = "", serverMs, ...holders] = answer;
     this.#setClock(serverMs);
+    const lapsed = this.#tenures.get(holder.life) !== tenure;
+    this.#tenures.set(holder.life, tenure);
     for (const dead of holders.filter((text) => text.startsWith("-"))) this.#clearLater(dead.slice(1));
     const living = holders.filter((text) => text.startsWith("+")).map((text) => parseHolder(text.slice(1)));
-    return { lapsed: lapsed === "1", living, generation };
+    return { lapsed, living, generation };
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {
@@ -145,6 +155,7 @@ export class RedisStorage implements Storage {
   }
 
   async leave(holder: Holder, options: StorageCallOptions = {}): Promise<void> {
+    this.#tenures.delete(holder.life);
     await this.#clear(holder, true, options.signal);
   }
 
@@ -172,7 +183,7 @@ export class RedisStorage implements Storage {
   }
 
   #held(life: string): string {
-    return `${this.#leases.slice(0, -"leases".length)}held:${life}`;
+    return `${this.#side}held:${life}`;
   }
 
   #values(ids: string[], signal?: AbortSignal): Promise<string[]> {
@@ -193,7 +204,7 @@ export class RedisStorage implements Storage {
 
   async #clear(holder: Holder, force: boolean, signal?: AbortSignal): Promise<number> {
     checkHolder(holder);
-    const keys = [this.#leases, this.#connections, this.#held(holder.life), this.#subscribers, this.#publishers];
+    const keys = [this.#leases, this.#connections, this.#held(holder.life), this.#subscribers, this.#publishers, this.#meta];
     const args = [holder.life, holder.host, String(SLICE_ITEMS), force ? "1" : "0"];
     let removed = 0;
     let more = true;
@@ -224,10 +235,10 @@ export class RedisStorage implements Storage {
   }
 
   async #claimOnce(ids: string[], holder: Holder, ifAbsent: boolean): Promise<Claimed[]> {
-    const call = `${this.#instance}${(this.#calls++).toString(36)}`;
-    const keys = [this.#leases, this.#connections, this.#meta, this.#held(holder.life)];
-    const claim = (): Promise<string[]> =>
-      this.#caller.run("set", keys, [holder.life, holder.host, call, ifAbsent ? "1" : "0", this.#latest(), ...ids]);
+    const call = `${this.#side}call:${this.#instance}${(this.#calls++).toString(36)}`;
+    const keys = [this.#leases, this.#connections, this.#meta, this.#held(holder.life), call];
+    const args = [holder.life, holder.host, ifAbsent ? "1" : "0", this.#rememberMs];
+    const claim = (): Promise<string[]> => this.#caller.run("set", keys, [...args, this.#latest(), ...ids]);
     try {
       let answer = await claim();
       if (answer[0] === "late") {
@@ -237,19 +248,20 @@ export class RedisStorage implements Storage {
       }
       if (answer[0] === "no lease") throw noLease();
       if (answer[0] === "ok") return answer.slice(1).map(parseClaimed);
-      throw new MeshError("unavailable", "the storage received the claim too late");
+      throw new MeshError("unavailable", "the claim came to the storage too late, or twice");
     } catch (error) {
       if (errorCode(error) !== "unavailable") throw error;
-      return this.#readBack(ids, holder, call, ifAbsent, error);
+      return this.#recall(ids, { ...holder, ifAbsent }, call, error);
     }
   }
 
-  /** Finds out what became of a claim whose answer was lost. Rejects with `lost` if it left no trace. */
-  async #readBack(ids: string[], holder: Holder, call: string, ifAbsent: boolean, lost: unknown): Promise<Claimed[]> {
-    const values = await this.#values(ids).catch(() => []);
-    const claimed = recognise(ids, values, { ...holder, call, ifAbsent });
-    if (claimed === undefined) throw lost;
-    return claimed;
+  /** Finds out what became of a claim whose answer was lost; rejects with `lost` if it did not take effect, and then it never will. */
+  async #recall(ids: string[], how: Holder & { ifAbsent: boolean }, call: string, lost: unknown): Promise<Claimed[]> {
+    const keys = [this.#leases, this.#connections, call];
+    const answer = await this.#caller.run("recall", keys, [this.#rememberMs, ...ids]).catch(() => ["void"]);
+    const [base = "void", ...values] = answer;
+    if (base === "void") throw lost;
+    return recallClaims(ids, values, { ...how, base: BigInt(base) });
   }
 
   #giveBack(ids: readonly string[], { life }: Holder, claimed: readonly Claimed[]): void {
