@@ -26,6 +26,7 @@ export type ContextSessionFactory<Data, E extends Env, Path extends string, I ex
 /**
  * A Hono handler that makes an upgrade request a client of the hub: `app.get("/ws", auth, upgrade(hub, (c) => ({ … })))`.
  *
+ * For the app's own variables annotate the context: `(c: Context<AppEnv>) => …`.
  * Middleware runs before it, and headers that it set go into the 101. Other requests go on to the next handler.
  * An `HTTPException` that the session throws refuses the upgrade with its own response.
  * The app's `fetch` is served as ever, with one addition on Bun and one on Node:
