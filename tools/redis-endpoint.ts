@@ -167,9 +167,11 @@ export async function serveRedisEndpoint(options: ServeOptions): Promise<ServedR
   const endpoint = await createRedisEndpoint(options);
   const handle = options.through ?? ((request: Request) => endpoint.fetch(request));
   const server = createServer((incoming, outgoing) => {
-    handle(toRequest(incoming), endpoint)
+    const request = toRequest(incoming);
+    handle(request, endpoint)
       .then((response) => send(response, outgoing))
-      .catch(() => outgoing.destroy());
+      .catch(() => outgoing.destroy())
+      .finally(() => (request.bodyUsed ? undefined : request.body?.cancel()));
   });
   const hostname = options.hostname ?? "127.0.0.1";
   await listen(server, options.port ?? 0, hostname);
@@ -207,12 +209,25 @@ function toRequest(incoming: IncomingMessage): Request {
   });
 }
 
+/** Reads no faster than it is read; what comes after a cancel is discarded. */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
+  let open = true;
   return new ReadableStream<Uint8Array>({
     start(controller) {
-      incoming.on("data", (chunk: Uint8Array) => controller.enqueue(chunk));
-      incoming.on("end", () => controller.close());
-      incoming.on("error", (error) => controller.error(error));
+      incoming.on("data", (chunk: Uint8Array) => {
+        if (!open) return;
+        controller.enqueue(chunk);
+        if ((controller.desiredSize ?? 0) <= 0) incoming.pause();
+      });
+      incoming.on("end", () => open && controller.close());
+      incoming.on("error", (error) => open && controller.error(error));
+    },
+    pull() {
+      incoming.resume();
+    },
+    cancel() {
+      open = false;
+      incoming.resume();
     },
   });
 }
