@@ -19,7 +19,10 @@ function claims(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as Record<string, unknown>;
 }
 
-const seconds = (ms: number): number => Math.floor(ms / 1_000);
+function seconds(ms: number): number {
+  return Math.floor(ms / 1_000);
+}
+
 const unauthenticated = { name: "MeshError", code: "unauthenticated" };
 const invalid = { name: "TypeError", code: "invalid_argument" };
 
