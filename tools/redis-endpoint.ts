@@ -170,8 +170,8 @@ export async function serveRedisEndpoint(options: ServeOptions): Promise<ServedR
     const request = toRequest(incoming);
     handle(request, endpoint)
       .then((response) => send(response, outgoing))
-      .catch(() => outgoing.destroy())
-      .finally(() => (request.bodyUsed ? undefined : request.body?.cancel()));
+      .then(() => (request.bodyUsed ? undefined : request.body?.cancel()))
+      .catch(() => outgoing.destroy());
   });
   const hostname = options.hostname ?? "127.0.0.1";
   await listen(server, options.port ?? 0, hostname);

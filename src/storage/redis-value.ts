@@ -49,11 +49,12 @@ export function recallClaims(ids: readonly string[], values: readonly string[], 
   return ids.map((id, index) => {
     const claim = lost.base + BigInt(index + 1);
     const entry = parseEntry(values[index] ?? "");
-    const ours =
-      entry?.life === lost.life && entry.claim > lost.base && entry.claim <= lost.base + BigInt(ids.length);
+    const ours = entry?.life === lost.life && entry.claim > lost.base && entry.claim <= lost.base + BigInt(ids.length);
     if (!ours) {
       // With ifAbsent: refused, or taken since, which is the same to the caller. Else taken since, by one who was told of us.
-      return lost.ifAbsent ? { claim: undefined, previous: entry && publicEntry(entry) } : { claim, previous: undefined };
+      return lost.ifAbsent
+        ? { claim: undefined, previous: entry && publicEntry(entry) }
+        : { claim, previous: undefined };
     }
     const previous = before.get(id) ?? entry.replaced;
     before.set(id, { host: lost.host, life: lost.life, claim });

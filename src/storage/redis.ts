@@ -5,7 +5,16 @@ import { randomId } from "../random-id.ts";
 import { throwIfAborted, unlessAborted } from "./abort.ts";
 import { RedisCaller } from "./redis-caller.ts";
 import { makeRedisClient, type RedisClient, type RedisConfig } from "./redis-client.ts";
-import { parseClaimed, parseEntry, parseHolder, publicEntry, recallClaims, SLICE_ITEMS, slicesOf } from "./redis-value.ts";
+import { keysOf, type RedisKeys } from "./redis-keys.ts";
+import {
+  parseClaimed,
+  parseEntry,
+  parseHolder,
+  publicEntry,
+  recallClaims,
+  SLICE_ITEMS,
+  slicesOf,
+} from "./redis-value.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
 
 export type { RedisClient, RedisConfig } from "./redis-client.ts";
@@ -34,12 +43,7 @@ export type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
  */
 export class RedisStorage implements Storage {
   readonly #caller: RedisCaller;
-  readonly #connections: string;
-  readonly #side: string;
-  readonly #leases: string;
-  readonly #meta: string;
-  readonly #subscribers: string;
-  readonly #publishers: string;
+  readonly #keys: RedisKeys;
   readonly #timeoutMs: number;
   readonly #orphanAfterMs: number;
   /** How long a claim's call is remembered: longer than any request may be held up. */
@@ -54,22 +58,13 @@ export class RedisStorage implements Storage {
 
   /** `prefix` names the cluster: hubs with the same one see each other. It holds no braces. Default "websocket". */
   constructor(redis: RedisConfig | RedisClient, prefix = "websocket", options: RedisStorageOptions = {}) {
-    if (typeof prefix !== "string" || prefix === "" || !prefix.isWellFormed() || /[{}]/.test(prefix)) {
-      throw invalidArgument("the prefix must be a well-formed string that is not empty and has no braces");
-    }
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_LIMITS.storageTimeoutMs;
     this.#orphanAfterMs = options.orphanAfterMs ?? 60_000;
     this.#caller = isClient(redis)
       ? new RedisCaller(redis, true)
       : new RedisCaller(makeRedisClient(redis, this.#timeoutMs), false);
     this.#rememberMs = String(Math.max(10_000, 4 * this.#timeoutMs));
-    this.#connections = prefix;
-    // The braces put the side keys into the slot of the prefix itself.
-    this.#side = `{${prefix}}:`;
-    this.#leases = `${this.#side}leases`;
-    this.#meta = `${this.#side}meta`;
-    this.#subscribers = `${this.#side}subscribers`;
-    this.#publishers = `${this.#side}publishers`;
+    this.#keys = keysOf(prefix);
   }
 
   async set(ids: readonly string[], holder: Holder, options: SetOptions = {}): Promise<Claimed[]> {
@@ -102,7 +97,7 @@ export class RedisStorage implements Storage {
     for (const slice of slicesOf(entries, ({ id }) => id)) {
       const lives = [...new Set(slice.map(({ life }) => life))];
       const keyOf = new Map(lives.map((life, index) => [life, String(index + 2)]));
-      const keys = [this.#connections, ...lives.map((life) => this.#held(life))];
+      const keys = [this.#keys.connections, ...lives.map((life) => this.#keys.held(life))];
       const args = slice.flatMap(({ id, life, claim }) => [keyOf.get(life) ?? "", life, String(claim), id]);
       const answer = await this.#caller.run("del", keys, args, options.signal);
       removed.push(...answer.map((one) => Number(one) === 1));
@@ -121,7 +116,7 @@ export class RedisStorage implements Storage {
     do {
       const page: string[] = await this.#caller.run(
         "all",
-        [this.#leases, this.#connections],
+        [this.#keys.leases, this.#keys.connections],
         [cursor, String(SLICE_ITEMS)],
         options.signal,
       );
@@ -140,7 +135,7 @@ export class RedisStorage implements Storage {
   async renew(holder: Holder, ttlMs: number, options: StorageCallOptions = {}): Promise<Renewal> {
     checkHolder(holder);
     const args = [holder.life, holder.host, String(Math.ceil(ttlMs)), randomId(), String(this.#orphanAfterMs)];
-    const answer = await this.#caller.run("renew", [this.#leases, this.#meta], args, options.signal);
+    const answer = await this.#caller.run("renew", [this.#keys.leases, this.#keys.meta], args, options.signal);
     const [tenure = "", generation = "", serverMs, ...holders] = answer;
     this.#setClock(serverMs);
     const lapsed = this.#tenures.get(holder.life) !== tenure;
@@ -151,7 +146,7 @@ export class RedisStorage implements Storage {
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {
-    return (await this.#caller.run("living", [this.#leases], [], options.signal)).map(parseHolder);
+    return (await this.#caller.run("living", [this.#keys.leases], [], options.signal)).map(parseHolder);
   }
 
   async leave(holder: Holder, options: StorageCallOptions = {}): Promise<void> {
@@ -167,7 +162,7 @@ export class RedisStorage implements Storage {
 
   async unsubscribe(topic: string, holder: Holder, options: StorageCallOptions = {}): Promise<void> {
     checkName("topic", topic, Infinity);
-    const keys = [this.#held(holder.life), this.#subscribers];
+    const keys = [this.#keys.held(holder.life), this.#keys.subscribers];
     await this.#caller.run("unsubscribe", keys, [holder.life, holder.host, topic], options.signal);
   }
 
@@ -182,12 +177,8 @@ export class RedisStorage implements Storage {
     this.#caller.close();
   }
 
-  #held(life: string): string {
-    return `${this.#side}held:${life}`;
-  }
-
   #values(ids: string[], signal?: AbortSignal): Promise<string[]> {
-    return this.#caller.run("get", [this.#leases, this.#connections], ids, signal);
+    return this.#caller.run("get", [this.#keys.leases, this.#keys.connections], ids, signal);
   }
 
   async #topic(
@@ -196,7 +187,7 @@ export class RedisStorage implements Storage {
     holder: Holder,
     { signal }: StorageCallOptions,
   ): Promise<Holder[]> {
-    const keys = [this.#leases, this.#held(holder.life), this.#subscribers, this.#publishers];
+    const keys = [this.#keys.leases, this.#keys.held(holder.life), this.#keys.subscribers, this.#keys.publishers];
     const answer = await this.#caller.run(script, keys, [holder.life, holder.host, topic], signal);
     if (answer[0] === "no lease") throw noLease();
     return answer.slice(1).map(parseHolder);
@@ -204,7 +195,14 @@ export class RedisStorage implements Storage {
 
   async #clear(holder: Holder, force: boolean, signal?: AbortSignal): Promise<number> {
     checkHolder(holder);
-    const keys = [this.#leases, this.#connections, this.#held(holder.life), this.#subscribers, this.#publishers, this.#meta];
+    const keys = [
+      this.#keys.leases,
+      this.#keys.connections,
+      this.#keys.held(holder.life),
+      this.#keys.subscribers,
+      this.#keys.publishers,
+      this.#keys.meta,
+    ];
     const args = [holder.life, holder.host, String(SLICE_ITEMS), force ? "1" : "0"];
     let removed = 0;
     let more = true;
@@ -235,8 +233,8 @@ export class RedisStorage implements Storage {
   }
 
   async #claimOnce(ids: string[], holder: Holder, ifAbsent: boolean): Promise<Claimed[]> {
-    const call = `${this.#side}call:${this.#instance}${(this.#calls++).toString(36)}`;
-    const keys = [this.#leases, this.#connections, this.#meta, this.#held(holder.life), call];
+    const call = this.#keys.call(this.#instance + (this.#calls++).toString(36));
+    const keys = [this.#keys.leases, this.#keys.connections, this.#keys.meta, this.#keys.held(holder.life), call];
     const args = [holder.life, holder.host, ifAbsent ? "1" : "0", this.#rememberMs];
     const claim = (): Promise<string[]> => this.#caller.run("set", keys, [...args, this.#latest(), ...ids]);
     try {
@@ -257,7 +255,7 @@ export class RedisStorage implements Storage {
 
   /** Finds out what became of a claim whose answer was lost; rejects with `lost` if it did not take effect, and then it never will. */
   async #recall(ids: string[], how: Holder & { ifAbsent: boolean }, call: string, lost: unknown): Promise<Claimed[]> {
-    const keys = [this.#leases, this.#connections, call];
+    const keys = [this.#keys.leases, this.#keys.connections, call];
     const answer = await this.#caller.run("recall", keys, [this.#rememberMs, ...ids]).catch(() => ["void"]);
     const [base = "void", ...values] = answer;
     if (base === "void") throw lost;

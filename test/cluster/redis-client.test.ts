@@ -54,11 +54,13 @@ test("a client that cannot be looked into is refused", async () => {
   await assert.rejects(storage.renew(newHolder(A), LONG_MS), withCode("failed_precondition"));
 });
 
-for (const [what, config] of [
-  ["pipelines by itself", {}],
-  ["does not pipeline", { enableAutoPipelining: false }],
-  ["asks for plain answers", { responseEncoding: false, enableAutoPipelining: false }],
-] as const) {
+for (
+  const [what, config] of [
+    ["pipelines by itself", {}],
+    ["does not pipeline", { enableAutoPipelining: false }],
+    ["asks for plain answers", { responseEncoding: false, enableAutoPipelining: false }],
+  ] as const
+) {
   test(`a safe client that ${what} is taken, and ids round-trip through it`, async () => {
     const storage = new RedisStorage(clientWith(config), what);
     const a = await livingHolder(storage, A);
@@ -99,6 +101,14 @@ test("the steady state is one request for each operation", async () => {
   await once();
   assert.equal(redis.commands.length, 9);
   assert.deepEqual(redis.counts(), {
-    set: 1, get: 1, renew: 1, subscribe: 1, subscribers: 1, unsubscribe: 1, living: 1, all: 1, del: 1,
+    set: 1,
+    get: 1,
+    renew: 1,
+    subscribe: 1,
+    subscribers: 1,
+    unsubscribe: 1,
+    living: 1,
+    all: 1,
+    del: 1,
   });
 });

@@ -83,7 +83,16 @@ test("bytes that are no UTF-8 survive in base64", async () => {
 
 test("a missing or wrong token is answered 401, before anything runs", async () => {
   redis.commands.length = 0;
-  for (const authorization of ["", "Bearer", "Bearer wrong", redis.token, `bearer ${redis.token}`, `Bearer ${redis.token}x`]) {
+  for (
+    const authorization of [
+      "",
+      "Bearer",
+      "Bearer wrong",
+      redis.token,
+      `bearer ${redis.token}`,
+      `Bearer ${redis.token}x`,
+    ]
+  ) {
     assert.equal((await post("/", ["PING"], { authorization })).status, 401);
   }
   assert.deepEqual(redis.commands, []);
@@ -126,7 +135,11 @@ test("a redis-server that is gone is answered 503, at once", async () => {
   const mortal = await startRedis();
   mortal.process.kill("SIGKILL");
   await new Promise((resolve) => mortal.process.once("exit", resolve));
-  const response = await fetch(mortal.url, { method: "POST", headers: { authorization: `Bearer ${mortal.token}` }, body: '["PING"]' });
+  const response = await fetch(mortal.url, {
+    method: "POST",
+    headers: { authorization: `Bearer ${mortal.token}` },
+    body: '["PING"]',
+  });
   assert.equal(response.status, 503);
   await response.body?.cancel();
   await mortal.stop();

@@ -41,14 +41,14 @@ test("a claim whose answer was lost is read back, with the holder that it replac
   const [storage, other] = redis.makeStorages();
   const [a, b] = [await livingHolder(other, A), await livingHolder(other, B)];
   const old = await claim(other, "alice", b);
-  const before = await claim(storage, "warm", a);
+  const warm = await claim(storage, "warm", a);
   redis.commands.length = 0;
   redis.fault = dropAnswersOf("set");
   const [alice, bob, again] = await storage.set(["alice", "bob", "alice"], a);
   redis.fault = undefined;
   assert.ok((redis.counts()["set"] ?? 0) <= SENDS);
   assert.ok(alice?.claim && bob?.claim && again?.claim);
-  assert.ok(before.claim < alice.claim && alice.claim < bob.claim && bob.claim < again.claim);
+  assert.ok(warm.claim < alice.claim && alice.claim < bob.claim && bob.claim < again.claim);
   assert.deepEqual(alice.previous, entryOf(old));
   assert.equal(bob.previous, undefined);
   assert.deepEqual(again.previous, { ...a, claim: alice.claim });
