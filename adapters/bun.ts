@@ -3,14 +3,16 @@
  *
  * @module
  */
-import { refuse } from "../src/admission.ts";
+import { appFetch } from "./app-fetch.ts";
 import { invalidArgument } from "../src/error.ts";
+import type { DistHub } from "../src/dist-hub.ts";
 import type { Hub } from "../src/hub.ts";
-import type { ServeOptions, Server } from "../src/serve.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
 import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./bun/engine.ts";
 import { type BunSocket, websocket } from "./bun/socket.ts";
 import { upgrade } from "./bun/upgrade.ts";
-import { type OpenPort, start, type StartRpc } from "./start.ts";
+import { listenOn, rpcStarter } from "./listen.ts";
+import { type OpenPort, start } from "./start.ts";
 import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
 
 export type { BunServer, BunWebSocket, BunWebSocketHandler } from "./bun/engine.ts";
@@ -55,16 +57,13 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
  * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
-  return serveBun(hub, options);
-}
-
-function serveBun<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: StartRpc<Data>): Promise<Server> {
   return start(hub, options, {
-    startRpc,
+    startRpc: rpcStarter("bun"),
     async openPort(hostname, port) {
       const { Bun } = globalThis as unknown as { Bun?: BunEngine };
       if (!Bun) throw invalidArgument("meshsocket/bun runs on Bun: import meshsocket/node or meshsocket/deno here");
       const handler = upgradeHandler(hub, options);
+      const app = appFetch(hub, options);
       const server = Bun.serve({
         port,
         hostname,
@@ -72,7 +71,7 @@ function serveBun<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: 
         idleTimeout: 0,
         ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
         fetch: async (request, engine) =>
-          (await handler.fetch(request, engine)) ?? (await answer(hub, options, request)),
+          (await handler.fetch(request, engine)) ?? checkHost(request) ?? (await app(request)),
         websocket: handler.websocket,
       });
       return { port: server.port ?? port, hostname, stop: () => stop(server) } satisfies OpenPort;
@@ -80,15 +79,14 @@ function serveBun<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: 
   });
 }
 
-async function answer<Data>(hub: Hub<Data>, { fetch }: ServeOptions<Data>, request: Request): Promise<Response> {
-  const refusal = checkHost(request);
-  if (refusal) return refusal;
-  try {
-    return fetch ? await fetch(request) : refuse(404, "not found");
-  } catch (error) {
-    hub.logger.error("meshsocket: fetch failed", error);
-    return refuse(500, "internal error");
-  }
+/**
+ * Opens the RPC port of a DistHub and joins its cluster, for an application that brings its own server.
+ *
+ * Await it before that server takes clients. Rejects with `failed_precondition` when the port would be open to other
+ * machines and the hub has no secret, and with `unavailable` when the port or the storage cannot be had.
+ */
+export function listen<Data = unknown>(hub: DistHub<Data>, rpc?: RpcOptions): Promise<RpcListener> {
+  return listenOn(hub, rpc, "bun");
 }
 
 async function stop(server: BunListener): Promise<void> {

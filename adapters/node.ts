@@ -3,8 +3,10 @@
  *
  * @module
  */
+import type { DistHub } from "../src/dist-hub.ts";
 import type { Hub } from "../src/hub.ts";
-import type { ServeOptions, Server } from "../src/serve.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
+import { listenOn, rpcStarter } from "./listen.ts";
 import { serveWs } from "./ws/serve.ts";
 
 export { localAddress } from "../src/local-address.ts";
@@ -19,5 +21,15 @@ export type { OnUpgrade, UpgradeServer } from "./ws/upgrade.ts";
  * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
-  return serveWs(hub, options);
+  return serveWs(hub, options, rpcStarter("node"));
+}
+
+/**
+ * Opens the RPC port of a DistHub and joins its cluster, for an application that brings its own server.
+ *
+ * Await it before that server takes clients. Rejects with `failed_precondition` when the port would be open to other
+ * machines and the hub has no secret, and with `unavailable` when the port or the storage cannot be had.
+ */
+export function listen<Data = unknown>(hub: DistHub<Data>, rpc?: RpcOptions): Promise<RpcListener> {
+  return listenOn(hub, rpc, "node");
 }

@@ -10,6 +10,8 @@ export interface ClaimsOptions {
   holder: () => Holder | undefined;
   /** Refuse an id that another living node holds, rather than taking it over. */
   ifAbsent: boolean;
+  /** Whether a connection of this node has the id. */
+  holds: (id: string) => boolean;
   /** Claims and releases that may wait for the storage. */
   maxWaiting: number;
 }
@@ -41,12 +43,15 @@ export class Claims {
    * says. End the admission with {@link Claims.settle}.
    */
   async claim(id: string): Promise<DistSession> {
+    const { ifAbsent, holds } = this.#options;
+    // The storage sees only that the same node has the id, not that it is for another connection.
+    if (ifAbsent && (holds(id) || this.#pending.has(id))) throw heldAlready();
     const pending = this.#pending.get(id) ?? { sessions: 0, evictedBy: 0n };
     pending.sessions++;
     this.#pending.set(id, pending);
     try {
       const { claimed, holder } = await this.#claims.add(id);
-      if (claimed.claim === undefined) throw new MeshError("already_exists", "the id is connected already");
+      if (claimed.claim === undefined) throw heldAlready();
       return new DistSession(id, holder, claimed.claim, claimed.previous);
     } catch (error) {
       this.#settle(id);
@@ -92,4 +97,8 @@ export class Claims {
     const results = await this.#options.storage.set(ids, holder, { ifAbsent: this.#options.ifAbsent });
     return results.map((claimed) => ({ claimed, holder }));
   }
+}
+
+function heldAlready(): MeshError {
+  return new MeshError("already_exists", "the id is connected already");
 }

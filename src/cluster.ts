@@ -78,7 +78,13 @@ export class Cluster<Data = unknown> {
     });
     this.#audience = new Audience({ storage, holder, maxTopics: limits.maxRoutes });
     this.reach = new Reach(this.#router, this.#links);
-    this.claims = new Claims({ storage, holder, ifAbsent: options.ifAbsent, maxWaiting: limits.maxConnections });
+    this.claims = new Claims({
+      storage,
+      holder,
+      ifAbsent: options.ifAbsent,
+      holds: (id) => this.holds(id),
+      maxWaiting: limits.maxConnections,
+    });
     this.interest = new Interest({
       storage,
       holder,

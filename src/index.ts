@@ -8,15 +8,31 @@
 export type { Admission, UpgradeContext } from "./admission.ts";
 export type { Client } from "./client.ts";
 export { CloseCode } from "./close-code.ts";
+export type { JoinOptions } from "./cluster.ts";
+export {
+  DistClient,
+  type DistClientCommonOptions,
+  type DistClientDirectOptions,
+  type DistClientOptions,
+  type DistClientThroughNodeOptions,
+} from "./dist-client.ts";
+export { DistHub, type DistHubOptions } from "./dist-hub.ts";
+export { DistServer } from "./dist-server.ts";
+export { DistSession } from "./dist-session.ts";
 export { errorCode, MeshError, type MeshErrorCode } from "./error.ts";
-export type { Frame, Message } from "./frame.ts";
+export type { Fetch } from "./fetch-transport.ts";
+export type { Message } from "./frame.ts";
 export { type CloseOptions, Hub, type HubOptions } from "./hub.ts";
 export type { HubEvents, HubStatus } from "./hub-events.ts";
 export { DEFAULT_LIMITS, type Limits } from "./limits.ts";
+export type { NodeTransport } from "./links.ts";
+export { localAddress } from "./local-address.ts";
 export { errorLogger, type Logger, silentLogger } from "./logger.ts";
+export type { RpcServerOptions } from "./rpc-fetch.ts";
 export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./serve.ts";
 export type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
 export type { Socket, SocketReceiver } from "./socket.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage/storage.ts";
+export { createToken, type CreateTokenOptions, type Secret } from "./token.ts";
 export type { Delivery, Members, SendOptions, SendToManyOptions } from "./verbs.ts";

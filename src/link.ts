@@ -91,7 +91,10 @@ export class Link {
   #pingedAtMs = 0;
   #heardOnLine = false;
   #failures = 0;
-  #retryAtMs = 0;
+  /** Until then new calls are refused: the node could not be reached. */
+  #refuseUntilMs = 0;
+  /** The line broke; it is opened again at this moment. */
+  #reopenAtMs = 0;
   #closed: MeshError | undefined;
 
   constructor(options: LinkOptions) {
@@ -130,7 +133,7 @@ export class Link {
     if (this.#calls >= maxCalls || (this.#calls > 0 && this.#bytes + bytes > maxBytes)) {
       return new MeshError("resource_exhausted", "too much waits for that node already");
     }
-    if (!this.#line && performance.now() < this.#retryAtMs) {
+    if (!this.#line && performance.now() < this.#refuseUntilMs) {
       return new MeshError("unavailable", "that node could not be reached a moment ago");
     }
     return undefined;
@@ -149,8 +152,12 @@ export class Link {
 
   #flush(): void {
     if (this.#closed || this.#waiting.length === 0) return;
-    this.#line ??= this.#openLine();
-    while (this.#waiting.length > 0 && this.#sent.size < this.#options.maxInFlight && this.#line) this.#sendBatch();
+    if (this.#line) this.#sendWaiting();
+    else if (performance.now() >= this.#reopenAtMs) this.#reopen();
+  }
+
+  #sendWaiting(): void {
+    while (this.#waiting.length > 0 && this.#sent.size < this.#options.maxInFlight) this.#sendBatch();
   }
 
   #openLine(): Line {
@@ -272,21 +279,28 @@ export class Link {
     this.#line = undefined;
     const neverArrived = error.code === "unavailable" && !this.#heardOnLine;
     if (!neverArrived) { for (const sent of this.#sent.values()) sent.doubtful = true; }
-    if (!neverArrived && !REFUSED.has(error.code) && this.#failures === 0) {
-      this.#failures = 1;
-      if (this.#sent.size > 0) this.#resend();
-      else this.#scheduleFlush();
+    const backoffMs = this.#backoffMs(this.#failures++);
+    if (neverArrived || REFUSED.has(error.code)) {
+      this.#refuseUntilMs = performance.now() + backoffMs;
+      this.#failAll(error);
       return;
     }
-    const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(this.#failures++, 10));
-    this.#retryAtMs = performance.now() + backoffMs * (0.5 + Math.random() / 2);
-    this.#failAll(error);
+    // Whoever waits has a deadline: until then the batches can be sent again, and are taken once.
+    if (this.#failures === 1) this.#reopen();
+    else this.#reopenAtMs = performance.now() + backoffMs;
   }
 
-  #resend(): void {
-    this.#line = this.#openLine();
-    for (const sent of this.#sent.values()) this.#line?.send(this.#batch(sent));
-    this.#flush();
+  #backoffMs(failures: number): number {
+    return Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+  }
+
+  /** Opens a line if somebody waits, and sends again what was unanswered. */
+  #reopen(): void {
+    if (this.#calls === 0) return;
+    const line = this.#openLine();
+    this.#line = line;
+    for (const sent of this.#sent.values()) line.send(this.#batch(sent));
+    this.#sendWaiting();
   }
 
   #failAll(error: MeshError): void {
@@ -311,6 +325,7 @@ export class Link {
   onTime(now: number): boolean {
     if (this.#calls > 0) this.#expire(now);
     if (this.#line) this.#watchSilence(now);
+    else if (now >= this.#reopenAtMs) this.#reopen();
     return this.#calls > 0 || this.#line !== undefined;
   }
 

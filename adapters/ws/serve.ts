@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { refuse } from "../../src/admission.ts";
 import type { Hub } from "../../src/hub.ts";
 import type { ServeOptions, Server } from "../../src/serve.ts";
+import { appFetch } from "../app-fetch.ts";
 import { type OpenPort, start, type StartRpc } from "../start.ts";
 import { isUpgradeFor } from "../upgrade-options.ts";
 import { admitRoute } from "./attach.ts";
@@ -25,7 +26,7 @@ export function serveWs<Data>(hub: Hub<Data>, options: ServeOptions<Data>, start
   return start(hub, options, {
     startRpc,
     async openPort(hostname, port) {
-      const fetch = fetchOf(hub, options);
+      const fetch = appFetch(hub, options);
       const server = createServer(fetch, options);
       const admit = admitRoute(hub, options);
       addUpgradeRoute(server, {
@@ -38,18 +39,6 @@ export function serveWs<Data>(hub: Hub<Data>, options: ServeOptions<Data>, start
       return await listen(server, hostname, port);
     },
   });
-}
-
-/** The application's `fetch`, which now never rejects. */
-function fetchOf<Data>(hub: Hub<Data>, options: ServeOptions<Data>): Fetch {
-  return async (request) => {
-    try {
-      return options.fetch ? await options.fetch(request) : refuse(404, "not found");
-    } catch (error) {
-      hub.logger.error("meshsocket: fetch failed", error);
-      return refuse(500, "internal error");
-    }
-  };
 }
 
 function createServer<Data>(fetch: Fetch, { tls }: ServeOptions<Data>): NodeServer {
