@@ -217,8 +217,10 @@ export class RedisStorage implements Storage {
   /** What an ended life left is cleared beside the renewal that found it; if that fails, the next renewal finds it again. */
   #clearLater(dead: string): void {
     if (this.#clearing.has(dead)) return;
+    const holder = parseHolder(dead);
     this.#clearing.add(dead);
-    this.#clear(parseHolder(dead), false)
+    this.#tenures.delete(holder.life);
+    this.#clear(holder, false)
       .catch(() => {})
       .finally(() => this.#clearing.delete(dead));
   }
