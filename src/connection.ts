@@ -178,6 +178,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   terminate(): void {
     if (this.#ended) return;
+    this.#closeSent ??= { code: CloseCode.Abnormal, reason: "" };
     this.#dropQueue();
     this.#leave();
     this.#socket.terminate();
@@ -254,7 +255,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #next(): void {
     this.#busy = false;
     const backlog = this.#backlog;
-    while (backlog && backlog.length > 0 && !this.#busy) this.#handle(backlog.shift());
+    // Once this side has closed, what came before is not heard any more.
+    while (backlog && backlog.length > 0 && !this.#busy && !this.#closeSent) this.#handle(backlog.shift());
     if (this.#busy) return;
     this.#backlog = undefined;
     if (this.#ended) this.#disconnected(this.#ended.code, this.#ended.reason);

@@ -27,6 +27,16 @@ export function messages(promise: PromiseThat): void {
     },
   );
 
+  promise("a lone surrogate, which UTF-8 cannot say, is sent as U+FFFD", () => ({
+    onConnect: (client) => void client.emit("a\ud800b"),
+  }), async ({ port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws");
+    await client.head();
+    assert.equal((await client.next())?.payload.toString("hex"), "61efbfbd62");
+    client.socket.destroy();
+  });
+
   promise("a byte order mark stays in the text", () => echo, async ({ port }) => {
     const client = await RawClient.connect(port);
     client.handshake("/ws");

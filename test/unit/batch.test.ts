@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Batcher } from "../../src/batch.ts";
+import { MeshError } from "../../src/error.ts";
+
+/** A batcher whose batches are kept and answered by hand. */
+function manual(options?: ConstructorParameters<typeof Batcher>[1]): {
+  batcher: Batcher<number, number>;
+  batches: { items: number[]; answer(): void; fail(error: unknown): void }[];
+} {
+  const batches: { items: number[]; answer(): void; fail(error: unknown): void }[] = [];
+  const batcher = new Batcher<number, number>((items) => {
+    return new Promise((resolve, reject) => {
+      batches.push({ items, answer: () => resolve(items.map((item) => item * 10)), fail: reject });
+    });
+  }, options);
+  return { batcher, batches };
+}
+
+const tick = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 5));
+
+test("what one tick adds leaves in one batch, each with its own answer", async () => {
+  const { batcher, batches } = manual();
+  const answers = Promise.all([1, 2, 3].map((item) => batcher.add(item)));
+  assert.equal(batches.length, 0);
+  await tick();
+  assert.deepEqual(batches.map(({ items }) => items), [[1, 2, 3]]);
+  batches[0]?.answer();
+  assert.deepEqual(await answers, [10, 20, 30]);
+});
+
+test("while a batch is under way the next one grows", async () => {
+  const { batcher, batches } = manual();
+  const first = batcher.add(1);
+  await tick();
+  const second = Promise.all([batcher.add(2), batcher.add(3)]);
+  await tick();
+  assert.equal(batches.length, 1);
+  batches[0]?.answer();
+  assert.equal(await first, 10);
+  await tick();
+  assert.deepEqual(batches[1]?.items, [2, 3]);
+  batches[1]?.answer();
+  assert.deepEqual(await second, [20, 30]);
+});
+
+test("a batch has at most so many items, and so many are under way", async () => {
+  const { batcher, batches } = manual({ maxItems: 2, maxInFlight: 2 });
+  const answers = Promise.all([1, 2, 3, 4, 5].map((item) => batcher.add(item)));
+  await tick();
+  assert.deepEqual(batches.map(({ items }) => items), [[1, 2], [3, 4]]);
+  for (let index = 0; index < 3; index++) {
+    batches[index]?.answer();
+    await tick();
+  }
+  assert.deepEqual(await answers, [10, 20, 30, 40, 50]);
+});
+
+test("a batch that fails rejects all of its items and the next one goes on", async () => {
+  const { batcher, batches } = manual();
+  const first = Promise.allSettled([batcher.add(1), batcher.add(2)]);
+  await tick();
+  batches[0]?.fail(new Error("down"));
+  assert.deepEqual((await first).map(({ status }) => status), ["rejected", "rejected"]);
+  const second = batcher.add(3);
+  await tick();
+  batches[1]?.answer();
+  assert.equal(await second, 30);
+});
+
+test("an item that finds the queue full rejects with the given error", async () => {
+  const { batcher, batches } = manual({ maxWaiting: 1, full: () => new MeshError("resource_exhausted", "full") });
+  const first = batcher.add(1);
+  await assert.rejects(batcher.add(2), { code: "resource_exhausted" });
+  await tick();
+  batches[0]?.answer();
+  assert.equal(await first, 10);
+});
