@@ -101,6 +101,15 @@ async function keysOf(kind: string): Promise<number> {
   return Array.isArray(keys) ? keys.length : -1;
 }
 
+test("a release leaves nothing in the index of its life, even when another life took the id", async () => {
+  const [, storage] = redis.makeStorages();
+  const a = await livingHolder(storage, A);
+  const [kept, taken] = [await claim(storage, "alice", a), await claim(storage, "bob", a)];
+  await claim(storage, "bob", await livingHolder(storage, B));
+  await storage.del([kept, taken]);
+  assert.equal(await redis.command("EXISTS", `{${redis.prefix}}:held:${a.life}`), 0);
+});
+
 test("a script that the server forgot is sent again, and each call is one request otherwise", async () => {
   const [, storage] = redis.makeStorages();
   const a = await livingHolder(storage, A);
