@@ -8,7 +8,8 @@ import {
 } from "./admission.ts";
 import { checkName } from "./check.ts";
 import { CloseCode } from "./close-code.ts";
-import type { Connection, Identity } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Identity } from "./connection-owner.ts";
 import { errorCode, MeshError } from "./error.ts";
 import type { HubStatus } from "./hub-events.ts";
 import type { Limits } from "./limits.ts";

@@ -2,38 +2,12 @@ import { Backlog } from "./backlog.ts";
 import { checkClose } from "./check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "./close-code.ts";
+import type { ConnectionOwner, Identity } from "./connection-owner.ts";
 import { MeshError } from "./error.ts";
 import type { Frame, Message } from "./frame.ts";
-import type { Limits } from "./limits.ts";
 import type { Session } from "./session.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
-
-/** What a {@link Connection} asks of the hub that holds it. */
-export interface ConnectionOwner<Data> {
-  readonly limits: Readonly<Limits>;
-  /** The connection has frames for the end of this tick. */
-  willFlush(connection: Connection<Data>): void;
-  /** The connection started to close or was lost: it takes no more messages. Called once. */
-  left(connection: Connection<Data>): void;
-  /** Something failed that nobody may have noticed. */
-  report(text: string, error: unknown): void;
-  send(connection: Connection<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
-  broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
-  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
-  subscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
-  unsubscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
-}
-
-/** Who a {@link Connection} is: what its admission settled. */
-export interface Identity<Data> {
-  readonly id: string;
-  readonly claim: bigint;
-  readonly session: Session<Data>;
-  readonly url: string;
-  readonly remoteAddress: string;
-  readonly protocol: string;
-}
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
 

@@ -9,12 +9,12 @@ import { attachWebSocket, openWebSocket, type WebSocketLike } from "../../src/wh
 import { Events } from "../kit/wait.ts";
 
 /** An admission that keeps what it is told. */
-function admission(): { admission: Admission; events: Events<unknown>; socket(): Socket } {
+function admission(): { admission: Admission; events: Events<unknown>; socket: () => Socket } {
   const events = new Events<unknown>("an event of the socket");
   let opened: Socket | undefined;
   return {
     events,
-    socket() {
+    socket: () => {
       assert.ok(opened);
       return opened;
     },

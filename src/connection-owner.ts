@@ -1,0 +1,31 @@
+import type { Connection } from "./connection.ts";
+import type { Message } from "./frame.ts";
+import type { Limits } from "./limits.ts";
+import type { Session } from "./session.ts";
+import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
+
+/** What a {@link Connection} asks of the hub that holds it. */
+export interface ConnectionOwner<Data> {
+  readonly limits: Readonly<Limits>;
+  /** The connection has frames for the end of this tick. */
+  willFlush(connection: Connection<Data>): void;
+  /** The connection started to close or was lost: it takes no more messages. Called once. */
+  left(connection: Connection<Data>): void;
+  /** Something failed that nobody may have noticed. */
+  report(text: string, error: unknown): void;
+  send(connection: Connection<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
+  broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
+  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
+  subscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
+  unsubscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
+}
+
+/** Who a connection is: what its admission settled. */
+export interface Identity<Data> {
+  readonly id: string;
+  readonly claim: bigint;
+  readonly session: Session<Data>;
+  readonly url: string;
+  readonly remoteAddress: string;
+  readonly protocol: string;
+}
