@@ -1,9 +1,9 @@
 import { refuse } from "../src/admission.ts";
-import { DistHub } from "../src/dist-hub.ts";
 import { DistServer } from "../src/dist-server.ts";
 import { invalidArgument, MeshError } from "../src/error.ts";
 import type { Hub } from "../src/hub.ts";
 import type { ServeOptions } from "../src/serve.ts";
+import { isDistHub } from "./listen.ts";
 
 /** Answers what is no WebSocket upgrade: RPC where that is wanted, else the application's `fetch`. Never rejects. */
 export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
@@ -21,7 +21,7 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
 }
 
 function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response | undefined> {
-  if (!(hub instanceof DistHub)) throw invalidArgument("publicRpc goes with a DistHub: a Hub has no RPC side");
+  if (!isDistHub(hub)) throw invalidArgument("publicRpc goes with a DistHub: a Hub has no RPC side");
   if (hub.secrets.length === 0) {
     throw new MeshError("failed_precondition", "publicRpc needs a secret: anybody could call the cluster without one");
   }

@@ -24,7 +24,7 @@ export async function listenOn<Data>(
   rpc: RpcOptions | undefined,
   runtime: Runtime,
 ): Promise<RpcListener> {
-  if (!(hub instanceof DistHub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
+  if (!isDistHub(hub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
   const { port = 0, tls, hostname = hub.secrets.length > 0 ? "0.0.0.0" : "127.0.0.1" } = rpc ?? {};
   checkSecret(hub, hostname);
   const server = new DistServer(hub);
@@ -45,10 +45,15 @@ export async function listenOn<Data>(
 /** What `serve` does for the RPC side: `listen` for a DistHub, nothing for a Hub. */
 export function rpcStarter<Data>(runtime: Runtime): StartRpc<Data> {
   return async (hub: Hub<Data>, rpc) => {
-    if (hub instanceof DistHub) return await listenOn<Data>(hub, rpc, runtime);
+    if (isDistHub(hub)) return await listenOn(hub, rpc, runtime);
     if (rpc !== undefined) throw invalidArgument("rpc goes with a DistHub: a Hub has no RPC side");
     return undefined;
   };
+}
+
+/** Whether a hub has an RPC side. */
+export function isDistHub<Data>(hub: Hub<Data>): hub is DistHub<Data> {
+  return hub instanceof DistHub;
 }
 
 function checkSecret<Data>(hub: DistHub<Data>, hostname: string): void {

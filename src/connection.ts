@@ -1,11 +1,9 @@
-import { Backlog } from "./backlog.ts";
 import { checkClose } from "./check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "./close-code.ts";
 import type { ConnectionOwner, Identity } from "./connection-owner.ts";
-import { MeshError } from "./error.ts";
 import type { Frame, Message } from "./frame.ts";
-import type { Session } from "./session.ts";
+import { type End, Handlers } from "./handlers.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
 
@@ -26,22 +24,19 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   topicSet: Set<string> | undefined;
   readonly #owner: ConnectionOwner<Data>;
   readonly #socket: Socket;
-  readonly #session: Session<Data>;
+  readonly #handlers: Handlers<Data>;
   #open = true;
   #queue: Frame[] = [];
   #queuedBytes = 0;
-  #backlog: Backlog | undefined;
-  /** A handler is running, so messages wait in the backlog. */
-  #busy = false;
-  #connected = false;
-  #ended: { code: number; reason: string } | undefined;
+  #ended: End | undefined;
   #gone: PromiseWithResolvers<void> | undefined;
-  #closeSent: { code: number; reason: string } | undefined;
+  /** How this side closed, if it did so first. */
+  #closeSent: End | undefined;
 
   constructor(owner: ConnectionOwner<Data>, socket: Socket, identity: Identity<Data>) {
     this.#owner = owner;
     this.#socket = socket;
-    this.#session = identity.session;
+    this.#handlers = new Handlers<Data>(this, identity.session, owner, socket);
     this.id = identity.id;
     this.claim = identity.claim;
     this.data = identity.session.data as Data;
@@ -161,6 +156,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #leave(): void {
     if (!this.#open) return;
     this.#open = false;
+    // Once this side has closed, what came before is not heard any more.
+    if (this.#closeSent) this.#handlers.silence();
     this.#owner.left(this);
   }
 
@@ -168,92 +165,15 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Runs `onConnect` once `ready` settled, then lets the messages through that came meanwhile. */
   start(ready: Promise<unknown> | undefined): void {
-    this.#busy = true;
-    this.#await(ready ? ready.then(() => this.#connect()) : this.#connect());
-  }
-
-  #connect(): unknown {
-    // Who is gone before it was connected is never shown to the application.
-    this.#connected = this.#ended === undefined;
-    return this.#connected ? this.#call(() => this.#session.onConnect?.(this)) : undefined;
+    this.#handlers.start(ready);
   }
 
   message(data: string | Uint8Array): void {
-    if (!this.#open) return;
-    if (!this.#busy) {
-      this.#handle(data);
-      return;
-    }
-    const backlog = (this.#backlog ??= new Backlog());
-    backlog.push(data);
-    if (backlog.length < this.#owner.limits.maxBacklogMessages && backlog.bytes < this.#owner.limits.maxBacklogBytes) {
-      return;
-    }
-    if (this.#socket.pause) this.#socket.pause();
-    else this.close(CloseCode.PolicyViolation, "sends faster than it is served");
-  }
-
-  #handle(data: string | Uint8Array): void {
-    if (!this.#session.onEvent) return;
-    const result = this.#call(() => this.#session.onEvent?.(this, data));
-    if (!isThenable(result)) return;
-    this.#busy = true;
-    this.#await(result);
-  }
-
-  /** Calls a handler; an error it throws is dealt with here. */
-  #call(handler: () => unknown): unknown {
-    try {
-      return handler();
-    } catch (error) {
-      this.#failed(error);
-      return undefined;
-    }
-  }
-
-  #await(result: unknown): void {
-    if (!isThenable(result)) {
-      this.#next();
-      return;
-    }
-    Promise.resolve(result).then(
-      () => this.#next(),
-      (error: unknown) => {
-        this.#failed(error);
-        this.#next();
-      },
-    );
-  }
-
-  /** A handler settled: hands on what waited, until one has to be awaited again. */
-  #next(): void {
-    this.#busy = false;
-    const backlog = this.#backlog;
-    // Once this side has closed, what came before is not heard any more.
-    while (backlog && backlog.length > 0 && !this.#busy && !this.#closeSent) this.#handle(backlog.shift());
-    if (this.#busy) return;
-    this.#backlog = undefined;
-    if (this.#ended) this.#disconnected(this.#ended.code, this.#ended.reason);
-    else if (backlog) this.#socket.resume?.();
-  }
-
-  #failed(cause: unknown): void {
-    const error = cause instanceof Error ? cause : new Error("a handler threw what is not an Error", { cause });
-    this.error(error);
-    if (!(error instanceof MeshError)) this.close(CloseCode.InternalError, "internal error");
+    if (this.#open) this.#handlers.message(data);
   }
 
   error(error: Error): void {
-    if (!this.#session.onError) {
-      this.#owner.report("a client failed", error);
-      return;
-    }
-    try {
-      const result = this.#session.onError(this, error);
-      if (isThenable(result)) Promise.resolve(result).catch((late) => this.#owner.report("onError failed", late));
-    } catch (thrown) {
-      this.#owner.report("onError failed", thrown);
-    }
+    this.#handlers.error(error);
   }
 
   /** The engine says that the connection is gone. */
@@ -264,7 +184,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     this.#dropQueue();
     this.#leave();
     this.#gone?.resolve();
-    if (!this.#busy) this.#disconnected(this.#ended.code, this.#ended.reason);
+    this.#handlers.ended(this.#ended);
   }
 
   /** Settles when the engine says that the connection is gone. */
@@ -272,17 +192,6 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (this.#ended) return Promise.resolve();
     return (this.#gone ??= Promise.withResolvers()).promise;
   }
-
-  #disconnected(code: number, reason: string): void {
-    if (!this.#connected || !this.#session.onDisconnect) return;
-    this.#busy = true;
-    const result = this.#call(() => this.#session.onDisconnect?.(this, code, reason));
-    if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed(error));
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
 /** Lets the process end although a timer waits, on the runtimes that would stay. */

@@ -10,56 +10,19 @@ import {
   Outcome,
   Status,
 } from "./gen/meshsocket/node/v1/node_pb.ts";
-import type { Line, OpenLine } from "./line.ts";
+import { type Call, type SentBatch, takeBatch } from "./link-call.ts";
+import type { Line } from "./line.ts";
+import type { LinkOptions } from "./link-options.ts";
 import { randomId } from "./random-id.ts";
 import type { Holder } from "./storage/storage.ts";
 import { afterTick } from "./tick.ts";
 
-/** How a {@link Link} behaves. */
-export interface LinkOptions {
-  /** The life of the node that the link leads to. */
-  to: Holder;
-  /** Who sends; undefined when the sender is no node. */
-  from: Holder | undefined;
-  open: OpenLine;
-  /** Batches that may be unanswered at once. More calls wait and grow the next batch. */
-  maxInFlight: number;
-  maxBytes: number;
-  maxCalls: number;
-  /** Milliseconds without an answer after which the line is taken for dead. */
-  silenceMs: number;
-  /** Milliseconds of quiet after which the node is asked for a sign of life. */
-  pingMs: number;
-  /** Called when the link has something to watch over: {@link Link.onTime} is wanted from now on. */
-  onActive: () => void;
-  /** Called when the node answered as another life: this link leads nowhere. */
-  onOtherLife: () => void;
-}
-
-interface Call {
-  readonly item: Item;
-  readonly bytes: number;
-  readonly deadlineMs: number;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: MeshError) => void;
-  settled: boolean;
-}
-
-interface SentBatch {
-  readonly number: bigint;
-  readonly calls: Call[];
-  readonly sentAtMs: number;
-  /** It was sent on a line that broke in a way that leaves open whether it arrived. */
-  doubtful: boolean;
-}
-
-const MAX_BATCH_ITEMS = 4_096;
-const MAX_BATCH_BYTES = 524_288;
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 1_000;
 /** Errors of a line after which another attempt would meet the same. */
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
+const MISSING = new MeshError("internal", "an answer is missing");
 const NOT_HERE: Answer = {
   $typeName: "meshsocket.node.v1.Answer",
   status: Status.NOT_HERE,
@@ -176,22 +139,11 @@ export class Link {
   }
 
   #sendBatch(): void {
-    const calls = this.#takeCalls();
+    const calls = takeBatch(this.#waiting);
     if (calls.length === 0) return;
     const sent: SentBatch = { number: ++this.#lastNumber, calls, sentAtMs: performance.now(), doubtful: false };
     this.#sent.set(sent.number, sent);
     this.#line?.send(this.#batch(sent));
-  }
-
-  #takeCalls(): Call[] {
-    let bytes = 0;
-    let count = 0;
-    for (const call of this.#waiting) {
-      if (count > 0 && (count >= MAX_BATCH_ITEMS || bytes + call.bytes > MAX_BATCH_BYTES)) break;
-      bytes += call.bytes;
-      count++;
-    }
-    return this.#waiting.splice(0, count).filter((call) => !call.settled);
   }
 
   #batch(sent: SentBatch): Batch {
@@ -225,8 +177,7 @@ export class Link {
     this.#sent.delete(answer.number);
     for (const [index, call] of sent.calls.entries()) {
       const one = answer.answers[index];
-      if (one) this.#settle(call, () => call.resolve(one));
-      else this.#settle(call, () => call.reject(new MeshError("internal", "an answer is missing")));
+      this.#settle(call, () => (one ? call.resolve(one) : call.reject(MISSING)));
     }
     this.#flush();
   }
@@ -309,12 +260,8 @@ export class Link {
       const why = sent.doubtful ? doubt : error;
       for (const call of sent.calls) this.#settle(call, () => call.reject(why));
     }
-    for (const call of this.#waiting) {
-      this.#settle(
-        call,
-        () => call.reject(new MeshError("unavailable", "that node cannot be reached", { cause: error })),
-      );
-    }
+    const unsent = new MeshError("unavailable", "that node cannot be reached", { cause: error });
+    for (const call of this.#waiting) this.#settle(call, () => call.reject(unsent));
     this.#waiting = [];
     if (this.#sent.size > 0) this.#rename();
   }
@@ -332,7 +279,7 @@ export class Link {
   #expire(now: number): void {
     const late = new MeshError("deadline_exceeded", "that node did not answer in time");
     const expire = (call: Call): void => {
-      if (!call.settled && call.deadlineMs <= now) this.#settle(call, () => call.reject(late));
+      if (call.deadlineMs <= now) this.#settle(call, () => call.reject(late));
     };
     for (const sent of this.#sent.values()) sent.calls.forEach(expire);
     this.#waiting.forEach(expire);

@@ -38,20 +38,3 @@ export function fromReadableStream(body: ReadableStream<Uint8Array> | null): Asy
     },
   };
 }
-
-/** All of a body in one piece. */
-export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    parts.push(chunk);
-    bytes += chunk.byteLength;
-  }
-  const whole = new Uint8Array(bytes);
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
-}

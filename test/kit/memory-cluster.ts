@@ -146,3 +146,8 @@ async function connect(hub: DistHub, id: string | undefined, session: Session = 
   await Promise.race([within("onConnect", connected.promise), closed]);
   return client;
 }
+
+/** Three nodes, A, B and C. */
+export async function threeNodes(cluster: MemoryCluster): Promise<readonly [MemoryNode, MemoryNode, MemoryNode]> {
+  return [await cluster.start(), await cluster.start(), await cluster.start()];
+}

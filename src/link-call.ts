@@ -1,0 +1,36 @@
+import type { MeshError } from "./error.ts";
+import type { Answer, Item } from "./gen/meshsocket/node/v1/node_pb.ts";
+
+/** A call that a link was given, until it is settled. */
+export interface Call {
+  readonly item: Item;
+  readonly bytes: number;
+  readonly deadlineMs: number;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: MeshError) => void;
+  settled: boolean;
+}
+
+/** A batch that waits for its answer. */
+export interface SentBatch {
+  readonly number: bigint;
+  readonly calls: Call[];
+  readonly sentAtMs: number;
+  /** It was sent on a line that broke in a way that leaves open whether it arrived. */
+  doubtful: boolean;
+}
+
+const MAX_BATCH_ITEMS = 4_096;
+const MAX_BATCH_BYTES = 524_288;
+
+/** Takes from the front of the queue what goes into one batch; calls that were settled meanwhile fall away. */
+export function takeBatch(waiting: Call[]): Call[] {
+  let bytes = 0;
+  let count = 0;
+  for (const call of waiting) {
+    if (count > 0 && (count >= MAX_BATCH_ITEMS || bytes + call.bytes > MAX_BATCH_BYTES)) break;
+    bytes += call.bytes;
+    count++;
+  }
+  return waiting.splice(0, count).filter((call) => !call.settled);
+}
