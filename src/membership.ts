@@ -38,6 +38,8 @@ export class Membership {
   #generation: string | undefined;
   #renewals = 0;
   #renewedAtMs = 0;
+  /** The claims have to be made again, and that has not succeeded yet. */
+  #lost = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
@@ -126,7 +128,9 @@ export class Membership {
     this.#renewedAtMs = now;
     this.#update(renewal.living);
     if (ended) await this.#greet();
-    if (ended || wiped) await this.#options.onLost();
+    this.#lost ||= ended || wiped;
+    if (this.#lost) await this.#options.onLost();
+    this.#lost = false;
     this.#options.onRenewed();
   }
 
