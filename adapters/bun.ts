@@ -9,7 +9,7 @@ import type { DistHub } from "../src/dist-hub.ts";
 import type { Hub } from "../src/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
 import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./bun/engine.ts";
-import { type BunSocket, websocket } from "./bun/socket.ts";
+import { websocket } from "./bun/socket.ts";
 import { upgrade } from "./bun/upgrade.ts";
 import { listenOn, rpcStarter } from "./listen.ts";
 import { type OpenPort, start } from "./start.ts";
@@ -28,7 +28,7 @@ export interface UpgradeHandler {
   /** Answers an upgrade on the path; undefined for any other request. */
   fetch(request: Request, server: BunServer): Promise<Response | undefined>;
   /** The `websocket` of `Bun.serve`. */
-  readonly websocket: BunWebSocketHandler<BunSocket>;
+  readonly websocket: BunWebSocketHandler<unknown>;
 }
 
 /**

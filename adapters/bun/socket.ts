@@ -91,9 +91,9 @@ function faultCode(reason: string): number | undefined {
 }
 
 /** The `websocket` of `Bun.serve` for a hub: the handlers that all its sockets share, within its limits. */
-export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<BunSocket> {
+export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<unknown> {
   const { limits } = hub;
-  return {
+  const handler: BunWebSocketHandler<BunSocket> = {
     maxPayloadLength: limits.maxMessageBytes,
     // The hub keeps the limit; Bun's own lies beyond what the hub can let through.
     backpressureLimit: Math.min(MAX_UINT32, 2 * (limits.maxBufferedBytes + limits.maxMessageBytes)),
@@ -105,4 +105,5 @@ export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<BunSocket> 
     message: (ws, message) => ws.data.message(message),
     close: (ws, code, reason) => ws.data.closed(code, reason),
   };
+  return handler;
 }
