@@ -48,6 +48,11 @@ export class TestClient {
     return this.#messages.next();
   }
 
+  /** What came and nobody has asked for yet. */
+  get waiting(): readonly (string | Uint8Array)[] {
+    return this.#messages.waiting;
+  }
+
   send(message: string | Uint8Array<ArrayBuffer>): void {
     this.ws.send(message);
   }

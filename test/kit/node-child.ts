@@ -1,0 +1,150 @@
+/** One node of a cluster in a process of its own, on the runtime that runs this file; driven over stdin by node-process.ts. */
+import process from "node:process";
+import { DistHub } from "../../src/dist-hub.ts";
+import { errorCode } from "../../src/error.ts";
+import type { Session } from "../../src/session.ts";
+import { RedisStorage } from "../../src/storage/redis.ts";
+import {
+  fromLine,
+  linesOf,
+  type NodeEvent,
+  type NodeSetup,
+  type NodeStatus,
+  type Order,
+  type Outcome,
+  type Report,
+  toLine,
+  type VerbCall,
+} from "./node-control.ts";
+import { runtime } from "./runtime.ts";
+import { loadServe } from "./servers.ts";
+
+function say(report: Report): void {
+  process.stdout.write(toLine(report));
+}
+
+function happened(event: NodeEvent): void {
+  say({ say: "event", event });
+}
+
+function problem(what: string, error: unknown): void {
+  say({ say: "problem", text: `${what}: ${textOf(error)}` });
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+process.on("uncaughtException", (error) => problem("uncaught", error));
+process.on("unhandledRejection", (error) => problem("unhandled", error));
+
+/** The id is JSON in the query, so that it can be anything; `topics` too. */
+function session(request: Request): Session {
+  const query = new URL(request.url).searchParams;
+  const id = query.get("id");
+  const topics = JSON.parse(query.get("topics") ?? "[]") as string[];
+  return {
+    id: id === null ? undefined : (JSON.parse(id) as string),
+    async onConnect(client) {
+      if (topics.length > 0) await client.subscribe(topics);
+      happened({ type: "connect", id: client.id });
+      await client.emit(`welcome ${client.id}`);
+    },
+    onEvent: ({ id: from }, message) => happened({ type: "event", id: from, message }),
+    onDisconnect: ({ id: gone }, code, reason) => happened({ type: "disconnect", id: gone, code, reason }),
+    onError: ({ id: of }, error) => happened({ type: "error", id: of, message: error.message }),
+  };
+}
+
+function outcome(call: Promise<unknown>): Promise<Outcome> {
+  return call.then(
+    (value) => ({ value }),
+    (error: unknown) => ({
+      code: errorCode(error) ?? "none",
+      message: error instanceof Error ? error.message : String(error),
+    }),
+  );
+}
+
+async function callAll(hub: DistHub, calls: readonly VerbCall[], perTurn: number): Promise<Outcome[]> {
+  const outcomes: Promise<Outcome>[] = [];
+  for (const [index, [verb, ...args]] of calls.entries()) {
+    if (index > 0 && index % perTurn === 0) await new Promise((resolve) => setImmediate(resolve));
+    const method = hub[verb] as (this: DistHub, ...args: unknown[]) => Promise<unknown>;
+    outcomes.push(outcome(method.apply(hub, args)));
+  }
+  return await Promise.all(outcomes);
+}
+
+function statusOf(hub: DistHub): NodeStatus {
+  const { status, size } = hub;
+  const { holder } = hub.cluster;
+  const nodes = hub.nodes().map(({ host }) => host);
+  return { status, size, topics: hub.topics(), holder, nodes, rssBytes: process.memoryUsage().rss };
+}
+
+async function obey(hub: DistHub, order: Order): Promise<unknown> {
+  switch (order.do) {
+    case "call":
+      return await callAll(hub, order.calls, order.perTurn);
+    case "status":
+      return statusOf(hub);
+    default:
+      return await hub.close();
+  }
+}
+
+function makeHub({ storage: { url, token, prefix }, hub: options }: NodeSetup): DistHub {
+  const storage = new RedisStorage({ url, token }, prefix);
+  const logger = {
+    debug() {},
+    info() {},
+    warn() {},
+    error: (text: string, error: unknown) => say({ say: "logged", text: `${text}: ${textOf(error)}` }),
+  };
+  const hub = new DistHub({ ...options, storage, logger });
+  hub.on("nodejoin", ({ node }) => happened({ type: "nodejoin", host: node.host }));
+  hub.on("nodeleave", ({ node }) => happened({ type: "nodeleave", host: node.host }));
+  hub.on("ready", () => happened({ type: "ready" }));
+  hub.on("degraded", () => happened({ type: "degraded" }));
+  hub.on("drained", () => happened({ type: "drained" }));
+  hub.on("close", () => happened({ type: "closed" }));
+  return hub;
+}
+
+async function main(): Promise<void> {
+  const lines = linesOf(process.stdin)[Symbol.asyncIterator]();
+  const first = await lines.next();
+  if (first.done === true) return;
+  const setup = fromLine(first.value) as NodeSetup;
+  const serve = await loadServe();
+  try {
+    const hub = makeHub(setup);
+    const server = await serve(hub, {
+      port: 0,
+      hostname: "127.0.0.1",
+      path: "/ws",
+      session,
+      rpc: setup.rpc,
+      publicRpc: setup.publicRpc,
+    });
+    say({ say: "ready", runtime, url: server.url, host: server.rpc?.host ?? "", port: server.rpc?.port ?? 0 });
+    for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
+      const order = fromLine(line.value) as Order;
+      obey(hub, order).then(
+        (result) => say({ say: "done", number: order.number, result }),
+        (error: unknown) => problem(`"${order.do}" failed`, error),
+      );
+    }
+  } catch (error) {
+    say({
+      say: "failed",
+      code: errorCode(error) ?? "none",
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+}
+
+await main();
+// Nobody is left who could end it.
+process.exit(0);
