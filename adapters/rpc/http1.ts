@@ -39,8 +39,9 @@ export class Http1 {
   accept(socket: Socket, first: Buffer, begin: () => void): void {
     this.#connections.set(socket, { begin, open: 0 });
     socket.on("close", () => this.#connections.delete(socket));
-    socket.unshift(first);
     this.#server.emit("connection", socket);
+    // Not unshift(): on Deno what comes next may then reach the parser before it.
+    socket.emit("data", first);
     socket.resume();
   }
 

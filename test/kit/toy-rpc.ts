@@ -25,6 +25,8 @@ function ended(signal: AbortSignal): Promise<void> {
 
 /** What the toy services were asked, for tests that look behind an answer. */
 export class ToyLog {
+  /** Called with the id of each `Websocket.Emit` that arrives. */
+  onEmit: (id: string) => void = () => {};
   /** Ids of `Websocket.Emit`, when the call arrived. */
   readonly emitted: string[] = [];
   /** Ids of `Websocket.Emit` whose caller went away, or whose node closed, while they waited. */
@@ -50,6 +52,7 @@ export function toyRoutes(log: ToyLog = new ToyLog(), secret?: string): (router:
     router.service(Websocket, {
       async emit({ id }, { signal }) {
         log.emitted.push(id);
+        log.onEmit(id);
         if (id === "slow") {
           await ended(signal);
           log.abandoned.push(id);
