@@ -147,9 +147,14 @@ export class Router {
     );
   }
 
-  /** The route was wrong: asks the storage again, once for each call. */
+  /** The route was wrong: takes the newer one that another call has found since, or asks the storage again, once for each call. */
   #stale(call: RoutedCall, route: Entry, error: unknown): void {
-    if (this.#routes.get(call.id) === route) this.#routes.delete(call.id);
+    const known = this.#routes.get(call.id);
+    if (known && known.claim > route.claim && !this.#waiting.has(call.id)) {
+      this.#send(call, known);
+      return;
+    }
+    if (known === route) this.#routes.delete(call.id);
     if (!call.tried) {
       call.tried = { route, error };
       this.#wait(call);
