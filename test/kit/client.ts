@@ -11,7 +11,8 @@ export class TestClient {
   readonly ws: WebSocket;
   readonly #messages = new Events<string | Uint8Array>("a message for the client");
   readonly #opened: Promise<void>;
-  readonly #closed: Promise<Closed>;
+  /** Settles when the connection ends, however long that takes. */
+  readonly untilClosed: Promise<Closed>;
 
   constructor(url: string, protocols: string[] = []) {
     this.ws = protocols.length > 0 ? new WebSocket(url, protocols) : new WebSocket(url);
@@ -19,7 +20,7 @@ export class TestClient {
     this.ws.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
       this.#messages.add(typeof data === "string" ? data : new Uint8Array(data));
     });
-    this.#closed = new Promise((resolve) => {
+    this.untilClosed = new Promise((resolve) => {
       this.ws.addEventListener("close", ({ code, reason }) => resolve({ code, reason }));
     });
     this.#opened = new Promise((resolve, reject) => {
@@ -41,7 +42,7 @@ export class TestClient {
   }
 
   closed(): Promise<Closed> {
-    return within("the close event", this.#closed);
+    return within("the close event", this.untilClosed);
   }
 
   next(): Promise<string | Uint8Array> {
