@@ -156,12 +156,12 @@ for (const senderRuntime of NODE_RUNTIMES) {
       const topic = `topic ${name}`;
       const client = await owner.node.connect(id);
       assert.equal(await sender.hub.subscribe(id, topic), true);
-      assert.deepEqual(await sender.hub.members(topic), { ids: [id], unreachable: [] });
+      assert.deepEqual((await sender.hub.members(topic)).ids, [id]);
       assert.deepEqual(await sender.hub.publish(topic, "news"), { delivered: 1, dropped: 0, unreachable: [] });
       assert.equal(await client.next(), "news");
       assert.equal(await sender.hub.unsubscribe(id, topic), true);
       assert.deepEqual(await sender.hub.publish(topic, "more"), { delivered: 0, dropped: 0, unreachable: [] });
-      assert.deepEqual(await sender.hub.members(topic), { ids: [], unreachable: [] });
+      assert.deepEqual((await sender.hub.members(topic)).ids, []);
       assert.equal(await sender.hub.subscribe(`unknown ${name}`, topic), false);
       assert.deepEqual(client.waiting, []);
       await client.close();

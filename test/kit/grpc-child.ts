@@ -11,7 +11,8 @@ type Method = MethodDefinition<object, object>;
 const AT_A_TIME = 64;
 const includeDirs = [fileURLToPath(new URL("../../proto", import.meta.url))];
 const files = ["websocket/websocket.proto", "meshsocket/v1/cluster.proto", "meshsocket/node/v1/node.proto"];
-const definitions: PackageDefinition = loadSync(files, {
+const plan = JSON.parse(readFileSync(0, "utf8")) as GrpcPlan;
+const definitions: PackageDefinition = loadSync(plan.proto ?? files, {
   includeDirs,
   keepCase: true,
   longs: String,
@@ -89,7 +90,6 @@ async function repeat(client: Client, call: GrpcCall): Promise<GrpcResult> {
   return last;
 }
 
-const plan = JSON.parse(readFileSync(0, "utf8")) as GrpcPlan;
 const channel = plan.ca === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(plan.ca));
 const client = new Client(plan.host, channel);
 const results: GrpcResult[] = [];

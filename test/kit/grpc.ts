@@ -31,6 +31,8 @@ export interface GrpcPlan {
   readonly host: string;
   /** The authority to trust, in PEM; without it cleartext. */
   readonly ca?: string;
+  /** The path of the only .proto file that the client knows; without it those of this repository. */
+  readonly proto?: string;
   readonly calls: readonly GrpcCall[];
 }
 
@@ -38,6 +40,7 @@ export interface GrpcPlan {
 export const GrpcCode = {
   Ok: 0,
   InvalidArgument: 3,
+  DeadlineExceeded: 4,
   PermissionDenied: 7,
   ResourceExhausted: 8,
   Unimplemented: 12,
