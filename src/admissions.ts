@@ -12,6 +12,7 @@ import type { Connection } from "./connection.ts";
 import type { Identity } from "./connection-owner.ts";
 import { errorCode, MeshError } from "./error.ts";
 import type { HubStatus } from "./hub-events.ts";
+import { toJson } from "./json.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { randomId } from "./random-id.ts";
@@ -81,6 +82,7 @@ export class Admissions<Data> {
     const session = await runSession(factory, request, context, limits.upgradeTimeoutMs);
     if (session instanceof Response) return session;
     const protocol = chosenProtocol(request, session as Session<never>);
+    const info = toJson("the session's info", session.info, limits.maxInfoBytes);
     const id = session.id ?? randomId();
     try {
       checkName("id", id, limits.maxIdBytes);
@@ -92,7 +94,7 @@ export class Admissions<Data> {
     const grant = await this.#host.claimId(id, context.signal);
     const { url } = request;
     const { remoteAddress } = context;
-    const identity: Identity<Data> = { id, claim: grant.claim, session, url, remoteAddress, protocol };
+    const identity: Identity<Data> = { id, claim: grant.claim, session, url, remoteAddress, protocol, info };
     if (!this.#closing && !context.signal?.aborted) return this.#admission(identity, headers, grant);
     this.#host.giveUp(id, grant);
     return refuse(503, "this node is closing", { "retry-after": "1" });

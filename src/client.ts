@@ -26,6 +26,8 @@ export interface Client<Data = unknown> {
 
   /** Sends to this client. Resolves, after the tick's writes, with whether its socket took the message. */
   emit(message: Message, options?: SendOptions): Promise<boolean>;
+  /** Asks this client, which must speak the request subprotocol, and resolves with its reply. */
+  request(message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   /** Sends to every other client of the hub, on a DistHub of the cluster. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery>;
   /** Sends to every other client that listens on the topic. */

@@ -5,6 +5,8 @@ import { Frame } from "./frame.ts";
 import type { Cluster } from "./gen/meshsocket/v1/cluster_pb.ts";
 import type { Delivery, SendOptions } from "./verbs.ts";
 
+const encoder = new TextEncoder();
+
 /** The service for back-ends in any language: the verbs of the hub, through any node. */
 export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Cluster> {
   return {
@@ -23,8 +25,17 @@ export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Clu
       return { delivery: deliveryMessage(delivery) };
     },
     async members({ topic }, context) {
-      const { ids, unreachable } = await hub.members(topic, sendOptions(context));
-      return { ids: [...ids], unreachable: [...unreachable] };
+      const { ids, infos, unreachable } = await hub.members(topic, { ...sendOptions(context), info: true });
+      const infoOf = (id: string): string => JSON.stringify(infos?.get(id)) ?? "";
+      return { ids: [...ids], infos: ids.map(infoOf), unreachable: [...unreachable] };
+    },
+    async count({ topic }, context) {
+      const { count, unreachable } = await hub.count(topic, sendOptions(context));
+      return { count: BigInt(count), unreachable: [...unreachable] };
+    },
+    async request({ id, data, binary }, context) {
+      const reply = await hub.request(id, payload(data, binary), sendOptions(context));
+      return typeof reply === "string" ? { data: encoder.encode(reply) } : { data: reply, binary: true };
     },
     async subscribe({ id, topic }, context) {
       return { found: await hub.subscribe(id, topic, sendOptions(context)) };

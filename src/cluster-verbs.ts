@@ -5,9 +5,10 @@ import { createFetchTransport } from "./fetch-transport.ts";
 import type { Frame } from "./frame.ts";
 import { Cluster, type Delivery as DeliveryMessage } from "./gen/meshsocket/v1/cluster_pb.ts";
 import { type Limits, rpcBytes } from "./limits.ts";
+import { membersOf } from "./members.ts";
 import { bearer } from "./rpc-auth.ts";
 import { fromRpcError } from "./rpc-error.ts";
-import type { Delivery, Except, Members, SendOptions, Verbs } from "./verbs.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "./verbs.ts";
 
 /** The verbs through any one node, by the Cluster service. */
 export class ClusterVerbs implements Verbs {
@@ -47,9 +48,20 @@ export class ClusterVerbs implements Verbs {
     return deliveryOf((await this.#call(options, (client, call) => client.publish(request, call))).delivery);
   }
 
-  async members(topic: string, options: SendOptions): Promise<Members> {
-    const { ids, unreachable } = await this.#call(options, (client, call) => client.members({ topic }, call));
-    return { ids, unreachable };
+  async members(topic: string, options: MembersOptions): Promise<Members> {
+    const response = await this.#call(options, (client, call) => client.members({ topic }, call));
+    return membersOf(response.ids, response.infos, response.unreachable, options);
+  }
+
+  async count(topic: string, options: SendOptions): Promise<Count> {
+    const { count, unreachable } = await this.#call(options, (client, call) => client.count({ topic }, call));
+    return { count: Number(count), unreachable };
+  }
+
+  async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    const request = { id, data: frame.bytes, binary: frame.binary };
+    const { data, binary } = await this.#call(options, (client, call) => client.request(request, call));
+    return binary ? data : new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
   }
 
   async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {

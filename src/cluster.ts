@@ -6,23 +6,25 @@ import { CloseCode } from "./close-code.ts";
 import type { Connection } from "./connection.ts";
 import type { DistSession } from "./dist-session.ts";
 import type { Frame } from "./frame.ts";
-import { HelloRequestSchema } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { HelloRequestSchema, type Reply } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "./host.ts";
 import { Inbox } from "./inbox.ts";
 import { Interest } from "./interest.ts";
-import { evictItem, publishItem } from "./items.ts";
+import { evictItem, publishItem, replyItem } from "./items.ts";
 import type { Limits } from "./limits.ts";
 import { Links, type NodeTransport } from "./links.ts";
 import type { Local } from "./local.ts";
 import type { Logger } from "./logger.ts";
 import { Membership } from "./membership.ts";
+import { PresenceLines } from "./presence-lines.ts";
 import { Reach } from "./reach.ts";
 import { receive } from "./receive.ts";
+import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
 import { fromRpcError } from "./rpc-error.ts";
 import type { Holder, Storage } from "./storage/storage.ts";
 import { TokenSource } from "./token.ts";
-import type { Delivery, Members } from "./verbs.ts";
+import type { Delivery } from "./verbs.ts";
 
 /** Where a node of a cluster is reached, and how it reaches the others. */
 export interface JoinOptions {
@@ -57,11 +59,14 @@ export class Cluster<Data = unknown> {
   readonly interest: Interest;
   readonly inbox: Inbox;
   readonly reach: Reach;
+  readonly requests: RequestTable;
+  readonly presence: PresenceLines;
   readonly #options: ClusterOptions<Data>;
   readonly #membership: Membership;
   readonly #links: Links;
   readonly #router: Router;
   readonly #audience: Audience;
+  readonly #stopped = new AbortController();
 
   constructor(options: ClusterOptions<Data>) {
     const { storage, limits, logger, secrets } = options;
@@ -78,6 +83,13 @@ export class Cluster<Data = unknown> {
     });
     this.#audience = new Audience({ storage, holder, maxTopics: limits.maxRoutes });
     this.reach = new Reach(this.#router, this.#links);
+    this.requests = new RequestTable(this.reach);
+    this.presence = new PresenceLines({
+      client: (node) => this.#links.client(node),
+      audience: (topic) => this.audience(topic),
+      suspect: (node) => this.#membership.suspect(node),
+      timeoutMs: limits.timeoutMs,
+    });
     this.claims = new Claims({
       storage,
       holder,
@@ -99,7 +111,9 @@ export class Cluster<Data = unknown> {
           {
             clients: options.clients,
             evict: (id, claim) => this.#evict(id, claim),
-            announced: (topic, node) => this.#audience.announced(topic, node),
+            reply: (to, reply) => this.#reply(to, reply),
+            replied: (reply) => this.requests.replied(reply),
+            announced: (topic, node) => this.#announced(topic, node),
             subscription: (id, topic, wanted) =>
               wanted ? options.local.subscribe(id, topic, {}) : options.local.unsubscribe(id, topic),
           },
@@ -114,6 +128,11 @@ export class Cluster<Data = unknown> {
     return this.#membership.holder;
   }
 
+  /** Aborted when this node leaves the cluster. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal;
+  }
+
   /** The other living nodes. */
   nodes(): Holder[] {
     return this.#membership.nodes();
@@ -125,6 +144,8 @@ export class Cluster<Data = unknown> {
 
   /** Leaves the cluster: lease, claims, links. Never rejects. */
   async stop(): Promise<void> {
+    this.presence.close();
+    this.#stopped.abort();
     await this.#membership.stop();
     this.#links.close();
   }
@@ -181,11 +202,21 @@ export class Cluster<Data = unknown> {
     return await this.reach.toAll(nodes.values(), item, deadlineMs, (node) => this.#audience.drop(topic, node));
   }
 
-  /** Adds to the local members of a topic those of the other nodes. */
-  async members(topic: string, local: readonly string[], deadlineMs: number): Promise<Members> {
-    const nodes = this.#audience.known(topic) ?? (await this.#audience.find(topic));
-    const remote = await this.reach.members(nodes.values(), topic, deadlineMs);
-    return { ids: [...new Set([...local, ...remote.ids])], unreachable: remote.unreachable };
+  #announced(topic: string, node: Holder): void {
+    this.#audience.announced(topic, node);
+    this.presence.announced(topic, node);
+  }
+
+  /** The other nodes with listeners on the topic. Rejects when they cannot be found. */
+  async audience(topic: string): Promise<Iterable<Holder>> {
+    return (this.#audience.known(topic) ?? (await this.#audience.find(topic))).values();
+  }
+
+  #reply(to: Holder, reply: Reply): void {
+    const deadlineMs = performance.now() + this.#options.limits.timeoutMs;
+    this.#links.call(to, replyItem(reply), deadlineMs).catch((error: unknown) => {
+      this.#options.logger.warn("meshsocket: a reply could not be handed back", error);
+    });
   }
 
   // ---- lease and life ----
@@ -216,6 +247,7 @@ export class Cluster<Data = unknown> {
     this.#router.forgetLife(node.life);
     this.#audience.forgetLife(node.life);
     this.interest.forget(node.life);
+    this.presence.forget(node.life);
     this.#links.drop(node.life);
     this.#options.onLeave(node);
   }
@@ -223,6 +255,7 @@ export class Cluster<Data = unknown> {
   #renewed(): void {
     this.claims.retryReleases();
     this.interest.retry();
+    this.presence.retry();
     this.#options.onRenewed();
   }
 
@@ -234,6 +267,7 @@ export class Cluster<Data = unknown> {
       await this.#reclaim(connections.slice(start, start + RECLAIMS_AT_ONCE));
     }
     await this.interest.restore();
+    await this.presence.restore();
   }
 
   async #reclaim(connections: readonly Connection<Data>[]): Promise<void> {

@@ -14,6 +14,7 @@ export interface ConnectionOwner<Data> {
   /** Something failed that nobody may have noticed. */
   report(text: string, error: unknown): void;
   send(connection: Connection<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
+  request(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
   publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
   subscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
@@ -28,4 +29,6 @@ export interface Identity<Data> {
   readonly url: string;
   readonly remoteAddress: string;
   readonly protocol: string;
+  /** What others may know of the client, as JSON; "" for nothing. */
+  readonly info: string;
 }

@@ -4,6 +4,7 @@ import { CloseCode } from "./close-code.ts";
 import type { ConnectionOwner, Identity } from "./connection-owner.ts";
 import type { Frame, Message } from "./frame.ts";
 import { type End, Handlers } from "./handlers.ts";
+import { REQUEST_PROTOCOL, Requests } from "./requests.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
 
@@ -20,6 +21,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   readonly url: string;
   readonly remoteAddress: string;
   readonly protocol: string;
+  /** What others may know of the client, as JSON; "" for nothing. */
+  readonly info: string;
   /** Filled by the topic index; undefined while there are none. */
   topicSet: Set<string> | undefined;
   readonly #owner: ConnectionOwner<Data>;
@@ -29,6 +32,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #queue: Frame[] = [];
   #queuedBytes = 0;
   #ended: End | undefined;
+  #requests: Requests | undefined;
   #gone: PromiseWithResolvers<void> | undefined;
   /** How this side closed, if it did so first. */
   #closeSent: End | undefined;
@@ -43,6 +47,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     this.url = identity.url;
     this.remoteAddress = identity.remoteAddress;
     this.protocol = identity.protocol;
+    this.info = identity.info;
   }
 
   get open(): boolean {
@@ -53,6 +58,11 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     return this.#queuedBytes + this.#socket.bufferedAmount;
   }
 
+  /** Whether a newer connection took the id. */
+  get replaced(): boolean {
+    return this.#closeSent?.code === CloseCode.Replaced;
+  }
+
   get topics(): ReadonlySet<string> {
     return this.topicSet ?? NO_TOPICS;
   }
@@ -61,6 +71,10 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   emit(message: Message, options?: SendOptions): Promise<boolean> {
     return this.#owner.send(this, message, options);
+  }
+
+  request(message: Message, options?: SendOptions): Promise<string | Uint8Array> {
+    return this.#owner.request(this, message, options);
   }
 
   broadcast(message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
@@ -156,6 +170,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #leave(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#requests?.end();
     // Once this side has closed, what came before is not heard any more.
     if (this.#closeSent) this.#handlers.silence();
     this.#owner.left(this);
@@ -169,7 +184,19 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   message(data: string | Uint8Array): void {
-    if (this.#open) this.#handlers.message(data);
+    if (!this.#open || (this.#requests && this.#requests.take(data))) return;
+    this.#handlers.message(data);
+  }
+
+  /** Whether the client can be asked: it speaks {@link REQUEST_PROTOCOL}. */
+  get askable(): boolean {
+    return this.protocol === REQUEST_PROTOCOL;
+  }
+
+  /** Sends a request and waits for its reply; the errors are those of {@link Requests.ask}. */
+  ask(payload: Frame, timeoutMs: number): Promise<string | Uint8Array> {
+    this.#requests ??= new Requests(this.#owner.limits.maxRequestsPerClient);
+    return this.#requests.ask(payload, timeoutMs, (frame) => this.enqueue(frame));
   }
 
   error(error: Error): void {

@@ -6,10 +6,12 @@ import { broadcastItem, publishItem } from "./items.ts";
 import { type Limits, rpcBytes } from "./limits.ts";
 import { Links, type NodeTransport } from "./links.ts";
 import { Reach } from "./reach.ts";
+import { membersOf } from "./members.ts";
+import { replyOf } from "./request-table.ts";
 import { Router } from "./router.ts";
 import type { Storage } from "./storage/storage.ts";
 import { TokenSource } from "./token.ts";
-import type { Delivery, Except, Members, SendOptions, Verbs } from "./verbs.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "./verbs.ts";
 
 /** The verbs straight to the owners, found in the storage. */
 export class DirectVerbs implements Verbs {
@@ -55,10 +57,21 @@ export class DirectVerbs implements Verbs {
     });
   }
 
-  members(topic: string, options: SendOptions): Promise<Members> {
+  members(topic: string, options: MembersOptions): Promise<Members> {
     return this.#within(options, async (deadlineMs) => {
-      return await this.#reach.members(await this.#storage.subscribers(topic), topic, deadlineMs);
+      const members = await this.#reach.members(await this.#storage.subscribers(topic), topic, deadlineMs);
+      return membersOf(members.ids, members.infos, members.unreachable, options);
     });
+  }
+
+  count(topic: string, options: SendOptions): Promise<Count> {
+    return this.#within(options, async (deadlineMs) => {
+      return await this.#reach.count(await this.#storage.subscribers(topic), topic, deadlineMs);
+    });
+  }
+
+  request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    return this.#within(options, async (deadlineMs) => replyOf(await this.#reach.request(id, frame, 0n, deadlineMs)));
   }
 
   subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {

@@ -5,6 +5,8 @@ import { DistSession } from "./dist-session.ts";
 import { invalidArgument, MeshError } from "./error.ts";
 import { DistVerbs } from "./dist-verbs.ts";
 import { Hub, type HubOptions } from "./hub.ts";
+import type { PresenceRequest, PresenceResponse } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { presenceFeed } from "./presence-feed.ts";
 import type { Holder, Storage } from "./storage/storage.ts";
 import { isWeakSecret, type Secret, secretList } from "./token.ts";
 import type { Verbs } from "./verbs.ts";
@@ -91,6 +93,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
       onRenewed: () => this.#ready(),
     });
     this.subscriptions.interest = this.#cluster.interest;
+    this.presences.remote = this.#cluster.presence;
     try {
       await this.#cluster.start();
     } catch (error) {
@@ -107,6 +110,12 @@ export class DistHub<Data = unknown> extends Hub<Data> {
       "failed_precondition",
       "the hub has not joined its cluster: use serve() or listen() of an adapter",
     );
+  }
+
+  /** Who listens here on the topics that another node asks for, for a DistServer. */
+  presenceFeed(requests: AsyncIterable<PresenceRequest>, signal: AbortSignal): AsyncIterable<PresenceResponse> {
+    const ended = AbortSignal.any([signal, this.cluster.stopped]);
+    return presenceFeed(this.clients, requests, () => this.cluster.holder.life, ended);
   }
 
   /** Whether {@link DistHub.join} was called and did not fail. */

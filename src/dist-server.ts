@@ -1,4 +1,5 @@
-import type { ConnectRouter, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { clusterService } from "./cluster-service.ts";
 import type { DistHub } from "./dist-hub.ts";
 import { invalidArgument } from "./error.ts";
@@ -9,6 +10,7 @@ import { rpcBytes } from "./limits.ts";
 import { toConnectError } from "./rpc-error.ts";
 import { createRpcFetch, type RpcServerOptions } from "./rpc-fetch.ts";
 import { CLUSTER_AUDIENCE, TokenVerifier } from "./token.ts";
+import { untilAborted } from "./until-aborted.ts";
 import { websocketService } from "./websocket-service.ts";
 
 type Scope = "node" | "cluster";
@@ -38,21 +40,29 @@ export class DistServer<Data = unknown> {
   }
 
   #addServices(router: ConnectRouter): void {
-    const nodeScope = { interceptors: [this.#guard("node")] };
-    router.service(Node, this.#nodeService(), nodeScope);
-    router.service(Websocket, websocketService(this.#hub), nodeScope);
-    router.service(Cluster, clusterService(this.#hub), { interceptors: [this.#guard("cluster")] });
+    router.service(Node, this.#nodeService(), this.#guard("node"));
+    router.service(Websocket, websocketService(this.#hub), this.#guard("node"));
+    router.service(Cluster, clusterService(this.#hub), this.#guard("cluster"));
   }
 
-  /** Lets only calls with a good token through, and gives every error its code. */
-  #guard(scope: Scope): Interceptor {
-    return (next) => async (request) => {
+  /** Lets only calls with a good token through, before a body is read, and gives every error its code. */
+  #guard(scope: Scope): Partial<UniversalHandlerOptions> {
+    const coded: Interceptor = (next) => async (request) => {
       try {
-        await this.#authorize(scope, request.header.get("authorization"));
         return await next(request);
       } catch (error) {
         throw toConnectError(error);
       }
+    };
+    return {
+      interceptors: [coded],
+      requestGate: async ({ requestHeader }) => {
+        try {
+          await this.#authorize(scope, requestHeader.get("authorization"));
+        } catch (error) {
+          throw toConnectError(error);
+        }
+      },
     };
   }
 
@@ -79,10 +89,11 @@ export class DistServer<Data = unknown> {
         return { to: hub.cluster.holder };
       },
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
-      async *link(batches: AsyncIterable<Batch>): AsyncIterable<BatchAnswer> {
-        for await (const batch of batches) yield await hub.cluster.inbox.deliver(batch);
+      async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
+        for await (const batch of untilAborted(batches, signal)) yield await hub.cluster.inbox.deliver(batch);
       },
       deliver: (batch) => hub.cluster.inbox.deliver(batch),
+      presence: (requests, context) => hub.presenceFeed(requests, context.signal),
     };
   }
 }

@@ -3,7 +3,8 @@ import { abortable, deadlineOf } from "./deadline.ts";
 import type { Frame } from "./frame.ts";
 import { broadcastItem } from "./items.ts";
 import type { Local } from "./local.ts";
-import type { Delivery, Except, Members, SendOptions, Verbs } from "./verbs.ts";
+import { addMembers } from "./members.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "./verbs.ts";
 
 /** The verbs for the clients of every node: this node's at once, the others' through the cluster. */
 export class DistVerbs<Data = unknown> implements Verbs {
@@ -81,10 +82,27 @@ export class DistVerbs<Data = unknown> implements Verbs {
     });
   }
 
-  async members(topic: string, options: SendOptions): Promise<Members> {
+  async members(topic: string, options: MembersOptions): Promise<Members> {
     const cluster = this.#cluster();
-    const { ids } = await this.#local.members(topic);
-    return await this.#within(options, (deadlineMs) => cluster.members(topic, ids, deadlineMs));
+    return await this.#within(options, async (deadlineMs) => {
+      const remote = await cluster.reach.members(await cluster.audience(topic), topic, deadlineMs);
+      return addMembers(await this.#local.members(topic, options), remote, options);
+    });
+  }
+
+  async count(topic: string, options: SendOptions): Promise<Count> {
+    const cluster = this.#cluster();
+    return await this.#within(options, async (deadlineMs) => {
+      const remote = await cluster.reach.count(await cluster.audience(topic), topic, deadlineMs);
+      const local = await this.#local.count(topic);
+      return { count: local.count + remote.count, unreachable: remote.unreachable };
+    });
+  }
+
+  async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    const cluster = this.#cluster();
+    if (cluster.holds(id)) return await this.#local.request(id, frame, options);
+    return await this.#within(options, (deadlineMs) => cluster.requests.ask(id, frame, deadlineMs));
   }
 
   /** What this node does when it holds the id, or what the node does that holds it. */

@@ -11,6 +11,7 @@
  * | `unknown` | the line broke after sending: the message may or may not have arrived | ask the application |
  * | `canceled` | the caller gave up | nothing |
  * | `resource_exhausted` | a limit was reached; nothing was sent | send less, or raise the limit |
+ * | `not_found` | nobody has the id; nothing was sent | nothing, or try again when it is online |
  * | `already_exists` | the id is held by another connection | use another id |
  * | `failed_precondition` | the hub is not started, or is closed | start it, or use another |
  * | `unauthenticated` | the token is missing, wrong or too old | mint a new one |
@@ -25,6 +26,7 @@ export type MeshErrorCode =
   | "unknown"
   | "canceled"
   | "resource_exhausted"
+  | "not_found"
   | "already_exists"
   | "failed_precondition"
   | "unauthenticated"

@@ -63,6 +63,15 @@ export class Frame {
     return new Frame(bytes, binary, undefined);
   }
 
+  /** A new frame of the same kind: `head`, and then this message. */
+  after(head: string): Frame {
+    const headBytes = encoder.encode(head);
+    const bytes = new Uint8Array(headBytes.byteLength + this.bytes.byteLength);
+    bytes.set(headBytes);
+    bytes.set(this.bytes, headBytes.byteLength);
+    return new Frame(bytes, this.binary, undefined);
+  }
+
   /** The message without its header, as bytes. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.wire.subarray(this.#headerBytes);

@@ -1,5 +1,6 @@
 import type { Admission, UpgradeContext } from "./admission.ts";
 import { type AdmissionHost, Admissions, type Grant } from "./admissions.ts";
+import { checkName } from "./check.ts";
 import type { Client } from "./client.ts";
 import { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
@@ -14,6 +15,8 @@ import { Local } from "./local.ts";
 import { errorLogger, type Logger } from "./logger.ts";
 import type { SessionFactory } from "./session.ts";
 import type { Socket } from "./socket.ts";
+import type { PresenceWatch, WatchOptions } from "./presence-watch.ts";
+import { Presences } from "./presences.ts";
 import { checkSize, Sender } from "./sender.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Verbs } from "./verbs.ts";
@@ -44,6 +47,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   readonly local: Local<Data>;
   protected readonly clients: Clients<Data> = new Clients<Data>();
   protected readonly subscriptions: Subscriptions<Data>;
+  protected readonly presences: Presences<Data>;
   /** Where the hub and its adapters write. */
   readonly logger: Logger;
   protected readonly duplicateIds: "newest" | "oldest";
@@ -58,7 +62,8 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   constructor(options: HubOptions = {}) {
     super(mergeLimits(options.limits));
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits);
-    this.local = new Local<Data>(this.clients, this.subscriptions);
+    this.presences = new Presences<Data>(this.clients, this.limits, options.logger ?? errorLogger);
+    this.local = new Local<Data>(this.clients, this.subscriptions, this.limits.timeoutMs);
     this.logger = options.logger ?? errorLogger;
     this.duplicateIds = options.duplicateIds ?? "newest";
     this.#events = new HubEventTarget(this.logger);
@@ -102,6 +107,18 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return this.#events.on(type, listener);
   }
 
+  /**
+   * Watches who listens on a topic, over all nodes: iterate what it returns, or give an `onEvent`.
+   *
+   * First come the joins of those who are there, then joins and leaves as they happen, once each per member, also when a
+   * node dies; an id that moves to a newer connection neither joins nor leaves. Throws a TypeError (`invalid_argument`)
+   * for a bad topic. It ends with its signal, `close()`, `break`, or the hub.
+   */
+  watchPresence(topic: string, options: WatchOptions = {}): PresenceWatch {
+    checkName("topic", topic, this.limits.maxTopicBytes);
+    return this.presences.watch(topic, options);
+  }
+
   // ---- the life of the hub ----
 
   /**
@@ -117,6 +134,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     await this.beforeDrain();
     await drainClients(this.clients, options.drainMs ?? 0, this.limits.closeTimeoutMs);
     this.#events.dispatch("drained", { status: "draining" });
+    this.presences.close();
     await this.afterDrain();
     for (const cleanup of this.#cleanups.reverse()) {
       try {
@@ -201,6 +219,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
       send: (connection, message) => this.tracked(() => this.#sendToConnection(connection, message)),
+      request: (connection, message, options) => this.request(connection.id, message, options),
       broadcast: (message, options) => this.broadcast(message, options),
       publish: (topic, message, options) => this.publish(topic, message, options),
       subscribe: (connection, topics, options) =>

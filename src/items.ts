@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { Frame } from "./frame.ts";
-import { type Item, ItemSchema } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { type Item, ItemSchema, type ReplySchema } from "./gen/meshsocket/node/v1/node_pb.ts";
 
 /** An item for a node's batch, with about its size in bytes. */
 export interface SizedItem {
@@ -45,8 +45,18 @@ export function disconnectItem(id: string, code: number, reason: string): SizedI
   return sized({ case: "disconnect", value: { id, code, reason } }, id.length + reason.length);
 }
 
-export function membersItem(topic: string): SizedItem {
-  return sized({ case: "members", value: { topic } }, topic.length);
+export function membersItem(topic: string, countOnly: boolean): SizedItem {
+  return sized({ case: "members", value: { topic, countOnly } }, topic.length);
+}
+
+/** A `key` of 0 has the answer itself wait for the reply. */
+export function requestItem(id: string, frame: Frame, key: bigint, timeoutMs: number): SizedItem {
+  const value = { id, data: frame.bytes, binary: frame.binary, key, timeoutMs: Math.max(1, Math.ceil(timeoutMs)) };
+  return sized({ case: "request", value }, frame.byteLength + id.length);
+}
+
+export function replyItem(reply: MessageInitShape<typeof ReplySchema>): SizedItem {
+  return sized({ case: "reply", value: reply }, reply.data?.byteLength ?? 0);
 }
 
 export function interestItem(topic: string): SizedItem {

@@ -18,6 +18,12 @@ export interface Limits {
   maxTopicBytes: number;
   /** Topics that one client listens on. One more rejects `resource_exhausted`. */
   maxTopicsPerClient: number;
+  /** Requests that one client may have to reply to at once. One more rejects `resource_exhausted`. */
+  maxRequestsPerClient: number;
+  /** Milliseconds that a member whose id was taken over has to come back on its new connection before it is said to have left. */
+  takeoverGraceMs: number;
+  /** Bytes of a session's `info` as JSON. More: the upgrade is refused with 500. */
+  maxInfoBytes: number;
   /** Connections of this node. One more: the upgrade is refused with 503. */
   maxConnections: number;
   /** Ids whose node is remembered. Over it the ones looked up longest ago are forgotten and looked up again. */
@@ -51,6 +57,9 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxIdBytes: 512,
   maxTopicBytes: 512,
   maxTopicsPerClient: 1_024,
+  maxRequestsPerClient: 1_024,
+  takeoverGraceMs: 2_000,
+  maxInfoBytes: 1_024,
   maxConnections: 1_000_000,
   maxRoutes: 100_000,
   maxLinkBytes: 67_108_864,

@@ -1,6 +1,7 @@
 import type { Client } from "@connectrpc/connect";
 import { MeshError } from "./error.ts";
 import type { Batch, BatchAnswer, Node } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { Pipe } from "./pipe.ts";
 import { fromRpcError } from "./rpc-error.ts";
 
 /** One way to carry batches to a node: a long-lived stream, or a call for each. */
@@ -65,33 +66,4 @@ export function unaryLine(client: NodeClient, timeoutMs: number): OpenLine {
       close: () => aborted.abort(),
     };
   };
-}
-
-/** What is pushed at one end is iterated at the other. */
-class Pipe<Item> implements AsyncIterable<Item> {
-  #items: Item[] = [];
-  #wake: (() => void) | undefined;
-  #ended = false;
-
-  push(item: Item): void {
-    this.#items.push(item);
-    this.#wake?.();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncIterator<Item> {
-    for (;;) {
-      const items = this.#items;
-      this.#items = [];
-      yield* items;
-      if (this.#items.length > 0) continue;
-      if (this.#ended) return;
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#wake = undefined;
-    }
-  }
 }

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { MeshError } from "./error.ts";
 import {
   type Answer,
+  AnswerSchema,
   type Batch,
   type BatchAnswer,
   BatchSchema,
@@ -19,17 +20,11 @@ import { afterTick } from "./tick.ts";
 
 const FIRST_BACKOFF_MS = 50;
 const MAX_BACKOFF_MS = 1_000;
-/** Errors of a line after which another attempt would meet the same. */
+/** Errors by which a node says, before it takes anything, that it will not: another attempt would meet the same. */
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
 const MISSING = new MeshError("internal", "an answer is missing");
-const NOT_HERE: Answer = {
-  $typeName: "meshsocket.node.v1.Answer",
-  status: Status.NOT_HERE,
-  delivered: 0,
-  dropped: 0,
-  ids: [],
-};
+const NOT_HERE: Answer = create(AnswerSchema, { status: Status.NOT_HERE });
 
 /**
  * A node's batched, ordered line to one life of one other node.
@@ -54,8 +49,8 @@ export class Link {
   #pingedAtMs = 0;
   #heardOnLine = false;
   #failures = 0;
-  /** Until then new calls are refused: the node could not be reached. */
-  #refuseUntilMs = 0;
+  /** Until then new calls get the same error: the node could not be reached, or takes nothing from us. */
+  #refusing: { readonly error: MeshError; readonly untilMs: number } | undefined;
   /** The line broke; it is opened again at this moment. */
   #reopenAtMs = 0;
   #closed: MeshError | undefined;
@@ -87,6 +82,8 @@ export class Link {
     this.#closed = error;
     this.#line?.close();
     this.#line = undefined;
+    // What was sent may have been taken: its answer can no longer come.
+    this.#doubt();
     this.#failAll(error);
   }
 
@@ -96,10 +93,8 @@ export class Link {
     if (this.#calls >= maxCalls || (this.#calls > 0 && this.#bytes + bytes > maxBytes)) {
       return new MeshError("resource_exhausted", "too much waits for that node already");
     }
-    if (!this.#line && performance.now() < this.#refuseUntilMs) {
-      return new MeshError("unavailable", "that node could not be reached a moment ago");
-    }
-    return undefined;
+    const { error, untilMs } = this.#refusing ?? { error: undefined, untilMs: 0 };
+    return !this.#line && performance.now() < untilMs ? error : undefined;
   }
 
   // ---- sending ----
@@ -228,14 +223,14 @@ export class Link {
 
   #broken(error: MeshError): void {
     this.#line = undefined;
-    const neverArrived = error.code === "unavailable" && !this.#heardOnLine;
-    if (!neverArrived) { for (const sent of this.#sent.values()) sent.doubtful = true; }
+    const neverTaken = REFUSED.has(error.code) || (error.code === "unavailable" && !this.#heardOnLine);
     const backoffMs = this.#backoffMs(this.#failures++);
-    if (neverArrived || REFUSED.has(error.code)) {
-      this.#refuseUntilMs = performance.now() + backoffMs;
+    if (neverTaken) {
+      this.#refusing = { error, untilMs: performance.now() + backoffMs };
       this.#failAll(error);
       return;
     }
+    this.#doubt();
     // Whoever waits has a deadline: until then the batches can be sent again, and are taken once.
     if (this.#failures === 1) this.#reopen();
     else this.#reopenAtMs = performance.now() + backoffMs;
@@ -254,14 +249,18 @@ export class Link {
     this.#sendWaiting();
   }
 
+  #doubt(): void {
+    for (const sent of this.#sent.values()) sent.doubtful = true;
+  }
+
+  /** Rejects every call: with `unknown` where it is in doubt, else with the error, which says that it was not taken. */
   #failAll(error: MeshError): void {
     const doubt = new MeshError("unknown", "the line to that node broke", { cause: error });
     for (const sent of this.#sent.values()) {
       const why = sent.doubtful ? doubt : error;
       for (const call of sent.calls) this.#settle(call, () => call.reject(why));
     }
-    const unsent = new MeshError("unavailable", "that node cannot be reached", { cause: error });
-    for (const call of this.#waiting) this.#settle(call, () => call.reject(unsent));
+    for (const call of this.#waiting) this.#settle(call, () => call.reject(error));
     this.#waiting = [];
     if (this.#sent.size > 0) this.#rename();
   }

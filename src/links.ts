@@ -64,7 +64,7 @@ export class Links {
   /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
   async call(to: Holder, { item, bytes }: SizedItem, deadlineMs: number): Promise<Answer> {
     const peer = this.#peer(to);
-    if (item.kind.case !== "subscription") return await peer.link.call(item, bytes, deadlineMs);
+    if (!takesTime(item)) return await peer.link.call(item, bytes, deadlineMs);
     return await callBeside(peer.client, to, item, deadlineMs);
   }
 
@@ -132,7 +132,12 @@ export class Links {
   }
 }
 
-/** One item in a call of its own: work that takes time there would hold up what comes after it on the line. */
+/** Whether the other node's answer waits for more than its own tick: on the line it would hold up what comes after it. */
+function takesTime({ kind }: Item): boolean {
+  return kind.case === "subscription" || (kind.case === "request" && kind.value.key === 0n);
+}
+
+/** One item in a call of its own. */
 async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs: number): Promise<Answer> {
   const timeoutMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
   const batch = create(BatchSchema, { line: randomId(), toLife: to.life, number: 1n, items: [item] });

@@ -1,14 +1,19 @@
 import type { Clients } from "./clients.ts";
+import { abortable } from "./deadline.ts";
 import type { Frame } from "./frame.ts";
 import type { Subscriptions } from "./subscriptions.ts";
-import type { Delivery, Except, Members, SendOptions, Verbs } from "./verbs.ts";
+import { membersOf } from "./members.ts";
+import { nobodyHasIt, notAskable } from "./requests.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "./verbs.ts";
 
 /** The verbs for this node's own clients. */
 export class Local<Data = unknown> implements Verbs {
+  readonly #timeoutMs: number;
   readonly #clients: Clients<Data>;
   readonly #subscriptions: Subscriptions<Data>;
 
-  constructor(clients: Clients<Data>, subscriptions: Subscriptions<Data>) {
+  constructor(clients: Clients<Data>, subscriptions: Subscriptions<Data>, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
     this.#clients = clients;
     this.#subscriptions = subscriptions;
   }
@@ -31,8 +36,20 @@ export class Local<Data = unknown> implements Verbs {
     return await this.#delivery(this.#clients.publish(topic, frame, except), frame);
   }
 
-  async members(topic: string): Promise<Members> {
-    return { ids: this.#clients.topics.ids(topic), unreachable: [] };
+  async members(topic: string, options: MembersOptions = {}): Promise<Members> {
+    const listeners = [...(this.#clients.topics.listeners(topic) ?? [])];
+    return membersOf(listeners.map(({ id }) => id), listeners.map(({ info }) => info), [], options);
+  }
+
+  async count(topic: string): Promise<Count> {
+    return { count: this.#clients.topics.listeners(topic)?.size ?? 0, unreachable: [] };
+  }
+
+  async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    const connection = this.#clients.get(id);
+    if (!connection) throw nobodyHasIt();
+    if (!connection.askable) throw notAskable();
+    return await abortable(connection.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
   }
 
   async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {

@@ -29,12 +29,16 @@ interface Member {
 
 const RENEWALS_PER_LEASE = 3;
 const MAX_RETRY_MS = 1_000;
+const SUSPICIOUS_RENEWAL_MS = 500;
 
 /** This node's lease, and the other living nodes. */
 export class Membership {
   readonly #options: MembershipOptions;
   readonly #members = new Map<string, Member>();
   #holder: Holder;
+  /** Lives that could not be reached, and until when that is looked at more often. */
+  readonly #suspects = new Map<string, number>();
+  #renewing = false;
   #generation: string | undefined;
   #renewals = 0;
   #renewedAtMs = 0;
@@ -83,6 +87,15 @@ export class Membership {
     this.#add(node);
   }
 
+  /** A node could not be reached: until it is gone, or two leases passed, the storage is asked more often. */
+  suspect({ life }: Holder): void {
+    if (this.#suspects.has(life) || !this.#members.has(life)) return;
+    this.#suspects.set(life, performance.now() + 2 * this.#options.leaseMs);
+    if (this.#renewing || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#schedule(this.#nextRenewalMs());
+  }
+
   /** Another node said that it leaves. */
   heardLeaving(node: Holder): void {
     this.#remove(node);
@@ -95,15 +108,25 @@ export class Membership {
     this.#timer = setTimeout(() => void this.#renew(), afterMs);
   }
 
+  #nextRenewalMs(): number {
+    const now = performance.now();
+    for (const [life, untilMs] of this.#suspects) if (untilMs < now) this.#suspects.delete(life);
+    const regularMs = this.#options.leaseMs / RENEWALS_PER_LEASE;
+    return this.#suspects.size > 0 ? Math.min(SUSPICIOUS_RENEWAL_MS, regularMs) : regularMs;
+  }
+
   async #renew(): Promise<void> {
+    this.#renewing = true;
     const { leaseMs, onDegraded, logger } = this.#options;
     try {
       await this.#accept(await this.#renewOnce());
-      this.#schedule(leaseMs / RENEWALS_PER_LEASE);
+      this.#schedule(this.#nextRenewalMs());
     } catch (error) {
       logger.warn("meshsocket: the lease could not be renewed", error);
       onDegraded(error);
       this.#schedule(Math.min(MAX_RETRY_MS, leaseMs / RENEWALS_PER_LEASE));
+    } finally {
+      this.#renewing = false;
     }
   }
 
@@ -162,6 +185,7 @@ export class Membership {
   }
 
   #remove(node: Holder): void {
+    this.#suspects.delete(node.life);
     if (this.#members.delete(node.life)) this.#options.onLeave(node);
   }
 }

@@ -1,11 +1,27 @@
 import { MeshError } from "./error.ts";
 import type { Frame } from "./frame.ts";
 import { type Answer, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
-import { disconnectItem, emitItem, membersItem, onlineItem, type SizedItem, subscriptionItem } from "./items.ts";
+import {
+  disconnectItem,
+  emitItem,
+  membersItem,
+  onlineItem,
+  requestItem,
+  type SizedItem,
+  subscriptionItem,
+} from "./items.ts";
 import type { Links } from "./links.ts";
 import type { Router } from "./router.ts";
 import type { Holder } from "./storage/storage.ts";
-import type { Delivery, Members } from "./verbs.ts";
+import { nobodyHasIt } from "./requests.ts";
+import type { Count, Delivery } from "./verbs.ts";
+
+/** Members with their infos, as JSON, beside them. */
+export interface RemoteMembers {
+  readonly ids: string[];
+  readonly infos: string[];
+  readonly unreachable: string[];
+}
 
 /** The verbs towards other nodes: one item to the owner of an id, or one to each of several nodes. */
 export class Reach {
@@ -69,17 +85,33 @@ export class Reach {
   }
 
   /** Who listens on a topic at these nodes. Never rejects: who did not answer is named. */
-  async members(nodes: Iterable<Holder>, topic: string, deadlineMs: number): Promise<Members> {
-    const ids = new Set<string>();
-    const unreachable: string[] = [];
-    const sized = membersItem(topic);
+  async members(nodes: Iterable<Holder>, topic: string, deadlineMs: number): Promise<RemoteMembers> {
+    const members: RemoteMembers = { ids: [], infos: [], unreachable: [] };
+    const item = membersItem(topic, false);
     const add = async (node: Holder): Promise<void> => {
-      const answer = await this.#answer(node, sized, deadlineMs);
-      if (answer?.status !== Status.OK && answer?.status !== Status.NOT_HERE) unreachable.push(node.host);
-      for (const id of answer?.ids ?? []) ids.add(id);
+      const answer = await this.#answer(node, item, deadlineMs);
+      if (answer?.status !== Status.OK && answer?.status !== Status.NOT_HERE) members.unreachable.push(node.host);
+      for (const [index, id] of answer?.ids.entries() ?? []) {
+        members.ids.push(id);
+        members.infos.push(answer?.infos[index] ?? "");
+      }
     };
     await Promise.all(Array.from(nodes, add));
-    return { ids: [...ids], unreachable };
+    return members;
+  }
+
+  /** How many listen on a topic at these nodes. Never rejects: who did not answer is named. */
+  async count(nodes: Iterable<Holder>, topic: string, deadlineMs: number): Promise<Count> {
+    const { delivered, unreachable } = await this.toAll(nodes, membersItem(topic, true), deadlineMs, () => {});
+    return { count: delivered, unreachable };
+  }
+
+  /** Asks the owner's client; with a key the reply comes as an item of its own, else in the answer. */
+  async request(id: string, frame: Frame, key: bigint, deadlineMs: number): Promise<Answer> {
+    const item = requestItem(id, frame, key, deadlineMs - performance.now());
+    const answer = await this.#toOwner(id, item, deadlineMs);
+    if (!answer) throw nobodyHasIt();
+    return answer;
   }
 
   /** One node's answer; undefined when there is none. */

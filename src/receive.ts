@@ -4,7 +4,15 @@ import type { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
 import { errorCode } from "./error.ts";
 import { Frame } from "./frame.ts";
-import { type Answer, AnswerSchema, type Holder, type Item, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { receiveRequest } from "./receive-request.ts";
+import {
+  type Answer,
+  AnswerSchema,
+  type Holder,
+  type Item,
+  type Reply,
+  Status,
+} from "./gen/meshsocket/node/v1/node_pb.ts";
 
 /** What {@link receive} does to this node. */
 export interface ReceiveContext<Data> {
@@ -13,6 +21,10 @@ export interface ReceiveContext<Data> {
   evict(id: string, claim: bigint): void;
   /** Another node got its first listener on the topic. */
   announced(topic: string, node: Holder): void;
+  /** A client replied to what another node asked. */
+  reply(to: Holder, reply: Reply): void;
+  /** Another node's client replied to what this one asked. */
+  replied(reply: Reply): void;
   /** Makes a client of this node listen, or stop; false when it is not here. */
   subscription(id: string, topic: string, wanted: boolean): Promise<boolean>;
 }
@@ -63,10 +75,13 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
       return answer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
     case "disconnect":
       return disconnect(clients, kind.value.id, kind.value.code || CloseCode.Normal, kind.value.reason);
-    case "members": {
-      const ids = clients.topics.ids(kind.value.topic);
-      return create(AnswerSchema, { status: Status.OK, ids });
-    }
+    case "members":
+      return members(clients, kind.value.topic, kind.value.countOnly);
+    case "request":
+      return receiveRequest(clients, kind.value, (reply) => from && context.reply(from, reply));
+    case "reply":
+      context.replied(kind.value);
+      return answer(Status.OK);
     case "interest":
       if (from) context.announced(kind.value.topic, from);
       return answer(from ? Status.OK : Status.INVALID);
@@ -75,6 +90,13 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
     default:
       return answer(Status.INVALID);
   }
+}
+
+function members<Data>(clients: Clients<Data>, topic: string, countOnly: boolean): Answer {
+  const listeners = [...(clients.topics.listeners(topic) ?? [])];
+  if (countOnly) return create(AnswerSchema, { status: Status.OK, delivered: listeners.length });
+  const ids = listeners.map(({ id }) => id);
+  return create(AnswerSchema, { status: Status.OK, ids, infos: listeners.map(({ info }) => info) });
 }
 
 function answer(status: Status): Answer {

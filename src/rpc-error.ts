@@ -9,6 +9,7 @@ const TO_CONNECT: Readonly<Record<MeshErrorCode, Code>> = {
   unknown: Code.Unknown,
   canceled: Code.Canceled,
   resource_exhausted: Code.ResourceExhausted,
+  not_found: Code.NotFound,
   already_exists: Code.AlreadyExists,
   failed_precondition: Code.FailedPrecondition,
   unauthenticated: Code.Unauthenticated,

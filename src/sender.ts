@@ -3,7 +3,16 @@ import { CloseCode } from "./close-code.ts";
 import { invalidArgument, MeshError } from "./error.ts";
 import { Frame, type Message } from "./frame.ts";
 import type { Limits } from "./limits.ts";
-import type { Delivery, Except, Members, SendOptions, SendToManyOptions, Verbs } from "./verbs.ts";
+import type {
+  Count,
+  Delivery,
+  Except,
+  Members,
+  MembersOptions,
+  SendOptions,
+  SendToManyOptions,
+  Verbs,
+} from "./verbs.ts";
 
 /**
  * The verbs that reach clients, the same on a Hub, a DistHub and a DistClient.
@@ -55,8 +64,30 @@ export abstract class Sender {
     });
   }
 
+  /**
+   * Asks one client, which must speak the request subprotocol, and resolves with its reply: a string or bytes, as it came.
+   *
+   * Rejects with `not_found` when nobody has the id, `failed_precondition` when the client does not speak the subprotocol,
+   * `resource_exhausted` when its buffer is full or too many requests wait for it, `deadline_exceeded` when it did not reply
+   * in time, and `unknown` when it left before.
+   */
+  request(id: string, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
+    return this.#run(options, (checked) => {
+      checkName("id", id, this.limits.maxIdBytes);
+      return this.verbs.request(id, this.#frame(message), checked);
+    });
+  }
+
+  /** How many listen on the topic. */
+  count(topic: string, options?: SendOptions): Promise<Count> {
+    return this.#run(options, (checked) => {
+      checkName("topic", topic, this.limits.maxTopicBytes);
+      return this.verbs.count(topic, checked);
+    });
+  }
+
   /** Who listens on the topic. */
-  members(topic: string, options?: SendOptions): Promise<Members> {
+  members(topic: string, options?: MembersOptions): Promise<Members> {
     return this.#run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.verbs.members(topic, checked);

@@ -1,4 +1,5 @@
 import type { Client } from "./client.ts";
+import type { Json } from "./json.ts";
 
 /**
  * The handlers and the id that an application gives a client at its upgrade.
@@ -12,6 +13,8 @@ export interface Session<Data = unknown> {
   id?: string | undefined;
   /** The application's own state, found again as `client.data`. */
   data?: Data;
+  /** What others may know of the client: a small JSON value, seen by whoever asks for the members of a topic. */
+  info?: Json | undefined;
   /** The subprotocol to speak, one of those that the client offered. Omitted: none. */
   protocol?: string | undefined;
   /** More headers for the 101 response, where the runtime can send them. */

@@ -1,8 +1,28 @@
 import type { Connection } from "./connection.ts";
 
+/** Hears who starts and stops to listen on a topic of this node. */
+export interface TopicObserver {
+  joined(member: Listener): void;
+  left(member: Listener): void;
+}
+
+/** What an observer sees of a connection. */
+export type Listener = Pick<Connection, "id" | "info" | "replaced">;
+
 /** Which connections of this node listen on which topic. */
 export class TopicIndex<Data> {
   readonly #byTopic = new Map<string, Set<Connection<Data>>>();
+  readonly #observers = new Map<string, Set<TopicObserver>>();
+
+  /** Tells the observer of every change from now on; returns what takes it off again. */
+  observe(topic: string, observer: TopicObserver): () => void {
+    let observers = this.#observers.get(topic);
+    if (!observers) this.#observers.set(topic, observers = new Set());
+    observers.add(observer);
+    return () => {
+      if (observers.delete(observer) && observers.size === 0) this.#observers.delete(topic);
+    };
+  }
 
   /** The topics that have listeners. */
   names(): Iterable<string> {
@@ -23,7 +43,9 @@ export class TopicIndex<Data> {
     let listeners = this.#byTopic.get(topic);
     const first = listeners === undefined;
     if (!listeners) this.#byTopic.set(topic, listeners = new Set());
+    if (listeners.has(connection)) return false;
     listeners.add(connection);
+    for (const observer of this.#observers.get(topic) ?? []) observer.joined(connection);
     (connection.topicSet ??= new Set()).add(topic);
     return first;
   }
@@ -32,7 +54,9 @@ export class TopicIndex<Data> {
   delete(topic: string, connection: Connection<Data>): boolean {
     connection.topicSet?.delete(topic);
     const listeners = this.#byTopic.get(topic);
-    if (!listeners?.delete(connection) || listeners.size > 0) return false;
+    if (!listeners?.delete(connection)) return false;
+    for (const observer of this.#observers.get(topic) ?? []) observer.left(connection);
+    if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);
     return true;
   }

@@ -1,4 +1,5 @@
 import type { Frame } from "./frame.ts";
+import type { Json } from "./json.ts";
 
 /** What became of a send to many. */
 export interface Delivery {
@@ -16,6 +17,15 @@ export interface Members {
   readonly ids: readonly string[];
   /** Hosts whose answer is missing. Empty on one node. */
   readonly unreachable: readonly string[];
+  /** By id, what the sessions gave as `info`; only when it was asked for. */
+  readonly infos?: ReadonlyMap<string, Json>;
+}
+
+/** How many listen on a topic. */
+export interface Count {
+  readonly count: number;
+  /** Hosts whose answer is missing. Empty on one node. */
+  readonly unreachable: readonly string[];
 }
 
 /** How long a call may take. */
@@ -24,6 +34,12 @@ export interface SendOptions {
   signal?: AbortSignal | undefined;
   /** Milliseconds until it rejects with `deadline_exceeded`. Default 2,000. */
   timeoutMs?: number | undefined;
+}
+
+/** {@link SendOptions} for the members of a topic. */
+export interface MembersOptions extends SendOptions {
+  /** Also answer what the sessions gave as `info`. Default false. */
+  info?: boolean | undefined;
 }
 
 /** {@link SendOptions} for a send to many. */
@@ -38,7 +54,9 @@ export interface Verbs {
   online(id: string, options: SendOptions): Promise<boolean>;
   broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;
   publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;
-  members(topic: string, options: SendOptions): Promise<Members>;
+  members(topic: string, options: MembersOptions): Promise<Members>;
+  count(topic: string, options: SendOptions): Promise<Count>;
+  request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array>;
   subscribe(id: string, topic: string, options: SendOptions): Promise<boolean>;
   unsubscribe(id: string, topic: string, options: SendOptions): Promise<boolean>;
   disconnect(id: string, code: number, reason: string, options: SendOptions): Promise<boolean>;

@@ -6,8 +6,9 @@ import type { Closed } from "./client.ts";
 import { Events, within } from "./wait.ts";
 
 /** An upgrade request as a browser sends it. */
-export function upgradeRequest(url = "http://localhost/"): Request {
+export function upgradeRequest(url = "http://localhost/", protocol = ""): Request {
   const headers = {
+    ...(protocol && { "sec-websocket-protocol": protocol }),
     upgrade: "websocket",
     connection: "Upgrade",
     "sec-websocket-version": "13",
@@ -21,7 +22,8 @@ export class MemoryClient {
   /** The client's end. */
   readonly socket: MemoryWebSocket;
   readonly #messages = new Events<string | Uint8Array>("a message for the client");
-  readonly #closed: Promise<Closed>;
+  /** Settles when the connection ends, however long that takes. */
+  readonly untilClosed: Promise<Closed>;
 
   private constructor(socket: MemoryWebSocket) {
     this.socket = socket;
@@ -29,7 +31,7 @@ export class MemoryClient {
       const { data } = event as MessageEvent<string | ArrayBuffer>;
       this.#messages.add(typeof data === "string" ? data : new Uint8Array(data));
     });
-    this.#closed = new Promise((resolve) => {
+    this.untilClosed = new Promise((resolve) => {
       socket.addEventListener("close", (event) => {
         const { code, reason } = event as CloseEvent;
         resolve({ code, reason });
@@ -39,7 +41,9 @@ export class MemoryClient {
 
   /** Connects; a refusal rejects. It does not wait for `onConnect`. */
   static async open<Data>(hub: Hub<Data>, session: Session<Data>): Promise<MemoryClient> {
-    const admission = await hub.admit(upgradeRequest(), () => session, { remoteAddress: "" });
+    const admission = await hub.admit(upgradeRequest(undefined, session.protocol), () => session, {
+      remoteAddress: "",
+    });
     if (admission instanceof Response) throw new Error(`refused with ${admission.status}`);
     const [server, browser] = MemoryWebSocket.pair();
     const client = new MemoryClient(browser);
@@ -51,12 +55,18 @@ export class MemoryClient {
     return this.#messages.next();
   }
 
+  async take(count: number): Promise<(string | Uint8Array)[]> {
+    const messages: (string | Uint8Array)[] = [];
+    while (messages.length < count) messages.push(await this.next());
+    return messages;
+  }
+
   /** What came and was not asked for. */
   get waiting(): readonly (string | Uint8Array)[] {
     return this.#messages.waiting;
   }
 
   closed(): Promise<Closed> {
-    return within("the close event", this.#closed);
+    return within("the close event", this.untilClosed);
   }
 }

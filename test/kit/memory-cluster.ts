@@ -4,49 +4,11 @@ import { DistServer } from "../../src/dist-server.ts";
 import { MeshError } from "../../src/error.ts";
 import type { NodeTransport } from "../../src/links.ts";
 import { silentLogger } from "../../src/logger.ts";
-import { MemoryWebSocket } from "../../src/memory-pair.ts";
 import type { Session } from "../../src/session.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import { WhatwgSocket } from "../../src/whatwg-socket.ts";
-import { Events, within } from "./wait.ts";
-
-/** A client of a {@link MemoryNode}, from the browser's side. */
-export class MemoryClient {
-  readonly socket: MemoryWebSocket;
-  readonly #messages = new Events<string | Uint8Array>("a message for the client");
-  /** Settles when the connection ends, however long that takes. */
-  readonly untilClosed: Promise<{ code: number; reason: string }>;
-
-  constructor(socket: MemoryWebSocket) {
-    this.socket = socket;
-    socket.addEventListener("message", (event) => {
-      const { data } = event as MessageEvent<string | ArrayBuffer>;
-      this.#messages.add(typeof data === "string" ? data : new Uint8Array(data));
-    });
-    this.untilClosed = new Promise((resolve) => {
-      socket.addEventListener("close", (event) => resolve(event as CloseEvent));
-    });
-  }
-
-  next(): Promise<string | Uint8Array> {
-    return this.#messages.next();
-  }
-
-  async take(count: number): Promise<(string | Uint8Array)[]> {
-    const messages: (string | Uint8Array)[] = [];
-    while (messages.length < count) messages.push(await this.next());
-    return messages;
-  }
-
-  get waiting(): readonly (string | Uint8Array)[] {
-    return this.#messages.waiting;
-  }
-
-  closed(): Promise<{ code: number; reason: string }> {
-    return within("the close event", this.untilClosed);
-  }
-}
+import { MemoryClient } from "./memory-client.ts";
+import { within } from "./wait.ts";
 
 /** One node of a {@link MemoryCluster}. */
 export interface MemoryNode {
@@ -64,6 +26,8 @@ export class MemoryCluster implements AsyncDisposable {
   readonly calls: string[] = [];
   /** Hosts that refuse every new call. */
   readonly down: Set<string> = new Set();
+  /** Hosts that reach neither the storage nor each other. */
+  readonly silenced: Set<string> = new Set();
   readonly #servers = new Map<string, NodeTransport>();
   #breakers = new Map<string, Set<AbortController>>();
 
@@ -73,13 +37,22 @@ export class MemoryCluster implements AsyncDisposable {
 
   async start(options: Partial<DistHubOptions> = {}): Promise<MemoryNode> {
     const host = `node-${this.nodes.length + 1}:1`;
-    const hub = new DistHub({ storage: this.storage, logger: silentLogger, ...options });
+    const hub = new DistHub({ storage: this.#storageOf(host), logger: silentLogger, ...options });
     const server = new DistServer(hub);
     this.#servers.set(host, createRouterTransport(server.routes));
-    await hub.join({ host, transport: (to) => this.#transport(to) });
+    await hub.join({ host, transport: (to) => this.#transport(host, to) });
     const node: MemoryNode = { host, hub, connect: (id, session) => connect(hub, id, session) };
     this.nodes.push(node);
     return node;
+  }
+
+  /** As `kill -9`: the host answers nothing any more, and says no farewell. */
+  async kill(host: string): Promise<void> {
+    this.down.add(host);
+    this.cut(host);
+    const dead = this.nodes.find((node) => node.host === host);
+    this.silenced.add(host);
+    await dead?.hub.close();
   }
 
   /** Cuts every stream to a host; new ones can be opened. */
@@ -92,11 +65,27 @@ export class MemoryCluster implements AsyncDisposable {
     await Promise.all(this.nodes.map(({ hub }) => hub.close()));
   }
 
-  #transport(host: string): NodeTransport {
+  /** The storage as one host reaches it. */
+  #storageOf(host: string): Storage {
+    return new Proxy(this.storage, {
+      get: (storage, name) => {
+        const member: unknown = Reflect.get(storage, name);
+        if (typeof member !== "function") return member;
+        return (...args: unknown[]): unknown => {
+          if (this.silenced.has(host)) {
+            return Promise.reject(new MeshError("unavailable", "the storage is not reached"));
+          }
+          return Reflect.apply(member, storage, args);
+        };
+      },
+    });
+  }
+
+  #transport(from: string, host: string): NodeTransport {
     const begin = (method: string): NodeTransport => {
       this.calls.push(`${host} ${method}`);
       const server = this.#servers.get(host);
-      if (server && !this.down.has(host)) return server;
+      if (server && !this.down.has(host) && !this.silenced.has(from)) return server;
       throw new MeshError("unavailable", "that node is down");
     };
     return {
@@ -114,31 +103,15 @@ export class MemoryCluster implements AsyncDisposable {
 }
 
 async function connect(hub: DistHub, id: string | undefined, session: Session = {}): Promise<MemoryClient> {
-  const request = new Request("http://localhost/", {
-    headers: {
-      upgrade: "websocket",
-      connection: "Upgrade",
-      "sec-websocket-version": "13",
-      "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+  const connected = Promise.withResolvers<void>();
+  const client = await MemoryClient.open(hub, {
+    id,
+    ...session,
+    async onConnect(connecting) {
+      await session.onConnect?.(connecting);
+      connected.resolve();
     },
   });
-  const connected = Promise.withResolvers<void>();
-  const admission = await hub.admit(
-    request,
-    () => ({
-      id,
-      ...session,
-      async onConnect(client) {
-        await session.onConnect?.(client);
-        connected.resolve();
-      },
-    }),
-    { remoteAddress: "" },
-  );
-  if (admission instanceof Response) throw new Error(`refused with ${admission.status}: ${await admission.text()}`);
-  const [server, browser] = MemoryWebSocket.pair();
-  const client = new MemoryClient(browser);
-  new WhatwgSocket(server, hub.limits.maxMessageBytes).open(admission);
   const closed = client.untilClosed.then(({ code }) => {
     throw new Error(`closed with ${code} before onConnect`);
   });

@@ -12,7 +12,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file meshsocket/v1/cluster.proto.
  */
 export const file_meshsocket_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJDCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCSI3CgtFbWl0UmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCCIgCgxFbWl0UmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgiGwoNT25saW5lUmVxdWVzdBIKCgJpZBgBIAEoCSIgCg5PbmxpbmVSZXNwb25zZRIOCgZvbmxpbmUYASABKAgiQAoQQnJvYWRjYXN0UmVxdWVzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiPgoRQnJvYWRjYXN0UmVzcG9uc2USKQoIZGVsaXZlcnkYASABKAsyFy5tZXNoc29ja2V0LnYxLkRlbGl2ZXJ5Ik0KDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCSI8Cg9QdWJsaXNoUmVzcG9uc2USKQoIZGVsaXZlcnkYASABKAsyFy5tZXNoc29ja2V0LnYxLkRlbGl2ZXJ5Ih8KDk1lbWJlcnNSZXF1ZXN0Eg0KBXRvcGljGAEgASgJIjMKD01lbWJlcnNSZXNwb25zZRILCgNpZHMYASADKAkSEwoLdW5yZWFjaGFibGUYAiADKAkiLQoQU3Vic2NyaWJlUmVxdWVzdBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCSIiChFTdWJzY3JpYmVSZXNwb25zZRINCgVmb3VuZBgBIAEoCCIvChJVbnN1YnNjcmliZVJlcXVlc3QSCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkiJAoTVW5zdWJzY3JpYmVSZXNwb25zZRINCgVmb3VuZBgBIAEoCCI9ChFEaXNjb25uZWN0UmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSIjChJEaXNjb25uZWN0UmVzcG9uc2USDQoFZm91bmQYASABKAgiDgoMTm9kZXNSZXF1ZXN0IhQKBE5vZGUSDAoEaG9zdBgBIAEoCSIzCg1Ob2Rlc1Jlc3BvbnNlEiIKBW5vZGVzGAEgAygLMhMubWVzaHNvY2tldC52MS5Ob2RlMrIFCgdDbHVzdGVyEj8KBEVtaXQSGi5tZXNoc29ja2V0LnYxLkVtaXRSZXF1ZXN0GhsubWVzaHNvY2tldC52MS5FbWl0UmVzcG9uc2USRQoGT25saW5lEhwubWVzaHNvY2tldC52MS5PbmxpbmVSZXF1ZXN0Gh0ubWVzaHNvY2tldC52MS5PbmxpbmVSZXNwb25zZRJOCglCcm9hZGNhc3QSHy5tZXNoc29ja2V0LnYxLkJyb2FkY2FzdFJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLkJyb2FkY2FzdFJlc3BvbnNlEkgKB1B1Ymxpc2gSHS5tZXNoc29ja2V0LnYxLlB1Ymxpc2hSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5QdWJsaXNoUmVzcG9uc2USSAoHTWVtYmVycxIdLm1lc2hzb2NrZXQudjEuTWVtYmVyc1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLk1lbWJlcnNSZXNwb25zZRJOCglTdWJzY3JpYmUSHy5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlc3BvbnNlElQKC1Vuc3Vic2NyaWJlEiEubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlcXVlc3QaIi5tZXNoc29ja2V0LnYxLlVuc3Vic2NyaWJlUmVzcG9uc2USUQoKRGlzY29ubmVjdBIgLm1lc2hzb2NrZXQudjEuRGlzY29ubmVjdFJlcXVlc3QaIS5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXNwb25zZRJCCgVOb2RlcxIbLm1lc2hzb2NrZXQudjEuTm9kZXNSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Ob2Rlc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJDCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCSI3CgtFbWl0UmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCCIgCgxFbWl0UmVzcG9uc2USEAoIYWNjZXB0ZWQYASABKAgiGwoNT25saW5lUmVxdWVzdBIKCgJpZBgBIAEoCSIgCg5PbmxpbmVSZXNwb25zZRIOCgZvbmxpbmUYASABKAgiQAoQQnJvYWRjYXN0UmVxdWVzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiPgoRQnJvYWRjYXN0UmVzcG9uc2USKQoIZGVsaXZlcnkYASABKAsyFy5tZXNoc29ja2V0LnYxLkRlbGl2ZXJ5Ik0KDlB1Ymxpc2hSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCSI8Cg9QdWJsaXNoUmVzcG9uc2USKQoIZGVsaXZlcnkYASABKAsyFy5tZXNoc29ja2V0LnYxLkRlbGl2ZXJ5Ih8KDk1lbWJlcnNSZXF1ZXN0Eg0KBXRvcGljGAEgASgJIkIKD01lbWJlcnNSZXNwb25zZRILCgNpZHMYASADKAkSEwoLdW5yZWFjaGFibGUYAiADKAkSDQoFaW5mb3MYAyADKAkiHQoMQ291bnRSZXF1ZXN0Eg0KBXRvcGljGAEgASgJIjMKDUNvdW50UmVzcG9uc2USDQoFY291bnQYASABKAQSEwoLdW5yZWFjaGFibGUYAiADKAkiOgoOUmVxdWVzdFJlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiLwoPUmVxdWVzdFJlc3BvbnNlEgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIIi0KEFN1YnNjcmliZVJlcXVlc3QSCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkiIgoRU3Vic2NyaWJlUmVzcG9uc2USDQoFZm91bmQYASABKAgiLwoSVW5zdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiQKE1Vuc3Vic2NyaWJlUmVzcG9uc2USDQoFZm91bmQYASABKAgiPQoRRGlzY29ubmVjdFJlcXVlc3QSCgoCaWQYASABKAkSDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiIwoSRGlzY29ubmVjdFJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIg4KDE5vZGVzUmVxdWVzdCIUCgROb2RlEgwKBGhvc3QYASABKAkiMwoNTm9kZXNSZXNwb25zZRIiCgVub2RlcxgBIAMoCzITLm1lc2hzb2NrZXQudjEuTm9kZTLABgoHQ2x1c3RlchI/CgRFbWl0EhoubWVzaHNvY2tldC52MS5FbWl0UmVxdWVzdBobLm1lc2hzb2NrZXQudjEuRW1pdFJlc3BvbnNlEkUKBk9ubGluZRIcLm1lc2hzb2NrZXQudjEuT25saW5lUmVxdWVzdBodLm1lc2hzb2NrZXQudjEuT25saW5lUmVzcG9uc2USTgoJQnJvYWRjYXN0Eh8ubWVzaHNvY2tldC52MS5Ccm9hZGNhc3RSZXF1ZXN0GiAubWVzaHNvY2tldC52MS5Ccm9hZGNhc3RSZXNwb25zZRJICgdQdWJsaXNoEh0ubWVzaHNvY2tldC52MS5QdWJsaXNoUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuUHVibGlzaFJlc3BvbnNlEkgKB01lbWJlcnMSHS5tZXNoc29ja2V0LnYxLk1lbWJlcnNSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5NZW1iZXJzUmVzcG9uc2USQgoFQ291bnQSGy5tZXNoc29ja2V0LnYxLkNvdW50UmVxdWVzdBocLm1lc2hzb2NrZXQudjEuQ291bnRSZXNwb25zZRJICgdSZXF1ZXN0Eh0ubWVzaHNvY2tldC52MS5SZXF1ZXN0UmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuUmVxdWVzdFJlc3BvbnNlEk4KCVN1YnNjcmliZRIfLm1lc2hzb2NrZXQudjEuU3Vic2NyaWJlUmVxdWVzdBogLm1lc2hzb2NrZXQudjEuU3Vic2NyaWJlUmVzcG9uc2USVAoLVW5zdWJzY3JpYmUSIS5tZXNoc29ja2V0LnYxLlVuc3Vic2NyaWJlUmVxdWVzdBoiLm1lc2hzb2NrZXQudjEuVW5zdWJzY3JpYmVSZXNwb25zZRJRCgpEaXNjb25uZWN0EiAubWVzaHNvY2tldC52MS5EaXNjb25uZWN0UmVxdWVzdBohLm1lc2hzb2NrZXQudjEuRGlzY29ubmVjdFJlc3BvbnNlEkIKBU5vZGVzEhsubWVzaHNvY2tldC52MS5Ob2Rlc1JlcXVlc3QaHC5tZXNoc29ja2V0LnYxLk5vZGVzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * What one client gets: text, which must be valid UTF-8, unless binary is set.
@@ -278,6 +278,13 @@ export type MembersResponse = Message$1<"meshsocket.v1.MembersResponse"> & {
    * @generated from field: repeated string unreachable = 2;
    */
   unreachable: string[];
+
+  /**
+   * Beside each of the ids: what its session gave as info, as JSON; empty for nothing.
+   *
+   * @generated from field: repeated string infos = 3;
+   */
+  infos: string[];
 };
 
 /**
@@ -286,6 +293,94 @@ export type MembersResponse = Message$1<"meshsocket.v1.MembersResponse"> & {
  */
 export const MembersResponseSchema: GenMessage<MembersResponse> = /*@__PURE__*/
   messageDesc(file_meshsocket_v1_cluster, 11);
+
+/**
+ * @generated from message meshsocket.v1.CountRequest
+ */
+export type CountRequest = Message$1<"meshsocket.v1.CountRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.CountRequest.
+ * Use `create(CountRequestSchema)` to create a new message.
+ */
+export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 12);
+
+/**
+ * @generated from message meshsocket.v1.CountResponse
+ */
+export type CountResponse = Message$1<"meshsocket.v1.CountResponse"> & {
+  /**
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * @generated from field: repeated string unreachable = 2;
+   */
+  unreachable: string[];
+};
+
+/**
+ * Describes the message meshsocket.v1.CountResponse.
+ * Use `create(CountResponseSchema)` to create a new message.
+ */
+export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 13);
+
+/**
+ * @generated from message meshsocket.v1.RequestRequest
+ */
+export type RequestRequest = Message$1<"meshsocket.v1.RequestRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 3;
+   */
+  binary: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.RequestRequest.
+ * Use `create(RequestRequestSchema)` to create a new message.
+ */
+export const RequestRequestSchema: GenMessage<RequestRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 14);
+
+/**
+ * @generated from message meshsocket.v1.RequestResponse
+ */
+export type RequestResponse = Message$1<"meshsocket.v1.RequestResponse"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 2;
+   */
+  binary: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.RequestResponse.
+ * Use `create(RequestResponseSchema)` to create a new message.
+ */
+export const RequestResponseSchema: GenMessage<RequestResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 15);
 
 /**
  * @generated from message meshsocket.v1.SubscribeRequest
@@ -307,7 +402,7 @@ export type SubscribeRequest = Message$1<"meshsocket.v1.SubscribeRequest"> & {
  * Use `create(SubscribeRequestSchema)` to create a new message.
  */
 export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 12);
+  messageDesc(file_meshsocket_v1_cluster, 16);
 
 /**
  * @generated from message meshsocket.v1.SubscribeResponse
@@ -326,7 +421,7 @@ export type SubscribeResponse = Message$1<"meshsocket.v1.SubscribeResponse"> & {
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 13);
+  messageDesc(file_meshsocket_v1_cluster, 17);
 
 /**
  * @generated from message meshsocket.v1.UnsubscribeRequest
@@ -348,7 +443,7 @@ export type UnsubscribeRequest = Message$1<"meshsocket.v1.UnsubscribeRequest"> &
  * Use `create(UnsubscribeRequestSchema)` to create a new message.
  */
 export const UnsubscribeRequestSchema: GenMessage<UnsubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 14);
+  messageDesc(file_meshsocket_v1_cluster, 18);
 
 /**
  * @generated from message meshsocket.v1.UnsubscribeResponse
@@ -365,7 +460,7 @@ export type UnsubscribeResponse = Message$1<"meshsocket.v1.UnsubscribeResponse">
  * Use `create(UnsubscribeResponseSchema)` to create a new message.
  */
 export const UnsubscribeResponseSchema: GenMessage<UnsubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 15);
+  messageDesc(file_meshsocket_v1_cluster, 19);
 
 /**
  * @generated from message meshsocket.v1.DisconnectRequest
@@ -396,7 +491,7 @@ export type DisconnectRequest = Message$1<"meshsocket.v1.DisconnectRequest"> & {
  * Use `create(DisconnectRequestSchema)` to create a new message.
  */
 export const DisconnectRequestSchema: GenMessage<DisconnectRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 16);
+  messageDesc(file_meshsocket_v1_cluster, 20);
 
 /**
  * @generated from message meshsocket.v1.DisconnectResponse
@@ -415,7 +510,7 @@ export type DisconnectResponse = Message$1<"meshsocket.v1.DisconnectResponse"> &
  * Use `create(DisconnectResponseSchema)` to create a new message.
  */
 export const DisconnectResponseSchema: GenMessage<DisconnectResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 17);
+  messageDesc(file_meshsocket_v1_cluster, 21);
 
 /**
  * @generated from message meshsocket.v1.NodesRequest
@@ -428,7 +523,7 @@ export type NodesRequest = Message$1<"meshsocket.v1.NodesRequest"> & {
  * Use `create(NodesRequestSchema)` to create a new message.
  */
 export const NodesRequestSchema: GenMessage<NodesRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 18);
+  messageDesc(file_meshsocket_v1_cluster, 22);
 
 /**
  * @generated from message meshsocket.v1.Node
@@ -445,7 +540,7 @@ export type Node = Message$1<"meshsocket.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 19);
+  messageDesc(file_meshsocket_v1_cluster, 23);
 
 /**
  * @generated from message meshsocket.v1.NodesResponse
@@ -462,7 +557,7 @@ export type NodesResponse = Message$1<"meshsocket.v1.NodesResponse"> & {
  * Use `create(NodesResponseSchema)` to create a new message.
  */
 export const NodesResponseSchema: GenMessage<NodesResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 20);
+  messageDesc(file_meshsocket_v1_cluster, 24);
 
 /**
  * @generated from service meshsocket.v1.Cluster
@@ -517,6 +612,26 @@ export const Cluster: GenService<{
     methodKind: "unary";
     input: typeof MembersRequestSchema;
     output: typeof MembersResponseSchema;
+  },
+  /**
+   * How many listen on a topic.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Count
+   */
+  count: {
+    methodKind: "unary";
+    input: typeof CountRequestSchema;
+    output: typeof CountResponseSchema;
+  },
+  /**
+   * Sends to one client that speaks the request subprotocol, and waits for its reply.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Request
+   */
+  request: {
+    methodKind: "unary";
+    input: typeof RequestRequestSchema;
+    output: typeof RequestResponseSchema;
   },
   /**
    * Makes one client listen on a topic.

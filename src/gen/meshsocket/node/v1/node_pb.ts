@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file meshsocket/node/v1/node.proto.
  */
 export const file_meshsocket_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkiSQoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgiNwoNSGVsbG9SZXNwb25zZRImCgJ0bxgBIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciLIAwoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSABCBgoEa2luZCIwCgRFbWl0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjkKCUJyb2FkY2FzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiRgoHUHVibGlzaBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiIgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQiFAoGT25saW5lEgoKAmlkGAEgASgJIjYKCkRpc2Nvbm5lY3QSCgoCaWQYASABKAkSDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiGAoHTWVtYmVycxINCgV0b3BpYxgBIAEoCSIZCghJbnRlcmVzdBINCgV0b3BpYxgBIAEoCSI5CgxTdWJzY3JpcHRpb24SCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIoYBCgtCYXRjaEFuc3dlchIOCgZudW1iZXIYASABKAQSDAoEbGlmZRgCIAEoCRIsCgdvdXRjb21lGAMgASgOMhsubWVzaHNvY2tldC5ub2RlLnYxLk91dGNvbWUSKwoHYW5zd2VycxgEIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5BbnN3ZXIiZQoGQW5zd2VyEioKBnN0YXR1cxgBIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSEQoJZGVsaXZlcmVkGAIgASgNEg8KB2Ryb3BwZWQYAyABKA0SCwoDaWRzGAQgAygJKmIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhEKDU9VVENPTUVfVEFLRU4QARIWChJPVVRDT01FX09USEVSX0xJRkUQAhITCg9PVVRDT01FX1VOS05PV04QAyp8CgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASDQoJU1RBVFVTX09LEAESEwoPU1RBVFVTX05PVF9IRVJFEAISDwoLU1RBVFVTX0ZVTEwQAxISCg5TVEFUVVNfSU5WQUxJRBAEEhEKDVNUQVRVU19GQUlMRUQQBTLjAQoETm9kZRJMCgVIZWxsbxIgLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1JlcXVlc3QaIS5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXNwb25zZRJGCgRMaW5rEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyKAEwARJFCgdEZWxpdmVyEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyYgZwcm90bzM");
+  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkiSQoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgiNwoNSGVsbG9SZXNwb25zZRImCgJ0bxgBIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciKkBAoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSAASLgoHcmVxdWVzdBgKIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SAASKgoFcmVwbHkYCyABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuUmVwbHlIAEIGCgRraW5kIjAKBEVtaXQSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiOQoJQnJvYWRjYXN0EgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg4KBmV4Y2VwdBgDIAMoCSJGCgdQdWJsaXNoEg0KBXRvcGljGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCSIiCgVFdmljdBIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBCIUCgZPbmxpbmUSCgoCaWQYASABKAkiNgoKRGlzY29ubmVjdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSIsCgdNZW1iZXJzEg0KBXRvcGljGAEgASgJEhIKCmNvdW50X29ubHkYAiABKAgiGQoISW50ZXJlc3QSDQoFdG9waWMYASABKAkiOQoMU3Vic2NyaXB0aW9uEgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJEg4KBndhbnRlZBgDIAEoCCJUCgdSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEgsKA2tleRgEIAEoBBISCgp0aW1lb3V0X21zGAUgASgNIl4KBVJlcGx5EgsKA2tleRgBIAEoBBIqCgZzdGF0dXMYAiABKA4yGi5tZXNoc29ja2V0Lm5vZGUudjEuU3RhdHVzEgwKBGRhdGEYAyABKAwSDgoGYmluYXJ5GAQgASgIIkEKD1ByZXNlbmNlUmVxdWVzdBIPCgd0b19saWZlGAEgASgJEg0KBXRvcGljGAIgASgJEg4KBndhbnRlZBgDIAEoCCKMAQoQUHJlc2VuY2VSZXNwb25zZRINCgV0b3BpYxgBIAEoCRIQCghzbmFwc2hvdBgCIAEoCBIqCgZqb2luZWQYAyADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyEisKBGxlZnQYBCADKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuRGVwYXJ0dXJlIiIKBk1lbWJlchIKCgJpZBgBIAEoCRIMCgRpbmZvGAIgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyIpIBCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgqYgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEQoNT1VUQ09NRV9UQUtFThABEhYKEk9VVENPTUVfT1RIRVJfTElGRRACEhMKD09VVENPTUVfVU5LTk9XThADKqkBCgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASDQoJU1RBVFVTX09LEAESEwoPU1RBVFVTX05PVF9IRVJFEAISDwoLU1RBVFVTX0ZVTEwQAxISCg5TVEFUVVNfSU5WQUxJRBAEEhEKDVNUQVRVU19GQUlMRUQQBRIWChJTVEFUVVNfTk9fUkVRVUVTVFMQBhITCg9TVEFUVVNfTk9fUkVQTFkQBzK+AgoETm9kZRJMCgVIZWxsbxIgLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1JlcXVlc3QaIS5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXNwb25zZRJGCgRMaW5rEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyKAEwARJFCgdEZWxpdmVyEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyElkKCFByZXNlbmNlEiMubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVxdWVzdBokLm1lc2hzb2NrZXQubm9kZS52MS5QcmVzZW5jZVJlc3BvbnNlKAEwAWIGcHJvdG8z");
 
 /**
  * One life of one node: new at each start and after each lapse of its lease.
@@ -183,6 +183,18 @@ export type Item = Message<"meshsocket.node.v1.Item"> & {
      */
     value: Subscription;
     case: "subscription";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Request request = 10;
+     */
+    value: Request;
+    case: "request";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Reply reply = 11;
+     */
+    value: Reply;
+    case: "reply";
   } | { case: undefined; value?: undefined };
 };
 
@@ -355,6 +367,13 @@ export type Members = Message<"meshsocket.node.v1.Members"> & {
    * @generated from field: string topic = 1;
    */
   topic: string;
+
+  /**
+   * Only how many: the answer has them in delivered, and no ids.
+   *
+   * @generated from field: bool count_only = 2;
+   */
+  countOnly: boolean;
 };
 
 /**
@@ -413,6 +432,194 @@ export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 13);
 
 /**
+ * A message to a client that is asked to reply.
+ *
+ * @generated from message meshsocket.node.v1.Request
+ */
+export type Request = Message<"meshsocket.node.v1.Request"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 3;
+   */
+  binary: boolean;
+
+  /**
+   * Names the request at the sender, which gets a Reply item with it. 0: the answer itself waits for the reply.
+   *
+   * @generated from field: uint64 key = 4;
+   */
+  key: bigint;
+
+  /**
+   * @generated from field: uint32 timeout_ms = 5;
+   */
+  timeoutMs: number;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Request.
+ * Use `create(RequestSchema)` to create a new message.
+ */
+export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 14);
+
+/**
+ * What came of a Request that had a key.
+ *
+ * @generated from message meshsocket.node.v1.Reply
+ */
+export type Reply = Message<"meshsocket.node.v1.Reply"> & {
+  /**
+   * @generated from field: uint64 key = 1;
+   */
+  key: bigint;
+
+  /**
+   * @generated from field: meshsocket.node.v1.Status status = 2;
+   */
+  status: Status;
+
+  /**
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 4;
+   */
+  binary: boolean;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Reply.
+ * Use `create(ReplySchema)` to create a new message.
+ */
+export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 15);
+
+/**
+ * @generated from message meshsocket.node.v1.PresenceRequest
+ */
+export type PresenceRequest = Message<"meshsocket.node.v1.PresenceRequest"> & {
+  /**
+   * Sent first: the life of the node that is meant.
+   *
+   * @generated from field: string to_life = 1;
+   */
+  toLife: string;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: bool wanted = 3;
+   */
+  wanted: boolean;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.PresenceRequest.
+ * Use `create(PresenceRequestSchema)` to create a new message.
+ */
+export const PresenceRequestSchema: GenMessage<PresenceRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 16);
+
+/**
+ * @generated from message meshsocket.node.v1.PresenceResponse
+ */
+export type PresenceResponse = Message<"meshsocket.node.v1.PresenceResponse"> & {
+  /**
+   * Empty in a sign of life.
+   *
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * The members are all there are, not those that joined.
+   *
+   * @generated from field: bool snapshot = 2;
+   */
+  snapshot: boolean;
+
+  /**
+   * @generated from field: repeated meshsocket.node.v1.Member joined = 3;
+   */
+  joined: Member[];
+
+  /**
+   * @generated from field: repeated meshsocket.node.v1.Departure left = 4;
+   */
+  left: Departure[];
+};
+
+/**
+ * Describes the message meshsocket.node.v1.PresenceResponse.
+ * Use `create(PresenceResponseSchema)` to create a new message.
+ */
+export const PresenceResponseSchema: GenMessage<PresenceResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 17);
+
+/**
+ * @generated from message meshsocket.node.v1.Member
+ */
+export type Member = Message<"meshsocket.node.v1.Member"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What the session gave as info, as JSON; empty for nothing.
+   *
+   * @generated from field: string info = 2;
+   */
+  info: string;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 18);
+
+/**
+ * @generated from message meshsocket.node.v1.Departure
+ */
+export type Departure = Message<"meshsocket.node.v1.Departure"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Its id was taken by a newer connection, which may join in its place.
+   *
+   * @generated from field: bool replaced = 2;
+   */
+  replaced: boolean;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Departure.
+ * Use `create(DepartureSchema)` to create a new message.
+ */
+export const DepartureSchema: GenMessage<Departure> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 19);
+
+/**
  * @generated from message meshsocket.node.v1.BatchAnswer
  */
 export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
@@ -446,7 +653,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
  * Use `create(BatchAnswerSchema)` to create a new message.
  */
 export const BatchAnswerSchema: GenMessage<BatchAnswer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 14);
+  messageDesc(file_meshsocket_node_v1_node, 20);
 
 /**
  * @generated from message meshsocket.node.v1.Answer
@@ -471,6 +678,25 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
    * @generated from field: repeated string ids = 4;
    */
   ids: string[];
+
+  /**
+   * Beside each of the ids: its info as JSON, or empty.
+   *
+   * @generated from field: repeated string infos = 5;
+   */
+  infos: string[];
+
+  /**
+   * The reply to a Request without a key.
+   *
+   * @generated from field: bytes data = 6;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 7;
+   */
+  binary: boolean;
 };
 
 /**
@@ -478,7 +704,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 15);
+  messageDesc(file_meshsocket_node_v1_node, 21);
 
 /**
  * @generated from enum meshsocket.node.v1.Outcome
@@ -563,6 +789,20 @@ export const Status = {
    * @generated from enum value: STATUS_FAILED = 5;
    */
   FAILED: 5,
+
+  /**
+   * The client does not speak the request subprotocol.
+   *
+   * @generated from enum value: STATUS_NO_REQUESTS = 6;
+   */
+  NO_REQUESTS: 6,
+
+  /**
+   * The client left, or did not reply in time: it may have got the request.
+   *
+   * @generated from enum value: STATUS_NO_REPLY = 7;
+   */
+  NO_REPLY: 7,
 } as const;
 
 /**
@@ -609,6 +849,16 @@ export const Node: GenService<{
     methodKind: "unary";
     input: typeof BatchSchema;
     output: typeof BatchAnswerSchema;
+  },
+  /**
+   * Who listens on topics here: one line for all the topics that the caller watches.
+   *
+   * @generated from rpc meshsocket.node.v1.Node.Presence
+   */
+  presence: {
+    methodKind: "bidi_streaming";
+    input: typeof PresenceRequestSchema;
+    output: typeof PresenceResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_meshsocket_node_v1_node, 0);

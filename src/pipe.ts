@@ -1,0 +1,35 @@
+/** What is pushed at one end is iterated at the other. */
+export class Pipe<Item> implements AsyncIterable<Item> {
+  #items: Item[] = [];
+  #wake: (() => void) | undefined;
+  #ended = false;
+
+  /** What was pushed and not yet taken. */
+  get length(): number {
+    return this.#items.length;
+  }
+
+  /** Never waits: who pushes bounds what it pushes. */
+  push(item: Item): void {
+    this.#items.push(item);
+    this.#wake?.();
+  }
+
+  /** Ends the iteration after what was pushed. */
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Item> {
+    for (;;) {
+      const items = this.#items;
+      this.#items = [];
+      yield* items;
+      if (this.#items.length > 0) continue;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#wake = undefined;
+    }
+  }
+}

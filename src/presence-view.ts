@@ -1,0 +1,86 @@
+/** A member of a topic, with its info as JSON ("" for none). */
+export interface PresentMember {
+  readonly id: string;
+  readonly info: string;
+}
+
+/** What changed in a {@link PresenceView}. */
+export interface PresenceChange extends PresentMember {
+  readonly type: "join" | "leave";
+}
+
+interface Present {
+  info: string;
+  /** The nodes that have it; two for a moment while an id moves. */
+  readonly sources: Set<string>;
+  /** Set while the member was replaced and has not come back: at its end it has left. */
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/**
+ * Who is present, from what several nodes say about their own clients.
+ *
+ * Each source gives a snapshot, then changes; after a break, another snapshot, whose difference becomes the changes.
+ * A member joins when its first source has it and leaves when its last has not; one whose id was taken over gets time to
+ * come back on its new connection, so that a takeover is neither.
+ */
+export class PresenceView {
+  readonly #members = new Map<string, Present>();
+  readonly #graceMs: number;
+  readonly #onChange: (change: PresenceChange) => void;
+
+  constructor(graceMs: number, onChange: (change: PresenceChange) => void) {
+    this.#graceMs = graceMs;
+    this.#onChange = onChange;
+  }
+
+  /** Who is present now. */
+  *members(): Iterable<PresentMember> {
+    for (const [id, { info }] of this.#members) yield { id, info };
+  }
+
+  /** All that a source has. */
+  snapshot(source: string, members: readonly PresentMember[]): void {
+    const ids = new Set(members.map(({ id }) => id));
+    for (const [id, present] of this.#members) {
+      if (present.sources.has(source) && !ids.has(id)) this.left(source, id, false);
+    }
+    for (const member of members) this.joined(source, member);
+  }
+
+  joined(source: string, { id, info }: PresentMember): void {
+    const present = this.#members.get(id);
+    if (!present) {
+      this.#members.set(id, { info, sources: new Set([source]), timer: undefined });
+      this.#onChange({ type: "join", id, info });
+      return;
+    }
+    clearTimeout(present.timer);
+    present.timer = undefined;
+    present.info = info;
+    present.sources.add(source);
+  }
+
+  /** `replaced`: a newer connection has the id and may join in its place. */
+  left(source: string, id: string, replaced: boolean): void {
+    const present = this.#members.get(id);
+    if (!present?.sources.delete(source) || present.sources.size > 0) return;
+    if (replaced) present.timer = setTimeout(() => this.#gone(id, present), this.#graceMs);
+    else this.#gone(id, present);
+  }
+
+  /** A source is gone, and with it whom only it had. */
+  sourceGone(source: string): void {
+    for (const [id, { sources }] of this.#members) if (sources.has(source)) this.left(source, id, false);
+  }
+
+  /** Tells nothing any more. */
+  close(): void {
+    for (const { timer } of this.#members.values()) clearTimeout(timer);
+    this.#members.clear();
+  }
+
+  #gone(id: string, { info }: Present): void {
+    if (this.#members.delete(id)) this.#onChange({ type: "leave", id, info });
+  }
+}

@@ -1,0 +1,59 @@
+import { MeshError } from "./error.ts";
+import type { Frame } from "./frame.ts";
+import { type Answer, type Reply, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import type { Reach } from "./reach.ts";
+import { notAskable } from "./requests.ts";
+
+type Outcome = Pick<Reply, "status" | "data" | "binary">;
+
+/** The requests of this node to clients of others, until their replies come. */
+export class RequestTable {
+  readonly #reach: Reach;
+  readonly #waiting = new Map<bigint, (outcome: Outcome) => void>();
+  #lastKey = 0n;
+
+  constructor(reach: Reach) {
+    this.#reach = reach;
+  }
+
+  /** Asks a client of another node. The errors are those of `Sender.request`. */
+  async ask(id: string, frame: Frame, deadlineMs: number): Promise<string | Uint8Array> {
+    const key = ++this.#lastKey;
+    const replied = Promise.withResolvers<Outcome>();
+    this.#waiting.set(key, replied.resolve);
+    const timer = setTimeout(
+      () => replied.reject(new MeshError("deadline_exceeded", "the client did not reply in time")),
+      Math.max(0, deadlineMs - performance.now()),
+    );
+    // Until the owner has answered nobody looks at the reply.
+    replied.promise.catch(() => {});
+    try {
+      const answer = await this.#reach.request(id, frame, key, deadlineMs);
+      return replyOf(answer.status === Status.OK ? await replied.promise : answer);
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(key);
+    }
+  }
+
+  /** A reply came from the owner; one that nobody waits for any more is dropped. */
+  replied(reply: Reply): void {
+    this.#waiting.get(reply.key)?.(reply);
+  }
+}
+
+/** The reply in an outcome; throws what it says went wrong. */
+export function replyOf({ status, data, binary }: Outcome | Answer): string | Uint8Array {
+  switch (status) {
+    case Status.OK:
+      return binary ? data : new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
+    case Status.FULL:
+      throw new MeshError("resource_exhausted", "the client's buffer is full, or too many requests wait for it");
+    case Status.NO_REQUESTS:
+      throw notAskable();
+    case Status.NO_REPLY:
+      throw new MeshError("unknown", "the client left before it replied, or did not reply in time");
+    default:
+      throw new MeshError("internal", "the owner gave no answer that can be understood");
+  }
+}
