@@ -2,7 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { MeshError } from "./error.ts";
 import {
   type Answer,
-  AnswerSchema,
   type Batch,
   type BatchAnswer,
   BatchSchema,
@@ -24,7 +23,13 @@ const MAX_BACKOFF_MS = 1_000;
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
 const MISSING = new MeshError("internal", "an answer is missing");
-const NOT_HERE: Answer = create(AnswerSchema, { status: Status.NOT_HERE });
+const NOT_HERE: Answer = {
+  $typeName: "meshsocket.node.v1.Answer",
+  status: Status.NOT_HERE,
+  delivered: 0,
+  dropped: 0,
+  ids: [],
+};
 
 /**
  * A node's batched, ordered line to one life of one other node.
