@@ -1,0 +1,139 @@
+/** Senders that hold no connections: through a node's RPC port, through its public port, and straight to the owners. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { DistClient, type DistClientOptions } from "../../src/dist-client.ts";
+import { silentLogger } from "../../src/logger.ts";
+import { RedisStorage } from "../../src/storage/redis.ts";
+import { createToken } from "../../src/token.ts";
+import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
+import { ProcessCluster, SECRET } from "../kit/process-cluster.ts";
+import { withCode } from "../kit/storage.ts";
+import { TcpProxy } from "../kit/tcp-proxy.ts";
+
+let cluster: ProcessCluster;
+
+before(async () => {
+  cluster = await ProcessCluster.start({ publicRpc: true });
+});
+
+after(async () => {
+  await cluster.close();
+});
+
+const token = (): Promise<string> => createToken({ secret: SECRET, audience: "cluster" });
+
+/** How a client reaches the cluster; `node` is the one whose runtime the test names. */
+const WAYS: readonly { name: string; options(node: NodeProcess): DistClientOptions }[] = [
+  { name: "through the RPC port", options: ({ host }) => ({ url: `http://${host}`, token }) },
+  { name: "through the public port", options: ({ url }) => ({ url, token }) },
+  {
+    name: "straight to the owner",
+    options: () => ({ storage: new RedisStorage(cluster.redis, "cluster"), secret: SECRET }),
+  },
+];
+
+for (const runtime of NODE_RUNTIMES) {
+  for (const way of WAYS) {
+    const name = `a DistClient ${way.name} on ${runtime}`;
+
+    test(`${name}: every verb reaches a client of that node and of another`, async () => {
+      const node = cluster.on(runtime);
+      using sender = new DistClient(way.options(node));
+      for (
+        const owner of [
+          node,
+          ...cluster.nodes.map((each) => each.node).filter((each) => each !== node).slice(0, 1),
+        ]
+      ) {
+        const id = `${name} ${owner.runtime}`;
+        const client = await owner.connect(id);
+        assert.equal(await sender.online(id), true);
+        assert.equal(await sender.emit(id, "text é😀"), true);
+        assert.equal(await sender.emit(id, new Uint8Array([0, 255])), true);
+        assert.deepEqual(await sender.broadcast("all"), { delivered: 1, dropped: 0, unreachable: [] });
+        assert.equal((await sender.broadcast("none", { except: [id] })).delivered, 0);
+        assert.equal(await sender.subscribe(id, id), true);
+        assert.deepEqual((await sender.members(id)).ids, [id]);
+        assert.deepEqual(await sender.publish(id, "news"), { delivered: 1, dropped: 0, unreachable: [] });
+        assert.equal(await sender.unsubscribe(id, id), true);
+        assert.equal((await sender.publish(id, "news")).delivered, 0);
+        const got = [await client.next(), await client.next(), await client.next(), await client.next()];
+        assert.deepEqual(got, ["text é😀", new Uint8Array([0, 255]), "all", "news"]);
+        assert.equal(await sender.disconnect(id, 4001, "bye"), true);
+        assert.deepEqual(await client.closed(), { code: 4001, reason: "bye" });
+        assert.equal(await sender.online(id), false);
+      }
+    });
+
+    test(`${name}: an id that nobody has is answered with false`, async () => {
+      using sender = new DistClient(way.options(cluster.on(runtime)));
+      assert.equal(await sender.emit("nobody", "hi"), false);
+      assert.equal(await sender.online("nobody"), false);
+      assert.equal(await sender.subscribe("nobody", "news"), false);
+      assert.equal(await sender.disconnect("nobody"), false);
+    });
+
+    test(`${name}: it names the living nodes`, async () => {
+      using sender = new DistClient(way.options(cluster.on(runtime)));
+      const hosts = cluster.nodes.map(({ node }) => node.host);
+      assert.deepEqual((await sender.nodes()).toSorted(), hosts.toSorted());
+    });
+  }
+
+  test(`a DistClient with a wrong token or secret is refused by ${runtime} as unauthenticated`, async () => {
+    const node = cluster.on(runtime);
+    const client = await node.connect(`refusing ${runtime}`);
+    const wrong = await createToken({ secret: "another secret", audience: "cluster" });
+    const storage = new RedisStorage(cluster.redis, "cluster");
+    const options: DistClientOptions[] = [
+      { url: `http://${node.host}`, token: wrong },
+      { url: `http://${node.host}` },
+      { url: node.url, token: () => wrong },
+      { storage, secret: "another secret" },
+      { storage },
+    ];
+    for (const each of options) {
+      using sender = new DistClient({ ...each, logger: silentLogger });
+      await assert.rejects(sender.emit(`refusing ${runtime}`, "hi"), withCode("unauthenticated"));
+    }
+    assert.deepEqual(client.waiting, []);
+    await client.close();
+  });
+}
+
+test("a DistClient straight to the owners keeps the order of calls to one id that are not awaited", async () => {
+  using sender = new DistClient({ storage: new RedisStorage(cluster.redis, "cluster"), secret: SECRET });
+  for (const { node } of cluster.nodes) {
+    const client = await node.connect(`ordered ${node.runtime}`);
+    const sends = Array.from({ length: 500 }, (_, index) => sender.emit(`ordered ${node.runtime}`, String(index)));
+    assert.ok((await Promise.all(sends)).every(Boolean));
+    for (let index = 0; index < 500; index++) assert.equal(await client.next(), String(index));
+    await client.close();
+  }
+});
+
+test("a DistClient whose node is not there rejects with unavailable, in time", async () => {
+  const proxy = await TcpProxy.open();
+  await proxy.close();
+  using sender = new DistClient({ url: `http://${proxy.host}`, token, logger: silentLogger });
+  const started = performance.now();
+  await assert.rejects(sender.emit("alice", "hi"), withCode("unavailable"));
+  assert.ok(performance.now() - started < 3_000);
+});
+
+test("a DistClient whose node does not answer rejects with deadline_exceeded after timeoutMs", async () => {
+  const [first] = cluster.nodes;
+  first?.proxy.pause();
+  try {
+    using sender = new DistClient({ url: `http://${first?.node.host}`, token, logger: silentLogger });
+    const started = performance.now();
+    await assert.rejects(sender.emit("alice", "hi", { timeoutMs: 300 }), withCode("deadline_exceeded"));
+    assert.ok(performance.now() - started < 3_000);
+  } finally {
+    first?.proxy.resume();
+  }
+});
+
+test("no node that a DistClient called met an error that nobody caught", () => {
+  for (const { node } of cluster.nodes) assert.deepEqual(node.problems, [], node.runtime);
+});
