@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { MeshError } from "./error.ts";
 import {
   type Answer,
+  AnswerSchema,
   type Batch,
   type BatchAnswer,
   BatchSchema,
@@ -23,13 +24,7 @@ const MAX_BACKOFF_MS = 1_000;
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
 const MISSING = new MeshError("internal", "an answer is missing");
-const NOT_HERE: Answer = {
-  $typeName: "meshsocket.node.v1.Answer",
-  status: Status.NOT_HERE,
-  delivered: 0,
-  dropped: 0,
-  ids: [],
-};
+const NOT_HERE: Answer = create(AnswerSchema, { status: Status.NOT_HERE });
 
 /**
  * A node's batched, ordered line to one life of one other node.
