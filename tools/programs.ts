@@ -3,7 +3,11 @@ import { delimiter, join } from "node:path";
 import { run } from "./run.ts";
 
 /** What the tests need beside npm packages, by the name of the program and of its Debian package. */
-const PROGRAMS: Readonly<Record<string, string>> = { "redis-server": "redis-server", chromium: "chromium" };
+const PROGRAMS: Readonly<Record<string, string>> = {
+  "redis-server": "redis-server",
+  etcd: "etcd-server",
+  chromium: "chromium",
+};
 
 /** Installs the missing programs where that is possible. Returns one line for each that stays missing. */
 export async function ensurePrograms(log: (line: string) => void): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { errorCode, MeshError } from "../error.ts";
+import { MeshError } from "../error.ts";
 import { randomId } from "../random-id.ts";
 import { noLease } from "./check-holder.ts";
 import type { EtcdClient } from "./etcd-client.ts";
@@ -87,7 +87,12 @@ export class EtcdClaims {
     for (let attempt = 1;; attempt++) {
       const life = await this.#lives.of(holder);
       const lease = await life.room.reserve(wanted.length);
-      const { round, lost } = await life.inTurn(() => this.#try(wanted, life, lease, ifAbsent));
+      const { round, lost } = await life.inTurn(() => this.#try(wanted, life, lease, ifAbsent)).catch(
+        (error: unknown) => {
+          life.room.settle(lease, wanted.length, wanted.length);
+          throw error;
+        },
+      );
       life.room.settle(lease, wanted.length, round?.outcomes.filter(({ granted }) => granted).length ?? 0);
       if (round) {
         for (const { granted, other } of round.outcomes) if (granted && other) this.#lives.freed(other.lease);
@@ -108,7 +113,7 @@ export class EtcdClaims {
     life: EtcdLife,
     lease: string,
     ifAbsent: boolean,
-  ): Promise<{ round: Round | undefined; lost?: unknown }> {
+  ): Promise<{ round: Round | undefined; lost: MeshError | undefined }> {
     const node = this.#keys.node(life.host);
     const call = randomId();
     const ops = [
@@ -116,15 +121,15 @@ export class EtcdClaims {
       read(this.#keys.nodes),
       ...wanted.map((one) => this.#operation(one, life, lease, ifAbsent)),
     ];
-    let lost: unknown;
+    let lost: MeshError | undefined;
     try {
       const answer = await this.#client.txn([writtenAt(node, life.fence)], ops, [], { once: true });
       if (answer.succeeded) {
         life.fence = answer.revision;
-        return { round: roundOf(answer, ifAbsent) };
+        return { round: roundOf(answer, ifAbsent), lost };
       }
     } catch (error) {
-      if (errorCode(error) !== "unavailable") throw error;
+      if (!(error instanceof MeshError && error.code === "unavailable")) throw error;
       lost = error;
     }
     return { round: await this.#recall(wanted, life, call, lost), lost };
@@ -138,7 +143,12 @@ export class EtcdClaims {
   }
 
   /** Keeps a claim's transaction from taking effect any more, and finds out whether it had; undefined if not. */
-  async #recall(wanted: readonly Wanted[], life: EtcdLife, call: string, lost: unknown): Promise<Round | undefined> {
+  async #recall(
+    wanted: readonly Wanted[],
+    life: EtcdLife,
+    call: string,
+    lost: MeshError | undefined,
+  ): Promise<Round | undefined> {
     const node = this.#keys.node(life.host);
     const { succeeded, revision, answers } = await this.#client.txn(beginsWith(node, life.life), [touch(node)])
       .catch((error: unknown) => {

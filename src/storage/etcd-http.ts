@@ -152,13 +152,13 @@ export class EtcdHttp {
 }
 
 function endpointsOf(given: string | readonly string[]): string[] {
-  const endpoints = typeof given === "string" ? [given] : given;
-  const valid = Array.isArray(endpoints) && endpoints.length > 0 &&
-    endpoints.every((url: unknown) =>
-      typeof url === "string" && /^https?:\/\/[^\s@?#]+$/.test(url) && URL.canParse(url)
-    );
-  if (!valid) throw invalidArgument("the endpoints of an EtcdStorage must begin with https:// or http://");
-  return endpoints.map((url) => url.replace(/\/+$/, ""));
+  const endpoints: readonly unknown[] = typeof given === "string" ? [given] : Array.isArray(given) ? given : [];
+  if (endpoints.length > 0 && endpoints.every(isEndpoint)) return endpoints.map((url) => url.replace(/\/+$/, ""));
+  throw invalidArgument("the endpoints of an EtcdStorage must begin with https:// or http://, and name no user");
+}
+
+function isEndpoint(url: unknown): url is string {
+  return typeof url === "string" && /^https?:\/\/[^\s@?#]+$/.test(url) && URL.canParse(url);
 }
 
 /** The lines of an answer; throws what etcd said if it is an error. */

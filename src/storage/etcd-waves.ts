@@ -22,7 +22,7 @@ export function slicesOf<T>(items: readonly T[], key: (item: T) => string): T[][
   for (const item of items) {
     const name = key(item);
     // A key stands in several operations and conditions of its transaction.
-    const size = 3 * name.length + 200;
+    const size = 6 * name.length + 200;
     const current = slices.at(-1);
     if (current === undefined || current.length === SLICE_ITEMS || bytes + size > SLICE_BYTES || keys.has(name)) {
       slices.push([item]);

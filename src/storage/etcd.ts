@@ -16,7 +16,7 @@ import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOpti
 export type { EtcdConfig } from "./etcd-http.ts";
 
 /** The longest id or topic, in bytes: etcd refuses a request over 1.5 MiB, and a key stands in one more than once. */
-const MAX_NAME_BYTES = 200_000;
+const MAX_NAME_BYTES = 150_000;
 
 const PAGE_ENTRIES = 500;
 

@@ -1,7 +1,7 @@
 import { checkName } from "../check.ts";
-import { MeshError } from "../error.ts";
 import { randomId } from "../random-id.ts";
 import { throwIfAborted } from "./abort.ts";
+import { noLease } from "./check-holder.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
 
 interface Lease extends Holder {
@@ -141,7 +141,7 @@ export class MemoryStorage implements Storage {
   }
 
   #requireLease(holder: Holder): void {
-    if (!this.#lives(holder.life)) throw new MeshError("failed_precondition", "this life holds no lease: renew first");
+    if (!this.#lives(holder.life)) throw noLease();
   }
 
   #livingEntry(id: string): Entry | undefined {

@@ -1,8 +1,9 @@
 import { checkName } from "../check.ts";
-import { errorCode, invalidArgument, MeshError } from "../error.ts";
+import { errorCode, MeshError } from "../error.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { randomId } from "../random-id.ts";
 import { throwIfAborted, unlessAborted } from "./abort.ts";
+import { checkHolder, noLease } from "./check-holder.ts";
 import { RedisCaller } from "./redis-caller.ts";
 import { makeRedisClient, type RedisClient, type RedisConfig } from "./redis-client.ts";
 import { keysOf, type RedisKeys } from "./redis-keys.ts";
@@ -285,13 +286,4 @@ export class RedisStorage implements Storage {
 
 function isClient(redis: RedisConfig | RedisClient): redis is RedisClient {
   return typeof (redis as Partial<RedisClient>).evalsha === "function";
-}
-
-function checkHolder({ host, life }: Holder): void {
-  if (/^[\x21-\x7e]+$/.test(host) && /^[\x21-\x7e]+$/.test(life)) return;
-  throw invalidArgument("a holder's host and life must be ASCII without spaces, and not empty");
-}
-
-function noLease(): MeshError {
-  return new MeshError("failed_precondition", "this life holds no lease: renew first");
 }

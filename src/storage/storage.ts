@@ -11,7 +11,7 @@ export interface Holder {
 
 /** Who holds an id. */
 export interface Entry extends Holder {
-  /** Grows with every claim that the storage grants: of two claims on one id the larger is the newer. */
+  /** Never falls from one granted claim to the next: of two claims on one id the larger is the newer. */
   readonly claim: bigint;
 }
 
