@@ -1,0 +1,40 @@
+import { assets } from "../demo/assets.ts";
+import { Chat } from "../demo/chat.ts";
+import { DistHub } from "../src/dist-hub.ts";
+import { Hub } from "../src/hub.ts";
+import type { RpcOptions, Server } from "../src/serve.ts";
+import type { Storage } from "../src/storage/storage.ts";
+import { serve, thisRuntime } from "./this-runtime.ts";
+
+/** What a node with the chat page needs to know. */
+export interface ChatNodeOptions {
+  port: number;
+  hostname: string;
+  /** Makes it a node of a cluster. */
+  cluster?: { storage: Storage; secret: string | undefined; leaseMs: number | undefined; rpc: RpcOptions } | undefined;
+}
+
+/** Starts a node with the chat page at `/`, its WebSockets at `/ws` and its readiness at `/ready`. */
+export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions): Promise<Server> {
+  const hub: Hub = cluster ? new DistHub(withoutUndefined(cluster)) : new Hub();
+  const chat = new Chat(hub, thisRuntime.name, thisRuntime.version);
+  const page = assets(["page.html", "page.css", "page.js", "theme.css"]);
+  return await serve(hub, {
+    port,
+    hostname,
+    path: "/ws",
+    session: (request) => chat.session(request),
+    fetch: (request) => readiness(request, hub) ?? page(request) ?? new Response("not found", { status: 404 }),
+    ...(cluster && { rpc: cluster.rpc }),
+  });
+}
+
+function withoutUndefined({ storage, secret, leaseMs }: NonNullable<ChatNodeOptions["cluster"]>) {
+  return { storage, secret, ...(leaseMs !== undefined && { leaseMs }) };
+}
+
+/** What a load balancer asks: 200 while new clients are taken. */
+function readiness(request: Request, hub: Hub): Response | undefined {
+  if (new URL(request.url).pathname !== "/ready") return undefined;
+  return new Response(`${hub.status}\n`, { status: hub.status === "ready" ? 200 : 503 });
+}
