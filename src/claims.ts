@@ -12,9 +12,14 @@ export interface ClaimsOptions {
   ifAbsent: boolean;
   /** Whether a connection of this node has the id. */
   holds: (id: string) => boolean;
+  /** The storage did not answer. */
+  onFailure: (error: unknown) => void;
   /** Claims and releases that may wait for the storage. */
   maxWaiting: number;
 }
+
+/** How long claims are refused at once after the storage did not answer one. */
+const REFUSE_MS = 500;
 
 type Release = Pick<IdEntry, "id" | "life" | "claim">;
 
@@ -25,6 +30,7 @@ export class Claims {
   readonly #releases: Batcher<Release, boolean>;
   /** Ids between the start of their claim and the end of their admission, with the newest claim that evicts them. */
   readonly #pending = new Map<string, { sessions: number; evictedBy: bigint }>();
+  #refuseUntilMs = 0;
   /** Releases that the storage did not take: tried again when it answers. */
   #unreleased: Release[] = [];
 
@@ -94,8 +100,18 @@ export class Claims {
   async #claimAll(ids: string[]): Promise<{ claimed: Claimed; holder: Holder }[]> {
     const holder = this.#options.holder();
     if (!holder) throw new MeshError("failed_precondition", "this node has not joined its cluster");
-    const results = await this.#options.storage.set(ids, holder, { ifAbsent: this.#options.ifAbsent });
-    return results.map((claimed) => ({ claimed, holder }));
+    // Who waited behind a claim that found no storage would find none either, only later.
+    if (performance.now() < this.#refuseUntilMs) {
+      throw new MeshError("unavailable", "the storage did not answer a moment ago");
+    }
+    try {
+      const results = await this.#options.storage.set(ids, holder, { ifAbsent: this.#options.ifAbsent });
+      return results.map((claimed) => ({ claimed, holder }));
+    } catch (error) {
+      this.#refuseUntilMs = performance.now() + REFUSE_MS;
+      this.#options.onFailure(error);
+      throw error;
+    }
   }
 }
 

@@ -3,12 +3,12 @@ import { Audience } from "./audience.ts";
 import { Claims } from "./claims.ts";
 import type { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
-import type { Connection } from "./connection.ts";
 import type { DistSession } from "./dist-session.ts";
 import type { Frame } from "./frame.ts";
-import { HelloRequestSchema, type Reply } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { type Batch, HelloRequestSchema, type Reply } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "./host.ts";
 import { Inbox } from "./inbox.ts";
+import { IncomingLines } from "./incoming-lines.ts";
 import { Interest } from "./interest.ts";
 import { evictItem, publishItem, replyItem } from "./items.ts";
 import type { Limits } from "./limits.ts";
@@ -19,6 +19,7 @@ import { Membership } from "./membership.ts";
 import { PresenceLines } from "./presence-lines.ts";
 import { Reach } from "./reach.ts";
 import { receive } from "./receive.ts";
+import { Reclaim } from "./reclaim.ts";
 import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
 import { fromRpcError } from "./rpc-error.ts";
@@ -51,8 +52,6 @@ export interface ClusterOptions<Data> extends JoinOptions {
   onRenewed: () => void;
 }
 
-const RECLAIMS_AT_ONCE = 500;
-
 /** One node's part in the cluster: its lease, its claims, its links, and what it knows of the others. */
 export class Cluster<Data = unknown> {
   readonly claims: Claims;
@@ -67,6 +66,8 @@ export class Cluster<Data = unknown> {
   readonly #router: Router;
   readonly #audience: Audience;
   readonly #stopped = new AbortController();
+  readonly #incoming: IncomingLines;
+  readonly #reclaim: Reclaim<Data>;
 
   constructor(options: ClusterOptions<Data>) {
     const { storage, limits, logger, secrets } = options;
@@ -75,7 +76,7 @@ export class Cluster<Data = unknown> {
     const holder = (): Holder => this.#membership.holder;
     const tokens = secrets.length > 0 ? new TokenSource({ secret: secrets }) : undefined;
     this.#membership = this.#makeMembership();
-    this.#links = new Links({ limits, tokens, transport: options.transport, lines: "stream" });
+    this.#links = new Links({ limits, tokens, transport: options.transport, lines: "stream", from: holder });
     this.#router = new Router({
       storage,
       maxRoutes: limits.maxRoutes,
@@ -95,6 +96,7 @@ export class Cluster<Data = unknown> {
       holder,
       ifAbsent: options.ifAbsent,
       holds: (id) => this.holds(id),
+      onFailure: (error) => this.#membership.storageFailed(error),
       maxWaiting: limits.maxConnections,
     });
     this.interest = new Interest({
@@ -103,8 +105,10 @@ export class Cluster<Data = unknown> {
       logger,
       tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs),
     });
+    this.#reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
+    this.#incoming = new IncomingLines(() => this.#membership.servingLife !== undefined);
     this.inbox = new Inbox({
-      life: () => this.#membership.holder.life,
+      life: () => this.#membership.servingLife,
       maxLines: limits.maxInboxLines,
       handle: (items, from) =>
         receive(
@@ -151,6 +155,11 @@ export class Cluster<Data = unknown> {
   }
 
   // ---- what other nodes say ----
+
+  /** What another node's line carries; it ends when that is too old to be taken, or this node leaves. */
+  incoming(batches: AsyncIterable<Batch>, signal: AbortSignal): AsyncIterable<Batch> {
+    return this.#incoming.read(batches, AbortSignal.any([signal, this.stopped]));
+  }
 
   /** Another node says that it lives, or leaves. */
   hello(node: Holder, leaving: boolean): void {
@@ -234,12 +243,13 @@ export class Cluster<Data = unknown> {
           throw fromRpcError(error);
         });
       },
-      onLife: (holder) => (this.#links.from = holder),
       onLost: () => this.#restore(),
       onJoin,
       onLeave: (node) => this.#forget(node),
       onDegraded,
       onRenewed: () => this.#renewed(),
+      stallMs: limits.timeoutMs,
+      onStall: () => this.#incoming.cut(),
     });
   }
 
@@ -259,25 +269,16 @@ export class Cluster<Data = unknown> {
     this.#options.onRenewed();
   }
 
-  /** Claims again what this node's clients hold, unless somebody else took it meanwhile. */
+  /** Claims again what this node's clients hold, and tells again what it wants. */
   async #restore(): Promise<void> {
     this.#audience.clear();
-    const connections = [...this.#options.clients.values()];
-    for (let start = 0; start < connections.length; start += RECLAIMS_AT_ONCE) {
-      await this.#reclaim(connections.slice(start, start + RECLAIMS_AT_ONCE));
-    }
+    await this.#reclaim.all();
     await this.interest.restore();
     await this.presence.restore();
   }
 
-  async #reclaim(connections: readonly Connection<Data>[]): Promise<void> {
-    const ids = connections.map((connection) => connection.id);
-    const results = await this.#options.storage.set(ids, this.holder, { ifAbsent: true });
-    for (const [index, connection] of connections.entries()) {
-      const claim = results[index]?.claim;
-      if (claim === undefined) connection.close(CloseCode.Replaced, "replaced by a newer connection");
-      else if (connection.open) connection.claim = claim;
-      else this.release(connection.id, claim);
-    }
+  /** Looks for claims that the storage lost without a sign, and makes them again; says how many. Rejects when the storage fails. */
+  audit(): Promise<number> {
+    return this.#reclaim.missing();
   }
 }

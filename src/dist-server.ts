@@ -10,7 +10,6 @@ import { rpcBytes } from "./limits.ts";
 import { toConnectError } from "./rpc-error.ts";
 import { createRpcFetch, type RpcServerOptions } from "./rpc-fetch.ts";
 import { CLUSTER_AUDIENCE, TokenVerifier } from "./token.ts";
-import { untilAborted } from "./until-aborted.ts";
 import { websocketService } from "./websocket-service.ts";
 
 type Scope = "node" | "cluster";
@@ -90,7 +89,8 @@ export class DistServer<Data = unknown> {
       },
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
       async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
-        for await (const batch of untilAborted(batches, signal)) yield await hub.cluster.inbox.deliver(batch);
+        const { cluster } = hub;
+        for await (const batch of cluster.incoming(batches, signal)) yield await cluster.inbox.deliver(batch);
       },
       deliver: (batch) => hub.cluster.inbox.deliver(batch),
       presence: (requests, context) => hub.presenceFeed(requests, context.signal),

@@ -2,8 +2,9 @@ import { CloseCode } from "./close-code.ts";
 import type { Clients } from "./clients.ts";
 
 const SLICE_MS = 100;
+const MIN_SPREAD_MS = 1_000;
 
-/** Closes all clients with 1012, in slices over `drainMs`; settles when they are gone or were cut. */
+/** Closes all clients with 1012 and a hint when to come back, in slices over `drainMs`; settles when they are gone or were cut. */
 export async function drainClients<Data>(
   clients: Clients<Data>,
   drainMs: number,
@@ -17,10 +18,16 @@ export async function drainClients<Data>(
     if (start > 0) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
     for (const connection of connections.slice(start, start + perSlice)) {
       gone.push(connection.gone());
-      connection.close(CloseCode.ServiceRestart, "this node is closing");
+      connection.close(CloseCode.ServiceRestart, retryHint(drainMs));
     }
   }
   await withTimeLimit(Promise.all(gone), closeTimeoutMs + SLICE_MS);
+}
+
+/** Tells a client when to come back: spread at random, so that they do not all come at once. */
+function retryHint(drainMs: number): string {
+  const spreadMs = Math.max(MIN_SPREAD_MS, drainMs);
+  return JSON.stringify({ retryAfterMs: Math.round(Math.random() * spreadMs) });
 }
 
 async function withTimeLimit(done: Promise<unknown>, timeoutMs: number): Promise<void> {

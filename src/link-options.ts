@@ -6,7 +6,7 @@ export interface LinkOptions {
   /** The life of the node that the link leads to. */
   to: Holder;
   /** Who sends; undefined when the sender is no node. */
-  from: Holder | undefined;
+  from: (() => Holder) | undefined;
   open: OpenLine;
   /** Batches that may be unanswered at once. More calls wait and grow the next batch. */
   maxInFlight: number;

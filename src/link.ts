@@ -145,7 +145,7 @@ export class Link {
     // Who no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
     const items = sent.calls.map((call) => (call.settled ? create(ItemSchema) : call.item));
     const { from, to } = this.#options;
-    return create(BatchSchema, { line: this.#name, toLife: to.life, number: sent.number, items, from });
+    return create(BatchSchema, { line: this.#name, toLife: to.life, number: sent.number, items, from: from?.() });
   }
 
   #ping(): void {

@@ -36,6 +36,8 @@ export interface LinksOptions {
   tokens: TokenSource | undefined;
   /** `"stream"` for a node; `"unary"` where only calls with an answer can be made. */
   lines: "stream" | "unary";
+  /** The present life of the sender; left out by a sender that is no node. */
+  from?: () => Holder;
 }
 
 interface Peer {
@@ -48,17 +50,11 @@ interface Peer {
 export class Links {
   readonly #options: LinksOptions;
   readonly #peers = new Map<string, Peer>();
-  #from: Holder | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
-  }
-
-  /** Names the sender of all links made from now on. */
-  set from(holder: Holder) {
-    this.#from = holder;
   }
 
   /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
@@ -98,13 +94,13 @@ export class Links {
   }
 
   #makePeer(to: Holder): Peer {
-    const { limits, tokens, lines } = this.#options;
+    const { limits, tokens, lines, from } = this.#options;
     checkHost(to.host);
     const transport = this.#options.transport(to.host);
     const client = createClient(Node, tokens ? bearer(transport, () => tokens.token(to.host)) : transport);
     const link = new Link({
       to,
-      from: this.#from,
+      from,
       open: lines === "stream" ? streamLine(client) : unaryLine(client, limits.timeoutMs),
       // Calls overtake each other: only one at a time keeps the order.
       maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,

@@ -1,5 +1,6 @@
 import type { Logger } from "./logger.ts";
 import { randomId } from "./random-id.ts";
+import { Stall } from "./stall.ts";
 import type { Holder, Renewal, Storage } from "./storage/storage.ts";
 
 /** What a {@link Membership} stands on, and whom it tells. */
@@ -11,14 +12,16 @@ export interface MembershipOptions {
   logger: Logger;
   /** Tells another node that this one lives, or leaves. Bounded in time; may reject. */
   hello: (to: Holder, from: Holder, leaving: boolean) => Promise<void>;
-  /** A new life began: first at the start, then after a lapse. */
-  onLife: (holder: Holder) => void;
   /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
   onLost: () => Promise<void>;
   onJoin: (node: Holder) => void;
   onLeave: (node: Holder) => void;
   onDegraded: (error: unknown) => void;
   onRenewed: () => void;
+  /** Milliseconds of standing still after which what waits from before is too old to be taken. */
+  stallMs: number;
+  /** This process stood still: it was paused, or something blocked it. */
+  onStall: () => void;
 }
 
 interface Member {
@@ -38,7 +41,11 @@ export class Membership {
   #holder: Holder;
   /** Lives that could not be reached, and until when that is looked at more often. */
   readonly #suspects = new Map<string, number>();
+  readonly #stall: Stall;
   #renewing = false;
+  #renewal: Promise<void> | undefined;
+  /** This process stood still for longer than its lease: it serves nobody until it knows its life again. */
+  #frozen = false;
   #generation: string | undefined;
   #renewals = 0;
   #renewedAtMs = 0;
@@ -50,11 +57,18 @@ export class Membership {
   constructor(options: MembershipOptions) {
     this.#options = options;
     this.#holder = { host: options.host, life: randomId() };
+    this.#stall = new Stall(options.stallMs, (stalledMs) => this.#onStall(stalledMs));
   }
 
   /** The present life of this node. */
   get holder(): Holder {
     return this.#holder;
+  }
+
+  /** The life that others may call; undefined while this node cannot know whether it still has one. */
+  get servingLife(): string | undefined {
+    this.#stall.check();
+    return this.#frozen ? undefined : this.#holder.life;
   }
 
   /** The other living nodes. */
@@ -64,7 +78,6 @@ export class Membership {
 
   /** Takes the lease, learns who lives, and tells them. Rejects when the storage cannot be reached. */
   async start(): Promise<void> {
-    this.#options.onLife(this.#holder);
     await this.#accept(await this.#renewOnce());
     await this.#greet();
     this.#schedule(this.#options.leaseMs / RENEWALS_PER_LEASE);
@@ -74,6 +87,9 @@ export class Membership {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#stall.stop();
+    // A renewal that is still under way would take the lease again after it was given up.
+    await this.#renewal;
     const farewells = this.nodes().map((node) => this.#options.hello(node, this.#holder, true));
     await Promise.allSettled([this.#options.storage.leave(this.#holder), ...farewells]);
   }
@@ -91,9 +107,26 @@ export class Membership {
   suspect({ life }: Holder): void {
     if (this.#suspects.has(life) || !this.#members.has(life)) return;
     this.#suspects.set(life, performance.now() + 2 * this.#options.leaseMs);
-    if (this.#renewing || this.#stopped) return;
+    this.#renewSoon(SUSPICIOUS_RENEWAL_MS);
+  }
+
+  /** The storage did not answer another call: asks it again soon, rather than at the next renewal. */
+  storageFailed(error: unknown): void {
+    this.#options.onDegraded(error);
+    this.#renewSoon(MAX_RETRY_MS / 2);
+  }
+
+  #onStall(stalledMs: number): void {
+    this.#options.onStall();
+    if (stalledMs < this.#options.leaseMs) return;
+    this.#frozen = true;
+    this.#renewSoon(0);
+  }
+
+  #renewSoon(afterMs: number): void {
+    if (this.#renewing || this.#stopped || this.#generation === undefined) return;
     clearTimeout(this.#timer);
-    this.#schedule(this.#nextRenewalMs());
+    this.#schedule(Math.min(afterMs, this.#options.leaseMs / RENEWALS_PER_LEASE));
   }
 
   /** Another node said that it leaves. */
@@ -105,7 +138,9 @@ export class Membership {
 
   #schedule(afterMs: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.#renew(), afterMs);
+    this.#timer = setTimeout(() => {
+      this.#renewal = this.#renew();
+    }, afterMs);
   }
 
   #nextRenewalMs(): number {
@@ -144,9 +179,9 @@ export class Membership {
     const ended = known !== undefined && renewal.lapsed && (!wiped || now - this.#renewedAtMs > this.#options.leaseMs);
     if (ended) {
       this.#holder = { host: this.#options.host, life: randomId() };
-      this.#options.onLife(this.#holder);
       renewal = await this.#renewOnce();
     }
+    this.#frozen = false;
     this.#generation = renewal.generation;
     this.#renewedAtMs = now;
     this.#update(renewal.living);

@@ -28,6 +28,8 @@ export class MemoryCluster implements AsyncDisposable {
   readonly down: Set<string> = new Set();
   /** Hosts that reach neither the storage nor each other. */
   readonly silenced: Set<string> = new Set();
+  /** Nobody reaches the storage. */
+  storageDown = false;
   readonly #servers = new Map<string, NodeTransport>();
   #breakers = new Map<string, Set<AbortController>>();
 
@@ -72,7 +74,7 @@ export class MemoryCluster implements AsyncDisposable {
         const member: unknown = Reflect.get(storage, name);
         if (typeof member !== "function") return member;
         return (...args: unknown[]): unknown => {
-          if (this.silenced.has(host)) {
+          if (this.storageDown || this.silenced.has(host)) {
             return Promise.reject(new MeshError("unavailable", "the storage is not reached"));
           }
           return Reflect.apply(member, storage, args);

@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { MeshError } from "../../src/error.ts";
+import { MemoryCluster } from "../kit/memory-cluster.ts";
+import { until } from "../kit/until.ts";
+import { WatchedStorage } from "../kit/watched-storage.ts";
+
+/** Stands still, as a process does that is paused. */
+function standStill(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
+
+function code(expected: string): (error: MeshError) => boolean {
+  return (error) => error.code === expected;
+}
+
+test("faults: with the storage down, clients, local sends and known routes go on, and new clients are refused", async () => {
+  await using cluster = new MemoryCluster();
+  const a = await cluster.start({ leaseMs: 600 });
+  const b = await cluster.start({ leaseMs: 60_000 });
+  const local = await a.connect("local");
+  const remote = await b.connect("remote");
+  await a.hub.emit("remote", "route");
+  cluster.storageDown = true;
+  await assert.rejects(a.connect("new"), /refused with 503/);
+  await until("the hub says that it is degraded", () => a.hub.status === "degraded");
+  assert.equal(await a.hub.emit("local", "1"), true);
+  assert.equal(await a.hub.emit("remote", "2"), true);
+  await assert.rejects(a.hub.emit("unknown", "3"), code("unavailable"));
+  assert.deepEqual([await local.next(), await remote.take(2)], ["1", ["route", "2"]]);
+  cluster.storageDown = false;
+  await until("the hub is ready again", () => a.hub.status === "ready");
+  await until("clients are taken again", () => a.connect("new").then(() => true, () => false));
+  assert.equal(await b.hub.emit("local", "back"), true);
+});
+
+test("faults: what a release could not tell the storage is told when it is back", async () => {
+  const storage = new WatchedStorage();
+  await using cluster = new MemoryCluster(storage);
+  const a = await cluster.start({ leaseMs: 300 });
+  const alice = await a.connect("alice");
+  cluster.storageDown = true;
+  alice.socket.close(1000);
+  await alice.closed();
+  await until("the hub says that it is degraded", () => a.hub.status === "degraded");
+  cluster.storageDown = false;
+  await until("the claim is gone", async () => (await storage.get(["alice"]))[0] === undefined);
+});
+
+test("faults: a node that stood still past its lease takes a new life, keeps its own and closes what others took", async () => {
+  await using cluster = new MemoryCluster();
+  const a = await cluster.start({ leaseMs: 300, limits: { timeoutMs: 200 } });
+  const b = await cluster.start({ leaseMs: 60_000 });
+  const kept = await a.connect("kept");
+  const taken = await a.connect("taken");
+  const { life } = a.hub.cluster.holder;
+  cluster.silenced.add(a.host);
+  standStill(400);
+  const newer = await b.connect("taken");
+  cluster.silenced.delete(a.host);
+  assert.equal((await taken.closed()).code, 4409);
+  assert.notEqual(a.hub.cluster.holder.life, life);
+  assert.equal(await b.hub.emit("kept", "still here"), true);
+  assert.equal(await kept.next(), "still here");
+  assert.equal(await a.hub.emit("taken", "to the newer"), true);
+  assert.equal(await newer.next(), "to the newer");
+});
+
+test("faults: after a kill the ids of the dead are offline within its lease, and reachable at once where they came back", async () => {
+  const storage = new WatchedStorage();
+  await using cluster = new MemoryCluster(storage);
+  const a = await cluster.start({ leaseMs: 300 });
+  const b = await cluster.start({ leaseMs: 300 });
+  await b.connect("alice");
+  await b.connect("bob");
+  await a.hub.emit("alice", "route");
+  await a.hub.emit("bob", "route");
+  await cluster.kill(b.host);
+  const back = await a.connect("alice");
+  assert.equal(await a.hub.emit("alice", "welcome back"), true);
+  assert.equal(await back.next(), "welcome back");
+  await until("bob is offline", () => a.hub.online("bob").then((online) => !online, () => false));
+  assert.equal(await a.hub.emit("bob", "hi"), false);
+  await until("the others have buried the node", () => a.hub.nodes().length === 1);
+  const left: string[] = [];
+  for await (const { id } of storage.all()) left.push(id);
+  assert.deepEqual(left, ["alice"]);
+});
+
+test("faults: an audit makes the claims again that the storage lost without a sign", async () => {
+  const storage = new WatchedStorage();
+  await using cluster = new MemoryCluster(storage);
+  const a = await cluster.start();
+  const b = await cluster.start();
+  await Promise.all(Array.from({ length: 30 }, (_, index) => a.connect(`client-${index}`)));
+  const ids = Array.from({ length: 10 }, (_, index) => `client-${index * 3}`);
+  const entries = await storage.get(ids);
+  await storage.del(entries.flatMap((entry, index) => (entry ? [{ ...entry, id: ids[index] ?? "" }] : [])));
+  assert.equal(await b.hub.emit("client-3", "lost"), false);
+  assert.equal(await a.hub.audit(), 10);
+  assert.equal(await a.hub.audit(), 0);
+  assert.equal(await b.hub.emit("client-3", "found"), true);
+});
