@@ -35,7 +35,37 @@ export function checkClose(code: number, reason: string): void {
     );
   }
   if (typeof reason !== "string") throw invalidArgument(`the close reason must be a string, not ${typeof reason}`);
+  if (!reason.isWellFormed()) {
+    throw invalidArgument("the close reason has a lone surrogate and cannot be written as UTF-8");
+  }
   if (utf8Bytes(reason) > MAX_CLOSE_REASON_BYTES) {
     throw invalidArgument(`the close reason is longer than ${MAX_CLOSE_REASON_BYTES} bytes`);
   }
+}
+
+/** Throws a TypeError (`invalid_argument`) unless it is an object, and has all these functions. */
+export function checkObject(what: string, value: unknown, functions: readonly string[] = []): asserts value is object {
+  if (typeof value !== "object" || value === null) {
+    throw invalidArgument(`${what} must be an object, not ${kindOf(value)}`);
+  }
+  for (const name of functions) checkFunction(`${what}.${name}`, (value as Record<string, unknown>)[name]);
+}
+
+/** Throws a TypeError (`invalid_argument`) unless it is a function. */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== "function") throw invalidArgument(`${what} must be a function, not ${kindOf(value)}`);
+}
+
+/** Longer than this a timer of the platform does not wait: it would end at once. */
+const MAX_MS = 2_147_483_647;
+
+/** Throws a TypeError (`invalid_argument`) unless it is a number of milliseconds of at least `least`, and under 25 days. */
+export function checkMs(what: string, value: unknown, least: number): void {
+  if (typeof value === "number" && value >= least && value <= MAX_MS) return;
+  const from = least === Number.MIN_VALUE ? "over 0" : `of at least ${least}`;
+  throw invalidArgument(`${what} must be a number of milliseconds ${from} and at most ${MAX_MS}`);
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : typeof value;
 }

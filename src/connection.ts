@@ -94,7 +94,11 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   #exceptSelf(options: SendToManyOptions): SendToManyOptions {
-    return { ...options, except: options.except ? [...options.except, this.id] : [this.id] };
+    // What is no list goes on as it is, to be refused with the call.
+    if (typeof options !== "object" || options === null) return options;
+    const { except = [] } = options;
+    if (typeof except !== "object" || except === null || !(Symbol.iterator in except)) return options;
+    return { ...options, except: [...except, this.id] };
   }
 
   /** Puts a frame into this tick's write. False, and the connection is closed as too slow, when its buffer is full. */

@@ -1,12 +1,13 @@
 import { ClusterVerbs } from "./cluster-verbs.ts";
 import { DirectVerbs } from "./direct-verbs.ts";
+import { checkFunction, checkObject } from "./check.ts";
 import { invalidArgument } from "./error.ts";
 import type { Fetch } from "./fetch-transport.ts";
 import { type Limits, mergeLimits } from "./limits.ts";
 import type { NodeTransport } from "./links.ts";
-import { errorLogger, type Logger } from "./logger.ts";
+import { checkLogger, errorLogger, type Logger } from "./logger.ts";
 import { Sender } from "./sender.ts";
-import type { Storage } from "./storage/storage.ts";
+import { checkStorage, type Storage } from "./storage/storage.ts";
 import type { Secret } from "./token.ts";
 import type { SendOptions, Verbs } from "./verbs.ts";
 
@@ -61,17 +62,15 @@ export class DistClient extends Sender implements Disposable {
 
   /** Throws a TypeError (`invalid_argument`) when neither `url` nor `storage` is given, or the URL is not one. */
   constructor(options: DistClientOptions) {
-    super(mergeLimits(options?.limits));
+    checkDistClientOptions(options);
+    super(mergeLimits(options.limits));
     this.#logger = options.logger ?? errorLogger;
-    if ("url" in options && "storage" in options) throw invalidArgument("a DistClient takes either a url or a storage");
-    if ("url" in options) this.verbs = new ClusterVerbs(options, this.limits);
-    else if (options.storage) this.verbs = new DirectVerbs(options, this.limits);
-    else throw invalidArgument("a DistClient needs the url of a node, or a storage");
+    this.verbs = "url" in options ? new ClusterVerbs(options, this.limits) : new DirectVerbs(options, this.limits);
   }
 
   /** The hosts of the living nodes. */
-  nodes(options: SendOptions = {}): Promise<string[]> {
-    return this.tracked(() => this.verbs.nodes(options));
+  nodes(options?: SendOptions): Promise<string[]> {
+    return this.run(options, (checked) => this.verbs.nodes(checked));
   }
 
   /** Gives up what is under way. A client that was only used and forgotten holds nothing open. */
@@ -86,4 +85,19 @@ export class DistClient extends Sender implements Disposable {
   protected override failed(error: unknown): void {
     this.#logger.warn("meshsocket: a call failed", error);
   }
+}
+
+function checkDistClientOptions(options: DistClientOptions): void {
+  checkObject("options", options);
+  if (options.logger !== undefined) checkLogger(options.logger);
+  if (options.fetch !== undefined) checkFunction("fetch", options.fetch);
+  if ("url" in options) {
+    if ("storage" in options) throw invalidArgument("a DistClient takes either a url or a storage");
+    const { token } = options;
+    if (token !== undefined && typeof token !== "string") checkFunction("token", token);
+    return;
+  }
+  if (options.storage === undefined) throw invalidArgument("a DistClient needs the url of a node, or a storage");
+  checkStorage(options.storage);
+  if (options.transport !== undefined) checkFunction("transport", options.transport);
 }

@@ -1,13 +1,14 @@
 import type { Grant } from "./admissions.ts";
+import { checkMs } from "./check.ts";
 import { Cluster, type JoinOptions } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
 import { DistSession } from "./dist-session.ts";
-import { invalidArgument, MeshError } from "./error.ts";
+import { MeshError } from "./error.ts";
 import { DistVerbs } from "./dist-verbs.ts";
 import { Hub, type HubOptions } from "./hub.ts";
 import type { PresenceRequest, PresenceResponse } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { presenceFeed } from "./presence-feed.ts";
-import type { Holder, Storage } from "./storage/storage.ts";
+import { checkStorage, type Holder, type Storage } from "./storage/storage.ts";
 import { isWeakSecret, type Secret, secretList } from "./token.ts";
 import type { Verbs } from "./verbs.ts";
 
@@ -41,14 +42,14 @@ export class DistHub<Data = unknown> extends Hub<Data> {
 
   constructor(options: DistHubOptions) {
     super(options);
-    if (!options?.storage) throw invalidArgument("a DistHub needs a storage");
+    checkStorage(options?.storage);
     this.storage = options.storage;
     this.secrets = options.secret === undefined ? [] : secretList(options.secret);
     if (this.secrets.length > 0 && isWeakSecret(this.secrets)) {
       this.logger.warn("meshsocket: the secret is shorter than 32 bytes");
     }
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
-    if (!(this.leaseMs >= MIN_LEASE_MS)) throw invalidArgument(`leaseMs is a number of at least ${MIN_LEASE_MS}`);
+    checkMs("leaseMs", this.leaseMs, MIN_LEASE_MS);
     this.#verbs = new DistVerbs<Data>(this.local, () => this.cluster, this.limits.timeoutMs);
     this.setStatus("starting");
   }

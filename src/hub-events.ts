@@ -1,3 +1,5 @@
+import { checkFunction } from "./check.ts";
+import { invalidArgument } from "./error.ts";
 import type { Logger } from "./logger.ts";
 import type { Holder } from "./storage/storage.ts";
 
@@ -22,6 +24,16 @@ export interface HubEvents {
   close: { readonly status: "closed" };
 }
 
+const TYPES: Readonly<Record<keyof HubEvents, true>> = {
+  ready: true,
+  degraded: true,
+  nodejoin: true,
+  nodeleave: true,
+  sendfailed: true,
+  drained: true,
+  close: true,
+};
+
 type Listener<Type extends keyof HubEvents> = (event: HubEvents[Type]) => void;
 
 /** Listeners by event. A listener that throws is logged and keeps nobody else from hearing. */
@@ -33,8 +45,10 @@ export class HubEventTarget {
     this.#logger = logger;
   }
 
-  /** Calls `listener` at each event of the type; returns what takes it off again. */
+  /** Calls `listener` at each event of the type; returns what takes it off again. Throws a TypeError (`invalid_argument`) for a type that there is not. */
   on<Type extends keyof HubEvents>(type: Type, listener: Listener<Type>): () => void {
+    if (!Object.hasOwn(TYPES, type)) throw invalidArgument(`a hub has no event called ${JSON.stringify(type)}`);
+    checkFunction("listener", listener);
     let listeners = this.#listeners.get(type);
     if (!listeners) this.#listeners.set(type, listeners = new Set());
     listeners.add(listener);

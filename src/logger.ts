@@ -1,3 +1,5 @@
+import { checkObject } from "./check.ts";
+
 /** Where a hub writes; `console` is one. Texts hold no message, token, header or query. */
 export interface Logger {
   debug(...data: unknown[]): void;
@@ -18,3 +20,8 @@ export const errorLogger: Logger = {
 
 /** Writes nothing at all. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/** Throws a TypeError (`invalid_argument`) unless it can be written to as a {@link Logger}. */
+export function checkLogger(logger: unknown): asserts logger is Logger {
+  checkObject("logger", logger, ["debug", "info", "warn", "error"]);
+}

@@ -1,4 +1,4 @@
-import { checkClose, checkName } from "./check.ts";
+import { checkClose, checkMs, checkName, checkObject } from "./check.ts";
 import { CloseCode } from "./close-code.ts";
 import { invalidArgument, MeshError } from "./error.ts";
 import { Frame, type Message } from "./frame.ts";
@@ -35,7 +35,7 @@ export abstract class Sender {
 
   /** Sends to one id. True: its socket took the message. False: nobody has the id, or its buffer is full. */
   emit(id: string, message: Message, options?: SendOptions): Promise<boolean> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       return this.verbs.emit(id, this.#frame(message), checked);
     });
@@ -43,7 +43,7 @@ export abstract class Sender {
 
   /** Whether the id is connected. */
   online(id: string, options?: SendOptions): Promise<boolean> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       return this.verbs.online(id, checked);
     });
@@ -51,14 +51,14 @@ export abstract class Sender {
 
   /** Sends to all clients. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       return this.verbs.broadcast(this.#frame(message), exceptSet(options?.except), checked);
     });
   }
 
   /** Sends to the clients that listen on the topic. */
   publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
     });
@@ -72,7 +72,7 @@ export abstract class Sender {
    * in time, and `unknown` when it left before.
    */
   request(id: string, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       return this.verbs.request(id, this.#frame(message), checked);
     });
@@ -80,7 +80,7 @@ export abstract class Sender {
 
   /** How many listen on the topic. */
   count(topic: string, options?: SendOptions): Promise<Count> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.verbs.count(topic, checked);
     });
@@ -88,7 +88,7 @@ export abstract class Sender {
 
   /** Who listens on the topic. */
   members(topic: string, options?: MembersOptions): Promise<Members> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.verbs.members(topic, checked);
     });
@@ -96,7 +96,7 @@ export abstract class Sender {
 
   /** Makes a client listen on a topic. False: nobody has the id. */
   subscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.verbs.subscribe(id, topic, checked);
@@ -105,7 +105,7 @@ export abstract class Sender {
 
   /** Makes a client stop listening on a topic. False: nobody has the id. */
   unsubscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.verbs.unsubscribe(id, topic, checked);
@@ -114,7 +114,7 @@ export abstract class Sender {
 
   /** Closes the id's connection, in order after what was sent to it. `code` defaults to 1000. False: nobody has the id. */
   disconnect(id: string, code: number = CloseCode.Normal, reason = "", options?: SendOptions): Promise<boolean> {
-    return this.#run(options, (checked) => {
+    return this.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       checkClose(code, reason);
       return this.verbs.disconnect(id, code, reason, checked);
@@ -122,7 +122,10 @@ export abstract class Sender {
   }
 
   /** Starts a call at once, so that calls keep their order, and gives its promise a handler of ours. */
-  #run<Result>(options: SendOptions | undefined, call: (options: SendOptions) => Promise<Result>): Promise<Result> {
+  protected run<Result>(
+    options: SendOptions | undefined,
+    call: (options: SendOptions) => Promise<Result>,
+  ): Promise<Result> {
     return this.tracked(async () => {
       checkSendOptions(options);
       options?.signal?.throwIfAborted();
@@ -152,11 +155,9 @@ export function checkSize(frame: Frame, { maxMessageBytes }: Readonly<Limits>): 
 
 function checkSendOptions(options: unknown): void {
   if (options === undefined) return;
-  if (typeof options !== "object" || options === null) throw invalidArgument("options are an object");
+  checkObject("options", options);
   const { timeoutMs, signal } = options as { timeoutMs?: unknown; signal?: unknown };
-  if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs > 0)) {
-    throw invalidArgument("timeoutMs is a number of milliseconds over 0");
-  }
+  if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, Number.MIN_VALUE);
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
 }
 

@@ -1,7 +1,7 @@
 import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
 import { JWSSignatureVerificationFailed, JWTExpired } from "jose/errors";
-import { utf8Bytes } from "./check.ts";
+import { checkObject, utf8Bytes } from "./check.ts";
 import { invalidArgument, MeshError } from "./error.ts";
 
 /** The audience of a token for the Cluster service of any node. */
@@ -32,6 +32,7 @@ export interface CreateTokenOptions {
  * @throws TypeError `invalid_argument` for an empty secret or audience, or a `ttlMs` that is not positive.
  */
 export async function createToken(options: CreateTokenOptions): Promise<string> {
+  checkObject("options", options);
   const { audience, ttlMs = DEFAULT_TTL_MS } = options;
   checkAudience(audience);
   checkTtl(ttlMs);

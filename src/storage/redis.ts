@@ -1,4 +1,4 @@
-import { checkName } from "../check.ts";
+import { checkMs, checkName, checkObject } from "../check.ts";
 import { errorCode, MeshError } from "../error.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { randomId } from "../random-id.ts";
@@ -59,8 +59,13 @@ export class RedisStorage implements Storage {
 
   /** `prefix` names the cluster: hubs with the same one see each other. It holds no braces. Default "websocket". */
   constructor(redis: RedisConfig | RedisClient, prefix = "websocket", options: RedisStorageOptions = {}) {
-    this.#timeoutMs = options.timeoutMs ?? DEFAULT_LIMITS.storageTimeoutMs;
-    this.#orphanAfterMs = options.orphanAfterMs ?? 60_000;
+    checkObject("redis", redis);
+    checkObject("options", options);
+    const { timeoutMs = DEFAULT_LIMITS.storageTimeoutMs, orphanAfterMs = 60_000 } = options;
+    checkMs("timeoutMs", timeoutMs, 1);
+    checkMs("orphanAfterMs", orphanAfterMs, 0);
+    this.#timeoutMs = timeoutMs;
+    this.#orphanAfterMs = orphanAfterMs;
     this.#caller = isClient(redis)
       ? new RedisCaller(redis, true)
       : new RedisCaller(makeRedisClient(redis, this.#timeoutMs), false);

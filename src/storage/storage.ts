@@ -1,3 +1,5 @@
+import { checkObject } from "../check.ts";
+
 /**
  * One life of one node. A life is new at each start and after each lapse of the lease,
  * so that what a former life left behind can never be taken for the present one's.
@@ -102,4 +104,24 @@ export interface Storage {
 
   /** Releases what the implementation itself holds open. The entries stay. */
   close(): Promise<void>;
+}
+
+const METHODS: Readonly<Record<keyof Storage, true>> = {
+  set: true,
+  get: true,
+  del: true,
+  clear: true,
+  all: true,
+  renew: true,
+  living: true,
+  leave: true,
+  subscribe: true,
+  unsubscribe: true,
+  subscribers: true,
+  close: true,
+};
+
+/** Throws a TypeError (`invalid_argument`) unless it has the methods of a {@link Storage}. */
+export function checkStorage(storage: unknown): asserts storage is Storage {
+  checkObject("storage", storage, Object.keys(METHODS));
 }

@@ -3,8 +3,9 @@ import { createServer, type Server as HttpServer } from "node:http";
 import { serve as serveHono } from "@hono/node-server";
 import { Hono } from "hono";
 import { upgrade, websocket } from "../../adapters/hono.ts";
+import type { DistHub } from "../../src/dist-hub.ts";
 import type { Hub } from "../../src/hub.ts";
-import type { ServeOptions, Server } from "../../src/serve.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/serve.ts";
 import type { SessionFactory } from "../../src/session.ts";
 import { runtime } from "./runtime.ts";
 
@@ -29,6 +30,15 @@ export async function loadServe(): Promise<Serve> {
   if (runtime === "bun") return (await import("../../adapters/bun.ts")).serve;
   if (runtime === "deno") return (await import("../../adapters/deno.ts")).serve;
   return (await import("../../adapters/node.ts")).serve;
+}
+
+type Listen = <Data>(hub: DistHub<Data>, rpc?: RpcOptions) => Promise<RpcListener>;
+
+/** The `listen` of this runtime. */
+export async function loadListen(): Promise<Listen> {
+  if (runtime === "bun") return (await import("../../adapters/bun.ts")).listen;
+  if (runtime === "deno") return (await import("../../adapters/deno.ts")).listen;
+  return (await import("../../adapters/node.ts")).listen;
 }
 
 type Fetch = (request: Request, env: never) => Response | Promise<Response>;
