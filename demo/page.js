@@ -12,6 +12,9 @@ const part = (id) => document.getElementById(id);
 const log = part("log");
 const to = part("to");
 
+/** The runtime of each node, as it was last known: a node whose clients are gone says nothing of itself. */
+const runtimes = new Map();
+
 let name = new URL(location.href).searchParams.get("name")?.trim().slice(0, 32) ?? "";
 let socket;
 let attempt = 0;
@@ -123,9 +126,9 @@ function showWho(nodes) {
 }
 
 function nodeItem({ node, runtime, ids }) {
-  const title = element("div", { className: "node" });
-  if (runtime) title.append(element("span", { className: "runtime", textContent: runtime }), " ");
-  title.append(node);
+  if (runtime) runtimes.set(node, runtime);
+  const known = element("span", { className: "runtime", textContent: runtimes.get(node) ?? "" });
+  const title = element("div", { className: "node" }, known, " ", node);
   const people = ids.length > 0
     ? ids.map((id) => element("li", {}, personButton(id)))
     : [element("li", { className: "nobody", textContent: "nobody" })];
@@ -190,4 +193,6 @@ part("again").addEventListener("click", connect);
 to.addEventListener("change", showReceiver);
 addEventListener("online", () => part("state").dataset.state === "connecting" && connect());
 
+// In a frame, what is around it says where it is.
+document.documentElement.classList.toggle("framed", self !== top);
 rename(name || `guest-${Math.random().toString(36).slice(2, 6)}`);

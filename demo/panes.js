@@ -18,7 +18,7 @@ function paneOf({ runtime, version, host, url, visitor }) {
     {},
     element("h2", { textContent: title }),
     element("span", { textContent: host }),
-    element("a", { href: url, target: "_blank", rel: "noopener", textContent: "open a page of its own" }),
+    element("a", { href: url, target: "_blank", rel: "noopener", textContent: "open alone" }),
   );
   return element("section", {}, header, element("iframe", { src, title: `Chat on ${title}` }));
 }

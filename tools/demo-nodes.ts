@@ -47,7 +47,15 @@ async function startNode({ name, program }: Runtime, settings: Record<string, st
   });
   try {
     const node = await firstLine(child, name, gone);
-    return { ...node, stop: () => stop(child, gone, node.runtime) };
+    let stopping = false;
+    void gone.then((how) => stopping || console.log(`the node on ${node.runtime} ended (${how}); the others go on`));
+    return {
+      ...node,
+      stop() {
+        stopping = true;
+        return stop(child, gone, node.runtime);
+      },
+    };
   } catch (error) {
     child.kill("SIGKILL");
     throw error;
