@@ -150,7 +150,13 @@ export class EtcdClaims {
     lost: MeshError | undefined,
   ): Promise<Round | undefined> {
     const node = this.#keys.node(life.host);
-    const { succeeded, revision, answers } = await this.#client.txn(beginsWith(node, life.life), [touch(node)])
+    const settle = (): Promise<TxnAnswer> => this.#client.txn(beginsWith(node, life.life), [touch(node)]);
+    const { succeeded, revision, answers } = await settle()
+      .catch((error: unknown) => {
+        // Whoever waits has waited long enough.
+        if (error instanceof EtcdError && error.passing && !error.timedOut) return settle();
+        throw error;
+      })
       .catch((error: unknown) => {
         throw lost ?? error;
       });

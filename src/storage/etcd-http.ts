@@ -14,7 +14,13 @@ export interface EtcdConfig {
   /** Milliseconds that one request to one endpoint may take. Over it the next endpoint is tried. Default 1,000. */
   timeoutMs?: number;
   /** Sends the requests. Default: the runtime's own. Pass one for a private certificate authority or a client certificate. */
-  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  fetch?: (url: string, init: EtcdRequestInit) => Promise<Response>;
+}
+
+/** A request as {@link EtcdConfig.fetch} gets it. */
+export interface EtcdRequestInit extends RequestInit {
+  headers: Record<string, string>;
+  body: string;
 }
 
 /** How one request is made. */
@@ -31,6 +37,11 @@ export class EtcdError extends MeshError {
   constructor(message: string, cause: unknown, status?: number) {
     super("unavailable", message, { cause });
     this.status = status;
+  }
+
+  /** Whether its time was over. */
+  get timedOut(): boolean {
+    return this.cause instanceof Error && this.cause.name === "TimeoutError";
   }
 
   /** Whether another endpoint may do better. */
@@ -142,10 +153,8 @@ export class EtcdHttp {
       ok = response.ok;
       text = await response.text();
     } catch (error) {
-      throw new EtcdError(
-        timeout.aborted ? "the storage did not answer in time" : "the storage cannot be reached",
-        error,
-      );
+      if (timeout.aborted) throw new EtcdError("the storage did not answer in time", timeout.reason);
+      throw new EtcdError("the storage cannot be reached", error);
     }
     return linesOf(text, ok);
   }

@@ -13,7 +13,7 @@ import { inWaves, slicesOf } from "./etcd-waves.ts";
 import { beginsWith, branch, type Bytes, read, remove, writtenAt } from "./etcd-wire.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
 
-export type { EtcdConfig } from "./etcd-http.ts";
+export type { EtcdConfig, EtcdRequestInit } from "./etcd-http.ts";
 
 /** The longest id or topic, in bytes: etcd refuses a request over 1.5 MiB, and a key stands in one more than once. */
 const MAX_NAME_BYTES = 150_000;

@@ -128,8 +128,9 @@ function startMember(url: string, args: readonly string[]): Started {
     url,
     process: child,
     kill: () => end(child),
-    pause: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
+    // By its number: to Deno a child that got one signal is gone.
+    pause: () => void (child.pid && process.kill(child.pid, "SIGSTOP")),
+    resume: () => void (child.pid && process.kill(child.pid, "SIGCONT")),
   };
   return { child, ready: Promise.race([ended, untilHealthy(url, child).then(() => member)]) };
 }
