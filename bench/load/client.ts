@@ -1,0 +1,146 @@
+import { Buffer } from "node:buffer";
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import process from "node:process";
+import { clientFrame, FrameCounter } from "./frames.ts";
+
+const READ_BYTES = 262_144;
+/** All sockets read into the same memory: what came is counted before the next read. */
+const shared = Buffer.alloc(READ_BYTES);
+const END_OF_HEAD = "\r\n\r\n";
+const PONG = clientFrame("3");
+
+/** How to reach a server and what to say first. */
+export interface ClientOptions {
+  port: number;
+  dialect: "plain" | "socketio";
+  id: string;
+  topic: string;
+  /** Whole messages that came. */
+  onFrames: (client: LoadClient, frames: number) => void;
+  onLost: (client: LoadClient) => void;
+}
+
+/** A WebSocket client that writes frames made before and only counts what comes back. */
+export class LoadClient {
+  readonly index: number;
+  /** Messages that came since the run began. */
+  received = 0;
+  /** Set by a shape: what this client sends, and to whom its deliveries count. */
+  frame: Buffer = Buffer.alloc(0);
+  readonly #options: ClientOptions;
+  readonly #counter = new FrameCounter();
+  #socket: Socket | undefined;
+  #head = "";
+  #open: ((error?: Error) => void) | undefined;
+  #upgraded = false;
+
+  constructor(index: number, options: ClientOptions) {
+    this.index = index;
+    this.#options = options;
+  }
+
+  /** Resolves when the server would take messages. */
+  open(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#open = (error) => (error ? reject(error) : resolve());
+      const onChunk = (chunk: Uint8Array, bytes: number): void => this.#chunk(chunk, bytes);
+      const { port } = this.#options;
+      const onread = {
+        buffer: shared,
+        callback: (bytes: number, chunk: Uint8Array) => {
+          onChunk(chunk, bytes);
+          return true;
+        },
+      };
+      const socket = "Bun" in globalThis
+        ? connect({ host: "127.0.0.1", port })
+        : connect({ host: "127.0.0.1", port, noDelay: true, onread });
+      if ("Bun" in globalThis) {
+        socket.on(
+          "data",
+          (chunk: Uint8Array) => onChunk(chunk, chunk.byteLength),
+        );
+      }
+      this.#socket = socket;
+      socket.on("connect", () => socket.write(this.#request()));
+      socket.on("error", (error) => this.#open?.(error));
+      socket.on("close", () => {
+        this.#open?.(new Error("the server closed the connection"));
+        this.#open = undefined;
+        this.#options.onLost(this);
+      });
+    });
+  }
+
+  send(times = 1): void {
+    if (times === 1) this.#socket?.write(this.frame);
+    else {this.#socket?.write(
+        Buffer.concat(Array.from({ length: times }, () => this.frame)),
+      );}
+  }
+
+  /** Reads nothing any more. */
+  stall(): void {
+    this.#socket?.pause();
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+  }
+
+  #request(): string {
+    const { dialect, id, topic, port } = this.#options;
+    const query = `id=${id}&topic=${topic}`;
+    const path = dialect === "plain" ? `/?${query}` : `/socket.io/?EIO=4&transport=websocket&${query}`;
+    return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+      `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+  }
+
+  #chunk(chunk: Uint8Array, bytes: number): void {
+    if (this.#open) {
+      this.#greeting(Buffer.from(chunk.subarray(0, bytes)).toString("latin1"));
+      return;
+    }
+    // Socket.IO closes whoever leaves its ping, the only short message, unanswered.
+    if (
+      this.#options.dialect === "socketio" && bytes === 3 && chunk[2] === 0x32
+    ) this.#socket?.write(PONG);
+    const frames = this.#counter.count(chunk, 0, bytes);
+    if (frames > 0) {
+      this.received += frames;
+      this.#options.onFrames(this, frames);
+    }
+  }
+
+  /** The 101, and with Socket.IO its own handshake. */
+  #greeting(text: string): void {
+    this.#head += text;
+    if (!this.#upgraded) {
+      const end = this.#head.indexOf(END_OF_HEAD);
+      if (end < 0) return;
+      if (!this.#head.startsWith("HTTP/1.1 101")) {
+        return this.#open?.(new Error(this.#head.split("\r\n", 1)[0]));
+      }
+      this.#upgraded = true;
+      this.#head = this.#head.slice(end + END_OF_HEAD.length);
+      if (this.#options.dialect === "plain") return this.#opened();
+    }
+    if (this.#head.includes("0{") && !this.#head.includes("40{")) {
+      this.#socket?.write(clientFrame("40"));
+      this.#head = "";
+    } else if (this.#head.includes("40{")) this.#opened();
+  }
+
+  #opened(): void {
+    const open = this.#open;
+    this.#open = undefined;
+    open?.();
+  }
+}
+
+/** What the process has used of a core so far, in milliseconds. */
+export function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

@@ -1,0 +1,80 @@
+/**
+ * The load generator: takes a job as JSON in its argument, drives the servers, and prints the result as JSON.
+ *
+ * It writes frames that were made before and counts what comes back by the lengths in the headers alone, so that it
+ * costs less than any server that it drives; `generatorBusy` of the result says how much.
+ */
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { cpuMs, LoadClient } from "./client.ts";
+import { type Drive, drive } from "./drive.ts";
+import type { Job, JobResult } from "./job.ts";
+
+const DEFAULT_DIALLING = 100;
+
+let running: Drive | undefined;
+let lost = 0;
+let ending = false;
+
+function makeClients(job: Job): LoadClient[] {
+  return Array.from(
+    { length: job.clients },
+    (_, index) =>
+      new LoadClient(index, {
+        port: job.ports[index % job.ports.length] ?? 0,
+        dialect: job.dialect,
+        id: `c${index}`,
+        topic: job.shape === "topics" ? `t${Math.floor(index / (job.perTopic ?? 10))}` : "",
+        onFrames: (client, frames) => running?.received(client, frames),
+        onLost: () => {
+          if (!ending) lost++;
+        },
+      }),
+  );
+}
+
+async function openAll(
+  clients: readonly LoadClient[],
+  atOnce: number,
+): Promise<number> {
+  const started = performance.now();
+  const waiting = clients.values();
+  const open = async (): Promise<void> => {
+    for (const client of waiting) await client.open();
+  };
+  await Promise.all(Array.from({ length: atOnce }, open));
+  return performance.now() - started;
+}
+
+async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
+  const openMs = await openAll(clients, job.dialling ?? DEFAULT_DIALLING);
+  const nothing = { p50Ms: 0, p99Ms: 0, kept: 1, generatorBusy: 0 };
+  if (job.shape === "connect") {
+    return { ...nothing, perSecond: clients.length / (openMs / 1000), lost };
+  }
+  await sleep(200);
+  running = drive(job, clients);
+  running.start();
+  await sleep(job.warmupMs);
+  running.reset();
+  const from = performance.now();
+  const busyFrom = cpuMs();
+  await sleep(job.measureMs);
+  const ms = performance.now() - from;
+  const result = running.result(ms);
+  return { ...result, lost, generatorBusy: (cpuMs() - busyFrom) / ms };
+}
+
+async function main(): Promise<void> {
+  const job = JSON.parse(process.argv[2] ?? "{}") as Job;
+  const clients = makeClients(job);
+  const result = await measure(job, clients);
+  console.log(JSON.stringify(result));
+  if (job.hold === true) {
+    await new Promise((resolve) => process.stdin.on("end", resolve).resume());
+  }
+  ending = true;
+  process.exit(0);
+}
+
+await main();

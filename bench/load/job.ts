@@ -1,0 +1,49 @@
+/** How the messages of a run travel. Every shape counts deliveries: messages that reached a client. */
+export type Shape =
+  /** The first client asks for broadcasts to all. */
+  | "broadcast"
+  /** Every client gets its own messages back. */
+  | "echo"
+  /** Each even client sends to the odd one after it. */
+  | "pairs"
+  /** The clients of a topic, `perTopic` of them, get what its first one publishes. */
+  | "topics"
+  /** Only connections: opened as fast as they come, and held. */
+  | "connect";
+
+/** One run of the load generator. */
+export interface Job {
+  /** The servers' ports; clients are dealt out to them in turn. */
+  ports: number[];
+  dialect: "plain" | "socketio";
+  shape: Shape;
+  clients: number;
+  perTopic?: number;
+  /** Messages under way at once: of a broadcast that is one for all, of an echo one for each client, of pairs over all. */
+  outstanding: number;
+  /** Broadcasts per second, instead of `outstanding`. */
+  rate?: number;
+  payloadBytes: number;
+  warmupMs: number;
+  measureMs: number;
+  /** Of the clients, how many never read. */
+  slow?: number;
+  /** Connections that may be under way at once. Default 100. */
+  dialling?: number;
+  /** Keeps the connections after the result until stdin ends. */
+  hold?: boolean;
+}
+
+/** What a run measured. */
+export interface JobResult {
+  /** Deliveries per second; of `connect` connections per second. */
+  perSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** The share of the asked rate that was kept; 1 without a rate. */
+  kept: number;
+  /** Clients that lost their connection. */
+  lost: number;
+  /** The generator's own load while measuring, as a share of one core. */
+  generatorBusy: number;
+}

@@ -1,0 +1,166 @@
+/**
+ * Measures meshsocket beside what its runtimes can do by themselves and beside its peers, in one run.
+ *
+ *   npm run bench                           everything, three times
+ *   npm run bench -- --quick                the main lines, in under three minutes
+ *   npm run bench -- --scenario emit --runtime node --kind meshsocket --runs 5
+ *   npm run bench -- --write                also writes the tables and the plot of bench/README.md
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { root } from "../tools/run.ts";
+import { startRedis, type TestRedis } from "../test/kit/redis.ts";
+import { type Contender, contenders, nameOf } from "./run/contenders.ts";
+import { pinned } from "./run/processes.ts";
+import { toSvg } from "./run/plot.ts";
+import { type Results, type Series, short, summarize, verdicts } from "./run/results.ts";
+import { type Cluster, type Scenario, scenarios } from "./run/scenarios.ts";
+import { toMarkdown } from "./run/table.ts";
+
+const folder = join(root, "bench");
+const QUICK = ["fanout-8", "fanout-64", "echo-1000", "emit-1", "emit-1000"];
+const MARK = "<!-- results -->";
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+    scenario: { type: "string", multiple: true },
+    runtime: { type: "string", multiple: true },
+    kind: { type: "string", multiple: true },
+    runs: { type: "string" },
+    ms: { type: "string" },
+  },
+});
+
+function chosen(): {
+  scenarios: Scenario[];
+  accepts(scenario: Scenario, contender: Contender): boolean;
+} {
+  const names = options.scenario ?? (options.quick ? QUICK : undefined);
+  return {
+    scenarios: scenarios.filter(({ name }) =>
+      !names ||
+      names.some((part) => name === part || name.startsWith(`${part}-`))
+    ),
+    accepts: ({ kinds }, { kind, runtime }) =>
+      kinds.includes(kind) &&
+      (!options.runtime || options.runtime.includes(runtime)) &&
+      (!options.kind || options.kind.includes(kind)) &&
+      !(options.quick && kind === "crossws"),
+  };
+}
+
+/** Peers come from a package of their own, so that an ordinary install stays small. */
+function installPeers(): void {
+  if (existsSync(join(folder, "node_modules", "socket.io"))) return;
+  console.log("installing the peers into bench/node_modules");
+  const { status } = spawnSync("npm", ["install", "--no-audit", "--no-fund"], {
+    cwd: folder,
+    stdio: "inherit",
+  });
+  if (status !== 0) throw new Error("npm install in bench/ failed");
+}
+
+let redis: Promise<TestRedis> | undefined;
+
+/** A Redis server with the HTTP endpoint in front, started when first needed and empty at each use. */
+async function cluster(): Promise<Cluster> {
+  redis ??= startRedis();
+  const started = await redis;
+  await started.flush();
+  const { url, token, port } = started;
+  return { storage: { url, token }, redisPort: port };
+}
+
+async function measure(): Promise<Results> {
+  const runs = Number(options.runs ?? (options.quick ? 1 : 3));
+  const measureMs = Number(options.ms ?? (options.quick ? 800 : 2_000));
+  const { scenarios: wanted, accepts } = chosen();
+  const series: Series[] = [];
+  for (const scenario of wanted) {
+    const own: Series[] = contenders
+      .filter((contender) => accepts(scenario, contender))
+      .map((contender) => ({ scenario: scenario.name, contender, runs: [] }));
+    series.push(...own);
+    console.log(`\n${scenario.title}: ${scenario.unit}`);
+    // Each round goes through all servers, so that what else the machine does falls on all of them.
+    for (let run = 0; run < runs; run++) {
+      for (const one of own) await runOnce(scenario, one, measureMs);
+    }
+    report(scenario, { machine: "", pinned, series });
+  }
+  return { machine: machine(), pinned, series };
+}
+
+async function runOnce(
+  scenario: Scenario,
+  series: Series,
+  measureMs: number,
+): Promise<void> {
+  try {
+    series.runs.push(await scenario.run(series.contender, measureMs, cluster));
+  } catch (error) {
+    series.failure = error instanceof Error ? error.message : String(error);
+  }
+}
+
+function report(scenario: Scenario, results: Results): void {
+  for (
+    const one of results.series.filter((series) => series.scenario === scenario.name)
+  ) {
+    const summary = summarize(one, scenario.metric);
+    const more = (name: string): string => {
+      const value = summarize(one, name)?.median;
+      return value === undefined ? "" : `  ${name} ${short(value)}`;
+    };
+    const extras = [
+      "p50Ms",
+      "p99Ms",
+      "kept",
+      "lagP99Ms",
+      "heapBytes",
+      "generatorBusy",
+    ].map(more).join("");
+    const value = summary
+      ? `${short(summary.median)} ±${(summary.spread * 50).toFixed(0)} %`
+      : (one.failure ?? "failed");
+    console.log(
+      `  ${nameOf(one.contender).padEnd(20)} ${value.padEnd(16)}${extras}`,
+    );
+  }
+  for (const { runtime, text, met } of verdicts(results, scenario)) {
+    console.log(`  ${met ? "reached" : "MISSED "} ${runtime}: ${text}`);
+  }
+}
+
+function machine(): string {
+  const [cpu] = cpus();
+  return `${cpus().length} × ${cpu?.model ?? "unknown"}, ${process.platform} ${release()}`;
+}
+
+/** Puts tables and plot between the marks of bench/README.md. */
+function writeReadme(results: Results): void {
+  const path = join(folder, "README.md");
+  const [before, , after] = readFileSync(path, "utf8").split(MARK);
+  const cores = results.pinned ? "server and generator on a core each" : "without pinning";
+  const intro =
+    `Measured on ${results.machine}, ${cores}. ± is half the spread of the runs; in brackets what meshsocket is to it.`;
+  const body = `\n\n${intro}\n\n![The same as bars](results.svg)\n\n${toMarkdown(results, scenarios)}\n`;
+  writeFileSync(path, `${before ?? ""}${MARK}${body}${MARK}${after ?? "\n"}`);
+  writeFileSync(join(folder, "results.svg"), toSvg(results, scenarios));
+  writeFileSync(
+    join(folder, "results.json"),
+    `${JSON.stringify(results, undefined, 1)}\n`,
+  );
+}
+
+installPeers();
+const results = await measure();
+if (options.write) writeReadme(results);
+await (await redis)?.stop();
+process.exit(0);

@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { bin, root } from "../../tools/run.ts";
+import type { Job, JobResult } from "../load/job.ts";
+import type { ServerSetup, ServerStats } from "../servers/control.ts";
+import type { Contender, RuntimeName } from "./contenders.ts";
+
+/** A server under test, in a process of its own. */
+export interface BenchServer {
+  readonly port: number;
+  /** Collects garbage and tells; the event loop's lag is since the last call. */
+  stats(): Promise<ServerStats>;
+  stop(): Promise<void>;
+}
+
+const ARGS: Readonly<Record<RuntimeName, readonly string[]>> = {
+  node: ["--expose-gc"],
+  bun: ["run"],
+  deno: ["run", "-A", "--v8-flags=--expose-gc"],
+};
+
+const SERVER_CORE = 0;
+const GENERATOR_CORE = 1;
+const canPin = spawnSync("taskset", ["-c", String(GENERATOR_CORE), "true"]).status === 0;
+
+/** Whether server and generator get a core each. */
+export const pinned: boolean = canPin;
+
+function start(
+  core: number | undefined,
+  program: string,
+  args: readonly string[],
+): ChildProcess {
+  const command = [join(bin, program), ...args];
+  if (canPin && core !== undefined) {
+    command.unshift("taskset", "-c", String(core));
+  }
+  const [first = "", ...rest] = command;
+  const env = {
+    ...process.env,
+    DENO_NO_UPDATE_CHECK: "1",
+    NO_COLOR: "1",
+    NODE_ENV: "production",
+  };
+  const child = spawn(first, rest, {
+    cwd: join(root, "bench"),
+    stdio: ["pipe", "pipe", "pipe"],
+    env,
+  });
+  // Writing to a process that has ended is told by its exit.
+  child.stdin?.on("error", () => {});
+  return child;
+}
+
+/** The lines of a process, one by one; rejects with what it wrote to stderr when it ends before. */
+function reader(child: ChildProcess, what: string): () => Promise<string> {
+  let errors = "";
+  child.stderr?.on(
+    "data",
+    (chunk: Uint8Array) => (errors += new TextDecoder().decode(chunk)),
+  );
+  if (!child.stdout) throw new Error("no pipe");
+  const input = createInterface({ input: child.stdout });
+  const lines = input[Symbol.asyncIterator]();
+  return async () => {
+    const line = await lines.next();
+    if (line.done === true) {
+      throw new Error(`${what} ended: ${errors.trim().slice(-600)}`);
+    }
+    return line.value;
+  };
+}
+
+/** Starts a server; `spread` leaves the choice of the core to the system. */
+export async function startServer(
+  contender: Contender,
+  setup: ServerSetup = {},
+  spread = false,
+): Promise<BenchServer> {
+  const args = [
+    ...ARGS[contender.runtime],
+    contender.file,
+    JSON.stringify(setup),
+  ];
+  const child = start(
+    spread ? undefined : SERVER_CORE,
+    contender.runtime,
+    args,
+  );
+  const line = reader(child, contender.file);
+  const { port } = JSON.parse(await line()) as { port: number };
+  return {
+    port,
+    async stats() {
+      child.stdin?.write("stats\n");
+      return JSON.parse(await line()) as ServerStats;
+    },
+    stop: () => stop(child),
+  };
+}
+
+/** Runs the load generator; `during` runs when its result is there and its connections still stand. */
+export async function load(
+  job: Job,
+  options: { spread?: boolean; during?: () => Promise<void> } = {},
+): Promise<JobResult> {
+  const hold = options.during !== undefined;
+  const args = [
+    "--max-semi-space-size=64",
+    "load/generator.ts",
+    JSON.stringify({ ...job, hold }),
+  ];
+  const child = start(
+    options.spread === true ? undefined : GENERATOR_CORE,
+    "node",
+    args,
+  );
+  const line = reader(child, "the generator");
+  try {
+    const result = JSON.parse(await line()) as JobResult;
+    await options.during?.();
+    return result;
+  } finally {
+    await stop(child);
+  }
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  child.stdin?.end();
+  const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
+  await exited;
+  clearTimeout(timer);
+}

@@ -1,0 +1,121 @@
+import { type Contender, type Kind, nameOf } from "./contenders.ts";
+import type { Measured, Scenario, Target } from "./scenarios.ts";
+
+/** The repeated runs of one scenario on one server. */
+export interface Series {
+  readonly scenario: string;
+  readonly contender: Contender;
+  readonly runs: Measured[];
+  /** Why it has no runs, if it failed. */
+  failure?: string;
+}
+
+/** All that one call of the bench measured. */
+export interface Results {
+  readonly machine: string;
+  readonly pinned: boolean;
+  readonly series: Series[];
+}
+
+/** The middle of the runs, and how far they spread, as a share of it. */
+export interface Summary {
+  readonly median: number;
+  readonly spread: number;
+}
+
+export function summarize(
+  series: Series | undefined,
+  metric: string,
+): Summary | undefined {
+  const values = (series?.runs ?? []).map((run) => run[metric] ?? Number.NaN)
+    .filter(Number.isFinite);
+  if (values.length === 0) return undefined;
+  values.sort((left, right) => left - right);
+  const half = values.length / 2;
+  const median = ((values[Math.ceil(half) - 1] ?? 0) + (values[Math.floor(half)] ?? 0)) / 2;
+  const spread = median === 0 ? 0 : ((values.at(-1) ?? 0) - (values[0] ?? 0)) / median;
+  return { median, spread };
+}
+
+/** The runs of a scenario on the servers of a kind, on one runtime or on all. */
+export function find(
+  results: Results,
+  scenario: string,
+  kind: Kind,
+  runtime?: string,
+): Series[] {
+  return results.series.filter(({ scenario: name, contender }) =>
+    name === scenario && contender.kind === kind &&
+    (runtime === undefined || contender.runtime === runtime)
+  );
+}
+
+/** What came of a target on one runtime. */
+export interface Verdict {
+  readonly runtime: string;
+  readonly text: string;
+  readonly met: boolean;
+}
+
+/** Holds a scenario's targets against what was measured. */
+export function verdicts(results: Results, scenario: Scenario): Verdict[] {
+  return (scenario.targets ?? []).flatMap((target) =>
+    find(results, scenario.name, "meshsocket").flatMap((series) => {
+      const { runtime } = series.contender;
+      if (target.runtimes && !target.runtimes.includes(runtime)) return [];
+      const verdict = verdictOf(results, scenario, target, series);
+      return verdict ? [verdict] : [];
+    })
+  );
+}
+
+function verdictOf(
+  results: Results,
+  scenario: Scenario,
+  target: Target,
+  series: Series,
+): Verdict | undefined {
+  const { runtime } = series.contender;
+  const metric = target.metric ?? scenario.metric;
+  const own = summarize(series, metric)?.median;
+  if (own === undefined) return undefined;
+  if (target.against === undefined) {
+    const bound = target.atMost ?? target.atLeast ?? 0;
+    const met = target.atMost === undefined ? own >= bound : own <= bound;
+    return {
+      runtime,
+      met,
+      text: `${metric} ${short(own)}, to be ${target.atMost === undefined ? "at least" : "at most"} ${short(bound)}`,
+    };
+  }
+  const others = find(
+    results,
+    scenario.name,
+    target.against,
+    target.anyRuntime === true ? undefined : runtime,
+  )
+    .flatMap((other) => {
+      const median = summarize(other, metric)?.median;
+      return median === undefined ? [] : [{ median, name: nameOf(other.contender) }];
+    })
+    .sort((
+      left,
+      right,
+    ) => (scenario.better === "more" ? right.median - left.median : left.median - right.median));
+  const [best] = others;
+  if (!best) return undefined;
+  const ratio = own / best.median;
+  const bound = target.atMost ?? target.atLeast ?? 0;
+  const met = target.atMost === undefined ? ratio >= bound : ratio <= bound;
+  const text = `${ratio.toFixed(2)} × ${best.name}, to be ${
+    target.atMost === undefined ? "at least" : "at most"
+  } ${bound} ×`;
+  return { runtime, met, text };
+}
+
+/** A number with three significant digits, thousands as k and millions as M. */
+export function short(value: number): string {
+  if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`;
+  if (value >= 1e4) return `${(value / 1e3).toPrecision(3)} k`;
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}

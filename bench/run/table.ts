@@ -1,0 +1,64 @@
+import type { Kind } from "./contenders.ts";
+import { find, type Results, short, summarize, verdicts } from "./results.ts";
+import type { Scenario } from "./scenarios.ts";
+
+const RUNTIMES = ["node", "bun", "deno"] as const;
+const KINDS: readonly Kind[] = [
+  "meshsocket",
+  "native",
+  "limit",
+  "crossws",
+  "Socket.IO",
+];
+
+/** The results as Markdown: for each scenario a table of medians, and what came of its targets. */
+export function toMarkdown(
+  results: Results,
+  scenarios: readonly Scenario[],
+): string {
+  const parts = scenarios.filter(({ name }) => results.series.some(({ scenario }) => scenario === name));
+  return parts.map((scenario) => section(results, scenario)).join("\n");
+}
+
+function section(results: Results, scenario: Scenario): string {
+  const lines = [
+    `### ${scenario.title}`,
+    "",
+    `${scenario.unit}, ${scenario.better} is better. \`npm run bench -- --scenario ${scenario.name}\``,
+    "",
+    "| | Node | Bun | Deno |",
+    "| --- | --- | --- | --- |",
+    ...KINDS.filter((kind) => find(results, scenario.name, kind).length > 0)
+      .map((kind) => row(results, scenario, kind)),
+    "",
+  ];
+  const verdictLines = verdicts(results, scenario).map((
+    { runtime, text, met },
+  ) => `- ${met ? "reached" : "**missed**"} on ${runtime}: ${text}`);
+  return [...lines, ...verdictLines, verdictLines.length > 0 ? "" : undefined]
+    .filter((line) => line !== undefined).join("\n");
+}
+
+function row(results: Results, scenario: Scenario, kind: Kind): string {
+  const cells = RUNTIMES.map((runtime) => cell(results, scenario, kind, runtime));
+  return `| ${kind === "meshsocket" ? "**meshsocket**" : kind} | ${cells.join(" | ")} |`;
+}
+
+/** The median, its spread over the runs, and what meshsocket is to it. */
+function cell(
+  results: Results,
+  scenario: Scenario,
+  kind: Kind,
+  runtime: string,
+): string {
+  const [series] = find(results, scenario.name, kind, runtime);
+  if (!series) return "";
+  const summary = summarize(series, scenario.metric);
+  if (!summary) return "failed";
+  const kept = summarize(series, "kept")?.median ?? 1;
+  const behind = kept < 0.95 ? `, falls behind (${(kept * 100).toFixed(0)} %)` : "";
+  const value = `${short(summary.median)} ±${(summary.spread * 50).toFixed(0)} %${behind}`;
+  const [own] = find(results, scenario.name, "meshsocket", runtime);
+  const ours = summarize(own, scenario.metric);
+  return kind === "meshsocket" || !ours ? value : `${value} (${(ours.median / summary.median).toFixed(2)} ×)`;
+}

@@ -1,0 +1,61 @@
+import process from "node:process";
+
+/** What a server tells of itself when it is asked. */
+export interface ServerStats {
+  rssBytes: number;
+  heapBytes: number;
+  /** How late the event loop was since the last question: the 99th percentile, in milliseconds. */
+  lagP99Ms: number;
+  /** What it has used of a core, in milliseconds. */
+  cpuMs: number;
+}
+
+const LAG_TICK_MS = 5;
+
+/** How a server is started: the JSON in its argument. */
+export interface ServerSetup {
+  /** Of a cluster: the storage's HTTP endpoint and its token. */
+  storage?: { url: string; token: string };
+  /** Of a cluster with a broker: the port of the Redis server. */
+  redisPort?: number;
+}
+
+export function setup(): ServerSetup {
+  return JSON.parse(process.argv[2] ?? "{}") as ServerSetup;
+}
+
+/** Says that the server listens, and answers `stats` until stdin ends, which ends the process. */
+export function ready(port: number): void {
+  let lags: number[] = [];
+  let due = performance.now() + LAG_TICK_MS;
+  setInterval(() => {
+    const now = performance.now();
+    lags.push(Math.max(0, now - due));
+    due = now + LAG_TICK_MS;
+  }, LAG_TICK_MS);
+  process.stdin.on("data", () => {
+    collectGarbage();
+    lags.sort((left, right) => left - right);
+    const { user, system } = process.cpuUsage();
+    const { rss, heapUsed } = process.memoryUsage();
+    const stats: ServerStats = {
+      rssBytes: rss,
+      heapBytes: heapUsed,
+      lagP99Ms: lags[Math.floor(lags.length * 0.99)] ?? 0,
+      cpuMs: (user + system) / 1000,
+    };
+    lags = [];
+    console.log(JSON.stringify(stats));
+  });
+  process.stdin.on("end", () => process.exit(0));
+  console.log(JSON.stringify({ port }));
+}
+
+function collectGarbage(): void {
+  const { gc, Bun } = globalThis as {
+    gc?: () => void;
+    Bun?: { gc(force: boolean): void };
+  };
+  if (Bun) Bun.gc(true);
+  else gc?.();
+}

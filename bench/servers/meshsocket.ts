@@ -1,0 +1,33 @@
+/** The bench's server on meshsocket: one node, or with a storage in its setup one of a cluster. */
+import { loadServe } from "../../test/kit/servers.ts";
+import { DistHub } from "../../src/dist-hub.ts";
+import { Hub } from "../../src/hub.ts";
+import { RedisStorage } from "../../src/storage/redis.ts";
+import { ready, setup } from "./control.ts";
+
+const { storage } = setup();
+const hub = storage ? new DistHub({ storage: new RedisStorage(storage, "bench") }) : new Hub();
+const serve = await loadServe();
+const server = await serve(hub, {
+  port: 0,
+  hostname: "127.0.0.1",
+  session(request) {
+    const query = new URL(request.url).searchParams;
+    const topic = query.get("topic") ?? "";
+    return {
+      id: query.get("id") ?? undefined,
+      onConnect: (
+        client,
+      ) => (topic === "" ? undefined : client.subscribe(topic)),
+      onEvent(client, message) {
+        const text = message as string;
+        if (text.startsWith("e")) void client.emit(text);
+        else if (text.startsWith("b")) void hub.broadcast(text);
+        else if (text.startsWith("p")) {
+          void hub.publish(text.slice(1, text.indexOf(":")), text);
+        } else void hub.emit(text.slice(1, text.indexOf(":")), text);
+      },
+    };
+  },
+});
+ready(server.port);
