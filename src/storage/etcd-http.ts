@@ -75,7 +75,11 @@ export class EtcdHttp {
       throw invalidArgument("username and password of an EtcdStorage go together");
     }
     this.#login = username === undefined || password === undefined ? undefined : { name: username, password };
-    this.#timeoutMs = config.timeoutMs ?? DEFAULT_LIMITS.storageTimeoutMs;
+    const timeoutMs: unknown = config.timeoutMs ?? DEFAULT_LIMITS.storageTimeoutMs;
+    if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= 0x7fff_ffff)) {
+      throw invalidArgument("timeoutMs of an EtcdStorage must be a number of milliseconds over 0");
+    }
+    this.#timeoutMs = timeoutMs;
     this.#fetch = config.fetch ?? ((url, init) => fetch(url, init));
   }
 
@@ -191,8 +195,9 @@ function failureOf(line: unknown): { status: number; message: string } | undefin
   const { code, message, error } = (line ?? {}) as Record<string, unknown>;
   if (typeof code === "number") return { status: code, message: String(message ?? error) };
   if (typeof error !== "object" || error === null) return undefined;
-  const { grpc_code: status, message: said } = error as Record<string, unknown>;
-  return { status: Number(status ?? 0), message: String(said) };
+  // etcd 3.6 has another gateway, which calls it `code`.
+  const { grpc_code: status, code: status36, message: said } = error as Record<string, unknown>;
+  return { status: Number(status ?? status36 ?? 0), message: String(said) };
 }
 
 /** etcd's own errors are fixed texts; any other may quote the request and is not passed on. */

@@ -78,6 +78,10 @@ export class EtcdRoom {
       oldest.keys = (await this.#client.keysOfLease(oldest.name)).length + before;
       if (oldest.keys < ROOMY_KEYS) return;
     }
-    this.#leases.push({ name: await this.#take(), keys: 0, reserved: 0 });
+    const name = await this.#take();
+    // The key that says whose it is stands first. A renewal may have found it in the store meanwhile.
+    const found = this.#leases.find((lease) => lease.name === name);
+    if (found) found.keys = 1;
+    else this.#leases.push({ name, keys: 1, reserved: 0 });
   }
 }

@@ -180,6 +180,8 @@ test("bad endpoints, credentials, prefix or holder are refused with invalid_argu
     [{ endpoints: "http://user:word@127.0.0.1" }],
     [{ endpoints: ["http://127.0.0.1", ""] }],
     [{ endpoints: "http://127.0.0.1", username: "root" }],
+    [{ endpoints: "http://127.0.0.1", timeoutMs: 0 }],
+    [{ endpoints: "http://127.0.0.1", timeoutMs: "1000" }],
     [{ endpoints: "http://127.0.0.1" }, ""],
     [{ endpoints: "http://127.0.0.1" }, "\ud800"],
     [{ endpoints: "http://127.0.0.1" }, 1],

@@ -43,6 +43,19 @@ test("no lease has more than 1,000 keys, and few leases do for many", async () =
   await storage.leave(a);
 });
 
+test("renewals while claims grow take no further leases", async () => {
+  const [storage] = etcd.makeStorages({ timeoutMs: 5_000 });
+  await etcd.revokeAll();
+  const a = await livingHolder(storage, A);
+  let done = false;
+  const claiming = storage.set(idsOf("client", 5_000), a).finally(() => (done = true));
+  while (!done) assert.equal((await storage.renew(a, LONG_MS)).lapsed, false);
+  await claiming;
+  const counts = await keysPerLease();
+  assert.ok(counts.length <= 7 && counts.every((count) => count <= 1_000), counts.join());
+  await storage.leave(a);
+});
+
 test("clients that come and go take no further leases", async () => {
   const [storage] = etcd.makeStorages({ timeoutMs: 5_000 });
   await etcd.revokeAll();

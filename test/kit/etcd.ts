@@ -108,7 +108,10 @@ function startMember(url: string, args: readonly string[]): Started {
     // The shortest lease is one and a half election timeouts, in whole seconds.
     ...["--heartbeat-interval", "50", "--election-timeout", "500", "--unsafe-no-fsync"],
   ], { stdio: ["ignore", "ignore", "pipe"], env: environment() });
-  const kill = (): void => void child.kill("SIGKILL");
+  const kill = (): void => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.once("exit", kill);
   let output = "";
   child.stderr?.on("data", (chunk: Uint8Array) => {
