@@ -36,8 +36,8 @@ export function startProgram(command: string, args: readonly string[], options: 
   const child = spawn(command, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: group });
   const pid = child.pid ?? 0;
   const kill = (signal: NodeJS.Signals = "SIGKILL"): void => {
-    if (!group || pid === 0) child.kill(signal);
-    else process.kill(-pid, signal);
+    // Not child.kill: Deno then says that the signal ended it, whatever the program did.
+    if (pid !== 0) process.kill(group ? -pid : pid, signal);
   };
   const killAtExit = (): void => void child.kill("SIGKILL");
   process.once("exit", killAtExit);
