@@ -1,4 +1,4 @@
-import { MeshError } from "../src/error.ts";
+import { errorCode, MeshError } from "../src/error.ts";
 
 const NEXT_STEP: Readonly<Record<string, string>> = {
   EADDRINUSE: "it is in use: stop what listens there, or choose another port (0 takes any free one)",
@@ -7,10 +7,10 @@ const NEXT_STEP: Readonly<Record<string, string>> = {
   ENOTFOUND: "the hostname does not resolve: use 0.0.0.0 for all addresses of this machine",
 };
 
-/** Why a port could not be opened, and what to do about it: a MeshError `unavailable`; a bad-argument error stays itself. */
+/** Why a port could not be opened, and what to do about it: a MeshError `unavailable`; an error of ours stays itself. */
 export function listenError(error: unknown, hostname: string, port: number): Error {
+  if (errorCode(error) !== undefined) return error as Error;
   const code = (error as { code?: unknown } | null)?.code;
-  if (code === "invalid_argument") return error as Error;
   const nextStep = (typeof code === "string" && NEXT_STEP[code]) || "the cause tells why";
   return new MeshError("unavailable", `cannot listen on ${hostname} port ${port}: ${nextStep}`, { cause: error });
 }

@@ -6,6 +6,7 @@ import { rpcBytes } from "../src/limits.ts";
 import { localAddress } from "../src/local-address.ts";
 import type { RpcListener, RpcOptions } from "../src/serve.ts";
 import { openRpcPort } from "./rpc/port.ts";
+import { checkRpcOptions } from "./check-rpc.ts";
 import type { Runtime } from "./rpc/runtime.ts";
 import { transportTo } from "./rpc/transport.ts";
 import type { StartRpc } from "./start.ts";
@@ -21,17 +22,18 @@ const ANY = new Set(["0.0.0.0", "::", "[::]"]);
  */
 export async function listenOn<Data>(
   hub: DistHub<Data>,
-  rpc: RpcOptions | undefined,
+  rpc: RpcOptions = {},
   runtime: Runtime,
 ): Promise<RpcListener> {
   if (!isDistHub(hub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
-  const { port = 0, tls, hostname = hub.secrets.length > 0 ? "0.0.0.0" : "127.0.0.1" } = rpc ?? {};
+  checkRpcOptions(rpc);
+  const { port = 0, tls, hostname = hub.secrets.length > 0 ? "0.0.0.0" : "127.0.0.1" } = rpc;
   checkSecret(hub, hostname);
   const server = new DistServer(hub);
   const { routes, limits } = server;
   const rpcPort = await openRpcPort({ routes, ...limits, runtime, hostname, port, tls, logger: hub.logger });
   hub.onClose(() => rpcPort.close());
-  const host = rpc?.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
+  const host = rpc.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
   const transportOptions = { runtime, ...rpcBytes(hub.limits), ...(tls ? { tls: { ca: tls.ca } } : {}) };
   try {
     await hub.join({ host, transport: (to) => transportTo(to, transportOptions) });

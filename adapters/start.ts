@@ -1,7 +1,8 @@
-import { invalidArgument } from "../src/error.ts";
-import type { Hub } from "../src/hub.ts";
+import { invalidArgument, MeshError } from "../src/error.ts";
+import { Hub } from "../src/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
 import { listenError } from "./listen-error.ts";
+import { checkAddress } from "./check-address.ts";
 import { checkTls } from "./check-tls.ts";
 import { checkUpgradeOptions } from "./upgrade-options.ts";
 
@@ -30,6 +31,7 @@ export async function start<Data>(
   options: ServeOptions<Data>,
   starter: Starter<Data>,
 ): Promise<Server> {
+  checkHub(hub);
   checkServeOptions(options);
   const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
   const rpc = await starter.startRpc?.(hub, options.rpc);
@@ -51,15 +53,17 @@ export async function start<Data>(
   };
 }
 
+function checkHub<Data>(hub: Hub<Data>): void {
+  if (!(hub instanceof Hub)) throw invalidArgument("serve takes a Hub or a DistHub");
+  if (hub.status === "draining" || hub.status === "closed") {
+    throw new MeshError("failed_precondition", "the hub is closed: make another one");
+  }
+}
+
 function checkServeOptions<Data>(options: ServeOptions<Data>): void {
   checkUpgradeOptions(options as ServeOptions<never>);
-  const { port, hostname, fetch, tls } = options;
-  if (port !== undefined && (!Number.isInteger(port) || port < 0 || port > 65_535)) {
-    throw invalidArgument("port must be an integer from 0 to 65535; 0 takes any free one");
-  }
-  if (hostname !== undefined && (typeof hostname !== "string" || hostname === "")) {
-    throw invalidArgument("hostname must be an address of this machine, such as 0.0.0.0");
-  }
+  const { fetch, tls } = options;
+  checkAddress("", options);
   if (fetch !== undefined && typeof fetch !== "function") {
     throw invalidArgument("fetch must be a function from Request to Response");
   }
