@@ -72,10 +72,11 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /**
    * Makes this hub a node of the cluster; its RPC must be answered at `host` already.
    * Adapters call it. Rejects with `unavailable` when the storage cannot be reached and with `failed_precondition`
-   * when the hub has joined before.
+   * when the hub has joined before, or is closed.
    */
   async join(options: JoinOptions): Promise<void> {
     if (this.#cluster) throw new MeshError("failed_precondition", "the hub has joined already: make another one");
+    if (this.status !== "starting") throw new MeshError("failed_precondition", "the hub is closed: make another one");
     const { clients, logger, limits, storage, secrets, leaseMs } = this;
     const ifAbsent = this.duplicateIds === "oldest";
     this.#cluster = new Cluster<Data>({
