@@ -3,7 +3,10 @@ import process from "node:process";
 import { DistHub } from "../../src/dist-hub.ts";
 import { errorCode } from "../../src/error.ts";
 import type { Session } from "../../src/session.ts";
+import { EtcdStorage } from "../../src/storage/etcd.ts";
 import { RedisStorage } from "../../src/storage/redis.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { spoil, spoilStorage } from "./defects.ts";
 import {
   fromLine,
   linesOf,
@@ -80,7 +83,25 @@ function statusOf(hub: DistHub): NodeStatus {
   const { status, size } = hub;
   const { holder } = hub.cluster;
   const nodes = hub.nodes().map(({ host }) => host);
-  return { status, size, topics: hub.topics(), holder, nodes, rssBytes: process.memoryUsage().rss };
+  const rssBytes = process.memoryUsage().rss;
+  return { status, size, topics: hub.topics(), holder, nodes, rssBytes, lagMs: Math.max(...lags) };
+}
+
+const LAG_BEAT_MS = 50;
+const LAG_BEATS = 60;
+const lags: number[] = [0];
+let beatAtMs = performance.now();
+
+setInterval(() => {
+  const now = performance.now();
+  lags.push(now - beatAtMs - LAG_BEAT_MS);
+  if (lags.length > LAG_BEATS) lags.shift();
+  beatAtMs = now;
+}, LAG_BEAT_MS);
+
+function openStorage(setup: NodeSetup["storage"]): Storage {
+  if (!("endpoints" in setup)) return new RedisStorage({ url: setup.url, token: setup.token }, setup.prefix);
+  return new EtcdStorage({ endpoints: setup.endpoints }, setup.prefix);
 }
 
 async function obey(hub: DistHub, order: Order): Promise<unknown> {
@@ -89,13 +110,15 @@ async function obey(hub: DistHub, order: Order): Promise<unknown> {
       return await callAll(hub, order.calls, order.perTurn);
     case "status":
       return statusOf(hub);
+    case "audit":
+      return await hub.audit();
     default:
-      return await hub.close();
+      return await hub.close({ drainMs: order.drainMs });
   }
 }
 
-function makeHub({ storage: { url, token, prefix }, hub: options }: NodeSetup): DistHub {
-  const storage = new RedisStorage({ url, token }, prefix);
+function makeHub({ storage: setup, defect, hub: options }: NodeSetup): DistHub {
+  const storage = spoilStorage(openStorage(setup), defect);
   const logger = {
     debug() {},
     info() {},
@@ -128,6 +151,7 @@ async function main(): Promise<void> {
       rpc: setup.rpc,
       publicRpc: setup.publicRpc,
     });
+    spoil(hub, setup.defect);
     say({ say: "ready", runtime, url: server.url, host: server.rpc?.host ?? "", port: server.rpc?.port ?? 0 });
     for (let line = await lines.next(); line.done !== true; line = await lines.next()) {
       const order = fromLine(line.value) as Order;

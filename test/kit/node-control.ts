@@ -24,9 +24,18 @@ export type VerbCall = { [Name in Verb]: readonly [Name, ...Parameters<Sender[Na
 /** How a call ended. */
 export type Outcome = { readonly value: unknown } | { readonly code: string; readonly message: string };
 
+/** Which storage a child opens: Redis through its endpoint, or etcd. */
+export type StorageSetup =
+  | { readonly url: string; readonly token: string; readonly prefix: string }
+  | { readonly endpoints: readonly string[]; readonly prefix: string };
+
+/** What is wrong on purpose with a node, to see whether a test notices. */
+export type Defect = "release without compare" | "retry without dedupe" | "no inbox window";
+
 /** The first line to a child: what node to be. */
 export interface NodeSetup {
-  readonly storage: { readonly url: string; readonly token: string; readonly prefix: string };
+  readonly storage: StorageSetup;
+  readonly defect?: Defect | undefined;
   readonly hub: Pick<DistHubOptions, "secret" | "leaseMs" | "limits" | "duplicateIds">;
   readonly rpc: RpcOptions;
   readonly publicRpc: boolean;
@@ -39,7 +48,8 @@ export type Order =
     /** Starts the calls in order without awaiting them, `perTurn` of them in each turn of the event loop. */
     | { readonly do: "call"; readonly calls: readonly VerbCall[]; readonly perTurn: number }
     | { readonly do: "status" }
-    | { readonly do: "close" }
+    | { readonly do: "audit" }
+    | { readonly do: "close"; readonly drainMs: number }
   );
 
 /** What a node says of itself. */
@@ -51,6 +61,8 @@ export interface NodeStatus {
   /** The hosts of the living nodes, its own included. */
   readonly nodes: readonly string[];
   readonly rssBytes: number;
+  /** The longest that its event loop was late in the last seconds. */
+  readonly lagMs: number;
 }
 
 /** Something that happened in a child. */

@@ -29,6 +29,7 @@ export const NODE_RUNTIMES: readonly Runtime[] = ["node", "bun", "deno"];
 export interface NodeOptions extends Partial<NodeSetup["hub"]> {
   readonly runtime: Runtime;
   readonly storage: NodeSetup["storage"];
+  readonly defect?: NodeSetup["defect"];
   /** Default: a free port of 127.0.0.1. */
   readonly rpc?: RpcOptions;
   readonly publicRpc?: boolean;
@@ -82,12 +83,12 @@ export class NodeProcess {
   }
 
   /** Starts a node; it has joined its cluster when this resolves. Rejects with the error of `serve`. */
-  static async start({ runtime, storage, rpc, publicRpc, ...hub }: NodeOptions): Promise<NodeProcess> {
+  static async start({ runtime, storage, defect, rpc, publicRpc, ...hub }: NodeOptions): Promise<NodeProcess> {
     const program = runtimes.find(({ name }) => name === runtime)?.program ?? runtime;
     const args = runtime === "deno" ? ["run", "--allow-all", "--no-check", SCRIPT] : [SCRIPT];
     const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
     const node = new NodeProcess(runtime, child);
-    node.#write({ storage, hub, rpc: { hostname: "127.0.0.1", ...rpc }, publicRpc: publicRpc ?? false });
+    node.#write({ storage, defect, hub, rpc: { hostname: "127.0.0.1", ...rpc }, publicRpc: publicRpc ?? false });
     try {
       node.#told = await within(`the start of a ${runtime} node`, node.#ready.promise, START_MS);
     } catch (error) {
@@ -153,9 +154,14 @@ export class NodeProcess {
     return await within(what, find());
   }
 
+  /** Claims again what the storage lost without a sign; says how many. */
+  async audit(): Promise<number> {
+    return (await this.#order({ do: "audit" })) as number;
+  }
+
   /** Closes the hub and ends the process; rejects if anything went uncaught. */
-  async close(): Promise<void> {
-    await this.#order({ do: "close" });
+  async close(drainMs: number = 0): Promise<void> {
+    await this.#order({ do: "close", drainMs });
     await this.#end();
   }
 

@@ -1,9 +1,16 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type Shape, TcpFlow } from "./tcp-flow.ts";
+
+/** Which way bytes go: to the port behind, or back to who dialled. */
+export type Direction = "there" | "back";
 
 interface Pair {
   readonly near: Socket;
   readonly far: Socket;
+  readonly flows: Readonly<Record<Direction, TcpFlow>>;
 }
+
+const BOTH: readonly Direction[] = ["there", "back"];
 
 /** A TCP proxy in front of one port: it carries everything, until a test tells it not to. */
 export class TcpProxy {
@@ -15,9 +22,9 @@ export class TcpProxy {
   readonly #pairs = new Set<Pair>();
   /** Connections that wait for the target. */
   readonly #early = new Set<Socket>();
-  readonly #target = Promise.withResolvers<number>();
+  #target = Promise.withResolvers<number>();
   #refusing = false;
-  #paused = false;
+  #shapes: Readonly<Record<Direction, Shape>> = { there: {}, back: {} };
 
   private constructor(server: Server) {
     this.#server = server;
@@ -25,19 +32,25 @@ export class TcpProxy {
     server.on("connection", (near: Socket) => void this.#accept(near));
   }
 
-  static async open(): Promise<TcpProxy> {
+  static async open(target?: number): Promise<TcpProxy> {
     // Half-open ends are passed on as they are.
     const server = createServer({ allowHalfOpen: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
-    });
-    return new TcpProxy(server);
+    await listen(server, 0);
+    const proxy = new TcpProxy(server);
+    if (target !== undefined) proxy.target(target);
+    return proxy;
   }
 
-  /** Says which port stands behind; connections wait until then. */
+  /** Says which port stands behind; connections wait until then. Said again, it is another one for new connections. */
   target(port: number): void {
     this.#target.resolve(port);
+    this.#target = Promise.withResolvers();
+    this.#target.resolve(port);
+  }
+
+  /** Nothing stands behind for now: new connections wait. */
+  detach(): void {
+    this.#target = Promise.withResolvers();
   }
 
   /** Connections at this moment. */
@@ -47,14 +60,17 @@ export class TcpProxy {
 
   /** Cuts every connection at once, and says how many; new ones are carried. */
   cut(): number {
-    for (const near of this.#early) near.destroy();
-    this.#early.clear();
-    const pairs = [...this.#pairs];
-    for (const { near, far } of pairs) {
-      near.destroy();
-      far.destroy();
-    }
-    return pairs.length;
+    return this.#endAll((socket) => socket.destroy());
+  }
+
+  /** Like {@link cut}, with a RST instead of a FIN. */
+  reset(): number {
+    return this.#endAll((socket) => socket.resetAndDestroy());
+  }
+
+  /** Ends one direction of every connection; the other goes on. */
+  halfClose(direction: Direction): void {
+    for (const { flows } of this.#pairs) flows[direction].end();
   }
 
   /** Whether new connections are cut as soon as they are made. */
@@ -62,28 +78,54 @@ export class TcpProxy {
     this.#refusing = on;
   }
 
-  /** Carries nothing more, and keeps every connection open. */
-  pause(): void {
-    this.#paused = true;
-    for (const { near, far } of this.#pairs) {
-      near.pause();
-      far.pause();
+  /** Stops listening: new connections are refused by the system, as with nobody there; those that stand go on. */
+  shut(): void {
+    this.#server.close();
+  }
+
+  /** Listens again where it did before {@link shut}. */
+  async listenAgain(): Promise<void> {
+    if (this.#server.listening) return;
+    await listen(this.#server, Number(this.host.split(":")[1]));
+  }
+
+  /** What happens to the bytes of a direction, or of both, from now on and also on new connections. */
+  shape(shape: Shape, directions: readonly Direction[] = BOTH): void {
+    for (const direction of directions) {
+      this.#shapes = { ...this.#shapes, [direction]: shape };
+      for (const { flows } of this.#pairs) flows[direction].shape = shape;
     }
   }
 
+  /** Carries nothing more, and keeps every connection open. */
+  pause(): void {
+    this.shape({ hold: true });
+  }
+
+  /** Carries everything as it comes, and first what waited. */
   resume(): void {
-    this.#paused = false;
-    for (const { near, far } of this.#pairs) {
-      near.resume();
-      far.resume();
-    }
+    this.shape({});
   }
 
   async close(): Promise<void> {
     this.#refusing = true;
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => {
+      if (this.#server.listening) this.#server.close(() => resolve());
+      else resolve();
+    });
     this.cut();
     await closed;
+  }
+
+  #endAll(end: (socket: Socket) => void): number {
+    for (const near of this.#early) end(near);
+    this.#early.clear();
+    const pairs = [...this.#pairs];
+    for (const { near, far } of pairs) {
+      end(near);
+      end(far);
+    }
+    return pairs.length;
   }
 
   async #accept(near: Socket): Promise<void> {
@@ -99,28 +141,13 @@ export class TcpProxy {
     const far = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     near.setNoDelay(true);
     far.setNoDelay(true);
-    const pair: Pair = { near, far };
+    const count = (bytes: number): void => void (this.bytes += bytes);
+    const there = new TcpFlow(near, far, this.#shapes.there, count);
+    const back = new TcpFlow(far, near, this.#shapes.back, count);
+    const pair: Pair = { near, far, flows: { there, back } };
     this.#pairs.add(pair);
-    this.#carry(near, far);
-    this.#carry(far, near);
     for (const socket of [near, far]) socket.once("close", () => this.#drop(pair));
-    far.once("connect", () => {
-      if (!this.#paused) near.resume();
-    });
-    if (this.#paused) far.pause();
-  }
-
-  #carry(from: Socket, to: Socket): void {
-    from.on("error", () => {});
-    from.on("data", (chunk: Uint8Array) => {
-      this.bytes += chunk.byteLength;
-      if (to.write(chunk)) return;
-      from.pause();
-      to.once("drain", () => {
-        if (!this.#paused) from.resume();
-      });
-    });
-    from.on("end", () => to.end());
+    far.once("connect", () => near.resume());
   }
 
   #drop(pair: Pair): void {
@@ -128,4 +155,14 @@ export class TcpProxy {
     pair.near.destroy();
     pair.far.destroy();
   }
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
 }
