@@ -20,8 +20,6 @@ const MAX_NAME_BYTES = 150_000;
 
 const PAGE_ENTRIES = 500;
 
-type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
-
 /**
  * A {@link Storage} in etcd (3.4 or later), reached over its own JSON gateway.
  *
@@ -47,13 +45,18 @@ export class EtcdStorage implements Storage {
     this.#topics = new EtcdTopics(this.#client, this.#keys, this.#lives);
   }
 
-  async set(ids: readonly string[], holder: Holder, options: SetOptions = {}): Promise<Claimed[]> {
+  async set(
+    ids: readonly string[],
+    holder: Holder,
+    options: StorageCallOptions & { ifAbsent?: boolean } = {},
+  ): Promise<Claimed[]> {
+    const { ifAbsent = false, signal } = options;
     checkHolder(holder);
     for (const id of ids) checkName("id", id, MAX_NAME_BYTES);
     const claimed: Claimed[] = [];
     try {
       for (const slice of slicesOf(ids, (id) => this.#keys.connection(id))) {
-        claimed.push(...await this.#claim(slice, holder, options));
+        claimed.push(...await this.#claim(slice, holder, ifAbsent, signal));
       }
     } catch (error) {
       this.#giveBack(ids, holder, claimed);
@@ -163,7 +166,7 @@ export class EtcdStorage implements Storage {
     });
   }
 
-  async #claim(ids: string[], holder: Holder, { ifAbsent = false, signal }: SetOptions): Promise<Claimed[]> {
+  async #claim(ids: string[], holder: Holder, ifAbsent: boolean, signal?: AbortSignal): Promise<Claimed[]> {
     throwIfAborted(signal);
     const claiming = this.#claims.claim(ids, holder, ifAbsent);
     return await unlessAborted(claiming, signal).catch((error: unknown) => {
