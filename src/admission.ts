@@ -1,4 +1,3 @@
-import { invalidArgument } from "./error.ts";
 import type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 
@@ -47,20 +46,6 @@ export function checkHandshake(request: Request): Response | undefined {
     return refuse(400, "Sec-WebSocket-Key is missing or wrong");
   }
   return undefined;
-}
-
-/** The subprotocols that a request offers, in its order (RFC 6455 section 4.1). */
-export function offeredProtocols(request: Request): string[] {
-  const header = request.headers.get("sec-websocket-protocol");
-  if (!header) return [];
-  return header.split(",").map((protocol) => protocol.trim()).filter((protocol) => protocol !== "");
-}
-
-/** The session's subprotocol, "" for none. Throws a TypeError (`invalid_argument`) when the client did not offer it. */
-export function chosenProtocol(request: Request, session: Session<never>): string {
-  if (!session.protocol) return "";
-  if (offeredProtocols(request).includes(session.protocol)) return session.protocol;
-  throw invalidArgument("the session's protocol is not one that the client offered");
 }
 
 /** Runs the application's session factory; aborts its signal when the peer gave up or `timeoutMs` passed. */

@@ -1,23 +1,19 @@
-import {
-  type Admission,
-  checkHandshake,
-  chosenProtocol,
-  refuse,
-  runSession,
-  type UpgradeContext,
-} from "./admission.ts";
+import { type Admission, refuse, runSession, type UpgradeContext } from "./admission.ts";
 import { checkName } from "./check.ts";
 import { CloseCode } from "./close-code.ts";
 import type { Connection } from "./connection.ts";
 import type { Identity } from "./connection-owner.ts";
 import { errorCode, MeshError } from "./error.ts";
+import { Gate } from "./gate.ts";
 import type { HubStatus } from "./hub-events.ts";
+import type { HubOptions } from "./hub-options.ts";
 import { toJson } from "./json.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { randomId } from "./random-id.ts";
 import type { Session, SessionFactory } from "./session.ts";
 import type { Socket } from "./socket.ts";
+import { chosenProtocol } from "./subprotocol.ts";
 
 /** A granted claim on an id. */
 export interface Grant {
@@ -41,26 +37,40 @@ export interface AdmissionHost<Data> {
 /** The way from an upgrade request to a connection of the hub: room, session, id, claim. */
 export class Admissions<Data> {
   readonly #host: AdmissionHost<Data>;
+  readonly #gate: Gate;
   /** Upgrades let in whose connection does not stand yet: they take room. */
   #pending = 0;
 
-  constructor(host: AdmissionHost<Data>) {
+  constructor(host: AdmissionHost<Data>, options: HubOptions) {
     this.#host = host;
+    this.#gate = new Gate(options, host.limits);
   }
 
   /** A Response to send instead of the 101, or an Admission. Never rejects: whatever fails becomes a Response. */
   async admit(request: Request, session: SessionFactory<Data>, context: UpgradeContext): Promise<Response | Admission> {
-    const refusal = checkHandshake(request) ?? this.#checkRoom();
-    if (refusal) return refusal;
+    const entered = this.#gate.enter(request, context, () => this.#checkRoom());
+    if (entered instanceof Response) return entered;
+    const { remoteAddress } = entered;
     this.#pending++;
+    let admission: Response | Admission;
     try {
-      const admission = await this.#admit(request, session, context);
-      if (admission instanceof Response) this.#pending--;
-      return admission;
+      admission = await this.#admit(request, session, entered);
     } catch (error) {
-      this.#pending--;
-      return this.#refusalOf(error);
+      admission = this.#refusalOf(error);
     }
+    if (admission instanceof Response) this.#gaveUp(remoteAddress);
+    return admission;
+  }
+
+  /** A connection that was let in takes no more messages. */
+  left({ remoteAddress }: Connection<Data>): void {
+    this.#gate.leave(remoteAddress);
+  }
+
+  /** An upgrade that was let in became no connection. */
+  #gaveUp(remoteAddress: string): void {
+    this.#pending--;
+    this.#gate.leave(remoteAddress);
   }
 
   get #closing(): boolean {
@@ -105,7 +115,6 @@ export class Admissions<Data> {
     const settle = (): boolean => {
       const first = pending;
       pending = false;
-      if (first) this.#pending--;
       return first;
     };
     return {
@@ -114,12 +123,15 @@ export class Admissions<Data> {
       headers,
       open: (socket) => {
         if (!settle()) throw new MeshError("internal", "an admission was settled twice");
+        this.#pending--;
         const connection = this.#host.join(socket, identity, grant);
         if (this.#closing) connection.close(CloseCode.ServiceRestart, "this node is closing");
         return connection;
       },
       cancel: () => {
-        if (settle()) this.#host.giveUp(identity.id, grant);
+        if (!settle()) return;
+        this.#gaveUp(identity.remoteAddress);
+        this.#host.giveUp(identity.id, grant);
       },
     };
   }

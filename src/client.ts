@@ -13,7 +13,7 @@ export interface Client<Data = unknown> {
   data: Data;
   /** The URL of the upgrade request. */
   readonly url: string;
-  /** The peer's IP address, as the socket had it. */
+  /** The client's IP address, as its upgrade had it. */
   readonly remoteAddress: string;
   /** The subprotocol spoken; "" for none. */
   readonly protocol: string;

@@ -1,6 +1,6 @@
 import type { Admission, UpgradeContext } from "./admission.ts";
 import { type AdmissionHost, Admissions, type Grant } from "./admissions.ts";
-import { checkName } from "./check.ts";
+import { checkFunction, checkName } from "./check.ts";
 import type { Client } from "./client.ts";
 import { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
@@ -10,7 +10,8 @@ import { drainClients } from "./drain.ts";
 import { errorCode, MeshError } from "./error.ts";
 import { Frame, type Message } from "./frame.ts";
 import { type HubEvents, HubEventTarget, type HubStatus } from "./hub-events.ts";
-import { type Limits, mergeLimits } from "./limits.ts";
+import { checkCloseOptions, checkHubOptions, type CloseOptions, type HubOptions } from "./hub-options.ts";
+import { mergeLimits } from "./limits.ts";
 import { Local } from "./local.ts";
 import { errorLogger, type Logger } from "./logger.ts";
 import type { SessionFactory } from "./session.ts";
@@ -21,21 +22,7 @@ import { checkSize, Sender } from "./sender.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Verbs } from "./verbs.ts";
 
-/** How a {@link Hub} behaves; every field has a default. */
-export interface HubOptions {
-  /** Overrides of single {@link Limits}. */
-  limits?: Partial<Limits>;
-  /** Where to write. Default: errors to the console, nothing else. */
-  logger?: Logger;
-  /** Who wins when an id connects again: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer is refused with 409). */
-  duplicateIds?: "newest" | "oldest";
-}
-
-/** How {@link Hub.close} goes about it. */
-export interface CloseOptions {
-  /** Spreads the closing of the clients over this many milliseconds. Default 0: all at once. */
-  drainMs?: number;
-}
+export type { CloseOptions, HubOptions } from "./hub-options.ts";
 
 /**
  * The clients connected to this node: by id and by topic, with local fan-out.
@@ -43,10 +30,17 @@ export interface CloseOptions {
  * Its verbs are those of a DistHub, so an application moves from one node to many by changing its hub.
  */
 export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
-  /** The verbs for this node's own clients, with checked arguments. */
+  /**
+   * The verbs for this node's own clients, with checked arguments.
+   *
+   * @internal
+   */
   readonly local: Local<Data>;
+  /** @internal */
   protected readonly clients: Clients<Data> = new Clients<Data>();
+  /** @internal */
   protected readonly subscriptions: Subscriptions<Data>;
+  /** @internal */
   protected readonly presences: Presences<Data>;
   /** Where the hub and its adapters write. */
   readonly logger: Logger;
@@ -60,6 +54,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   constructor(options: HubOptions = {}) {
+    checkHubOptions(options);
     super(mergeLimits(options.limits));
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits);
     this.presences = new Presences<Data>(this.clients, this.limits, options.logger ?? errorLogger);
@@ -68,9 +63,10 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     this.duplicateIds = options.duplicateIds ?? "newest";
     this.#events = new HubEventTarget(this.logger);
     this.#owner = this.#makeOwner();
-    this.#admissions = new Admissions<Data>(this.#makeAdmissionHost());
+    this.#admissions = new Admissions<Data>(this.#makeAdmissionHost(), options);
   }
 
+  /** @internal */
   protected override get verbs(): Verbs {
     return this.local;
   }
@@ -126,34 +122,43 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    * and the servers that were started for this hub are stopped. Calling it again returns the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    return (this.#closed ??= this.#close(options));
+    try {
+      checkCloseOptions(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return (this.#closed ??= this.#close(options.drainMs ?? 0));
   }
 
-  async #close(options: CloseOptions): Promise<void> {
+  async #close(drainMs: number): Promise<void> {
     this.setStatus("draining");
     await this.beforeDrain();
-    await drainClients(this.clients, options.drainMs ?? 0, this.limits.closeTimeoutMs);
+    await drainClients(this.clients, drainMs, this.limits.closeTimeoutMs);
     this.#events.dispatch("drained", { status: "draining" });
     this.presences.close();
     await this.afterDrain();
-    for (const cleanup of this.#cleanups.reverse()) {
-      try {
-        await cleanup();
-      } catch (error) {
-        this.logger.error("meshsocket: something could not be closed", error);
-      }
-    }
+    for (const cleanup of this.#cleanups.reverse()) await this.#cleanUp(cleanup);
     this.setStatus("closed");
     this.#events.dispatch("close", { status: "closed" });
+  }
+
+  async #cleanUp(cleanup: () => unknown): Promise<void> {
+    try {
+      await cleanup();
+    } catch (error) {
+      this.logger.error("meshsocket: something could not be closed", error);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Runs `cleanup` at the end of {@link Hub.close}: for what was started for this hub. The last added runs first. */
+  /** Runs `cleanup` at the end of {@link Hub.close}, or at once when that is over: for what was started for this hub. The last added runs first. */
   onClose(cleanup: () => unknown): void {
-    this.#cleanups.push(cleanup);
+    checkFunction("cleanup", cleanup);
+    if (this.#status === "closed") void this.#cleanUp(cleanup);
+    else this.#cleanups.push(cleanup);
   }
 
   // ---- for adapters ----
@@ -168,7 +173,11 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
 
   // ---- what a DistHub does differently ----
 
-  /** Makes the id this node's own. Rejects with `already_exists` when it is held and the oldest wins. */
+  /**
+   * Makes the id this node's own. Rejects with `already_exists` when it is held and the oldest wins.
+   *
+   * @internal
+   */
   protected async claimId(id: string, _signal: AbortSignal | undefined): Promise<Grant> {
     if (this.duplicateIds === "oldest" && this.clients.get(id)) {
       throw new MeshError("already_exists", "the id is connected already");
@@ -176,19 +185,33 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return { claim: ++this.#claims };
   }
 
-  /** The connection of a granted claim stands or did not come about: the grant is settled. */
+  /**
+   * The connection of a granted claim stands or did not come about: the grant is settled.
+   *
+   * @internal
+   */
   protected settled(_grant: Grant): void {}
 
-  /** A claimed id's connection stands; `onConnect` waits for the returned promise, which must not reject. */
+  /**
+   * A claimed id's connection stands; `onConnect` waits for the returned promise, which must not reject.
+   *
+   * @internal
+   */
   protected opened(_connection: Connection<Data>, _grant: Grant): Promise<void> | undefined {
     return undefined;
   }
 
-  /** The claim ended: its connection is gone, or never came about. Must not throw. */
+  /**
+   * The claim ended: its connection is gone, or never came about. Must not throw.
+   *
+   * @internal
+   */
   protected releaseId(_id: string, _claim: bigint): void {}
 
+  /** @internal */
   protected async beforeDrain(): Promise<void> {}
 
+  /** @internal */
   protected async afterDrain(): Promise<void> {}
 
   /** The connection takes no more messages: gives up its id and its topics. */
@@ -196,18 +219,22 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     this.clients.delete(connection);
     this.subscriptions.deleteAll(connection);
     this.releaseId(connection.id, connection.claim);
+    this.#admissions.left(connection);
   }
 
+  /** @internal */
   protected override failed(error: unknown): void {
     if (errorCode(error) === "invalid_argument") this.logger.error("meshsocket: a call had a bad argument", error);
     else this.logger.warn("meshsocket: a call failed", error);
     this.#events.dispatch("sendfailed", { error });
   }
 
+  /** @internal */
   protected setStatus(status: HubStatus): void {
     this.#status = status;
   }
 
+  /** @internal */
   protected dispatch<Type extends keyof HubEvents>(type: Type, event: HubEvents[Type]): void {
     this.#events.dispatch(type, event);
   }
@@ -218,13 +245,14 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
       willFlush: (connection) => this.clients.willFlush(connection),
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
-      send: (connection, message) => this.tracked(() => this.#sendToConnection(connection, message)),
+      send: (connection, message, options) => this.run(options, () => this.#sendToConnection(connection, message)),
       request: (connection, message, options) => this.request(connection.id, message, options),
       broadcast: (message, options) => this.broadcast(message, options),
       publish: (topic, message, options) => this.publish(topic, message, options),
       subscribe: (connection, topics, options) =>
-        this.tracked(() => this.subscriptions.add(connection, topics, options)),
-      unsubscribe: (connection, topics) => this.tracked(() => this.subscriptions.delete(connection, topics)),
+        this.run(options, (checked) => this.subscriptions.add(connection, topics, checked)),
+      unsubscribe: (connection, topics, options) =>
+        this.run(options, () => this.subscriptions.delete(connection, topics)),
     };
   }
 

@@ -1,3 +1,4 @@
+import { checkMs, checkObject } from "./check.ts";
 import { invalidArgument } from "./error.ts";
 
 /**
@@ -26,6 +27,28 @@ export interface Limits {
   maxInfoBytes: number;
   /** Connections of this node. One more: the upgrade is refused with 503. */
   maxConnections: number;
+  /** Connections of one client address (of IPv6: one /64). One more: the upgrade is refused with 429. Default: any. Set `trustProxy` before this one behind a proxy. */
+  maxConnectionsPerAddress: number;
+  /** Upgrades per second of one client address, on the long run. Over it: refused with 429. Default: any. */
+  connectsPerSecond: number;
+  /** Upgrades of one client address that may come at once. */
+  connectBurst: number;
+  /** Messages per second of one client, on the long run. Over it: close 1008. */
+  messagesPerSecond: number;
+  /** Messages of one client that may come at once. */
+  messageBurst: number;
+  /** Pings and pongs per second of one client, on the long run. Over it: close 1008, where the engine shows them. */
+  controlsPerSecond: number;
+  /** Pings and pongs of one client that may come at once. */
+  controlBurst: number;
+  /** Milliseconds without a sign of life after which a client is pinged, less up to a quarter so that not all are at once. Infinity: never. */
+  pingMs: number;
+  /** Milliseconds that a client may take to answer a ping. Over it: it is taken for dead and cut, and `onDisconnect` gets 1006. */
+  pongMs: number;
+  /** Milliseconds without a message from the client. Over it: close 4408. Default Infinity: it may be silent for ever. */
+  idleTimeoutMs: number;
+  /** Milliseconds that one connection may last. Over it: close 4010; the client should come back. Default Infinity. */
+  lifetimeMs: number;
   /** Ids whose node is remembered. Over it the ones looked up longest ago are forgotten and looked up again. */
   maxRoutes: number;
   /** Bytes queued for one other node. Over it: sends to it reject `resource_exhausted`. */
@@ -61,6 +84,17 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   takeoverGraceMs: 2_000,
   maxInfoBytes: 1_024,
   maxConnections: 1_000_000,
+  maxConnectionsPerAddress: Infinity,
+  connectsPerSecond: Infinity,
+  connectBurst: 100,
+  messagesPerSecond: 10_000,
+  messageBurst: 20_000,
+  controlsPerSecond: 10,
+  controlBurst: 100,
+  pingMs: 25_000,
+  pongMs: 10_000,
+  idleTimeoutMs: Infinity,
+  lifetimeMs: Infinity,
   maxRoutes: 100_000,
   maxLinkBytes: 67_108_864,
   maxLinkCalls: 65_536,
@@ -73,11 +107,16 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   closeTimeoutMs: 5_000,
 };
 
+/** Times that may be Infinity: what they wait for then never happens. */
+const MAY_BE_NEVER: ReadonlySet<string> = new Set(["pingMs", "idleTimeoutMs", "lifetimeMs"]);
+
 /** The defaults with overrides. Throws a TypeError (`invalid_argument`) for an unknown limit or one that is not a number over 0. */
 export function mergeLimits(overrides: Partial<Limits> = {}): Readonly<Limits> {
+  checkObject("limits", overrides);
   for (const [name, value] of Object.entries(overrides)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalidArgument(`there is no limit called ${JSON.stringify(name)}`);
     if (!(typeof value === "number" && value > 0)) throw invalidArgument(`limits.${name} is a number over 0`);
+    if (name.endsWith("Ms") && !(MAY_BE_NEVER.has(name) && value === Infinity)) checkMs(`limits.${name}`, value, 1);
   }
   return Object.freeze({ ...DEFAULT_LIMITS, ...overrides });
 }

@@ -31,7 +31,7 @@ export interface Session<Data = unknown> {
 
 /** What is known of an upgrade beside its request. */
 export interface UpgradeInfo {
-  /** The peer's IP address, as the socket has it; "" where the runtime does not tell. */
+  /** The client's IP address: the socket's, or with `trustProxy` what the proxies tell; "" where nobody tells. */
   readonly remoteAddress: string;
   /** Aborted when the client gave up or the upgrade took too long. */
   readonly signal: AbortSignal;

@@ -4,7 +4,7 @@ import { isHost } from "../upgrade-options.ts";
 
 /**
  * A `node:http` request as a web Request, its body streamed.
- * Throws a TypeError for one that a Request cannot be: a method or a host that is none.
+ * Throws a TypeError for one that a Request cannot be: a method, a host or a path that is none.
  */
 export function toRequest(incoming: IncomingMessage, signal?: AbortSignal): Request {
   const { method = "GET", rawHeaders } = incoming;
@@ -22,7 +22,8 @@ export function toRequest(incoming: IncomingMessage, signal?: AbortSignal): Requ
 }
 
 function urlOf({ url = "/", headers, socket }: IncomingMessage): string {
-  if (!url.startsWith("/")) return new URL(url).href;
+  // A target that is a whole URL asks for a proxy (RFC 9112 section 3.2.2), and would name a host past the Host header.
+  if (!url.startsWith("/")) throw new TypeError("the request's target is not a path");
   const host = headers.host ?? "localhost";
   if (!isHost(host)) throw new TypeError("the Host header is not a host");
   const scheme = "encrypted" in socket && socket.encrypted ? "https" : "http";

@@ -3,6 +3,7 @@ import { Hub, type HubOptions } from "../../src/hub.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { SessionFactory } from "../../src/session.ts";
 import type { Way } from "../kit/servers.ts";
+import { admission } from "./adapter-admission.ts";
 import { closing } from "./adapter-closing.ts";
 import { limits } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
@@ -38,6 +39,7 @@ export function adapterContract(way: Way): void {
       }
     });
   };
+  admission(promise);
   upgrades(promise);
   messages(promise);
   closing(promise);

@@ -26,12 +26,15 @@ const LAYERS: readonly Layer[] = [
       "json",
       "pipe",
       "until-aborted",
+      "rate",
+      "origin",
+      "proxy",
     ],
   },
   {
     name: "seams",
     files: [
-      ...["frame", "socket", "verbs", "deadline", "batch", "backlog", "hub-events"],
+      ...["frame", "burst", "socket", "verbs", "deadline", "batch", "backlog", "hub-events"],
       ...["storage/storage", "storage/abort"],
     ],
   },
@@ -41,6 +44,14 @@ const LAYERS: readonly Layer[] = [
     files: [
       ...[
         "hub",
+        "hub-options",
+        "gate",
+        "addresses",
+        "pulse",
+        "heartbeat",
+        "auth",
+        "subprotocol",
+        "first-message",
         "client",
         "session",
         "serve",

@@ -1,0 +1,44 @@
+import { Addresses } from "./addresses.ts";
+import { checkHandshake, refuse, type UpgradeContext } from "./admission.ts";
+import type { HubOptions } from "./hub-options.ts";
+import type { Limits } from "./limits.ts";
+import { isAllowedOrigin, type Origins } from "./origin.ts";
+import { behindProxies, type Forwarded, type TrustProxy } from "./proxy.ts";
+
+/** What is decided about an upgrade before the application sees it: handshake, origin, and room. */
+export class Gate {
+  readonly #origins: Origins;
+  readonly #trustProxy: TrustProxy;
+  readonly #addresses: Addresses;
+
+  constructor(options: HubOptions, limits: Readonly<Limits>) {
+    this.#origins = options.origins ?? "same-origin";
+    this.#trustProxy = options.trustProxy ?? 0;
+    this.#addresses = new Addresses(limits);
+  }
+
+  /**
+   * Lets an upgrade through and says from which address it comes, or refuses it.
+   * Who was let through is counted until {@link Gate.leave}.
+   */
+  enter(request: Request, context: UpgradeContext, checkRoom: () => Response | undefined): Response | UpgradeContext {
+    const forwarded = behindProxies(request.headers, context.remoteAddress, this.#trustProxy);
+    const refusal = checkHandshake(request) ?? this.#checkOrigin(request, forwarded) ?? checkRoom();
+    if (refusal) return refusal;
+    const { address } = forwarded;
+    if (this.#addresses.enter(address, performance.now())) return { ...context, remoteAddress: address };
+    return refuse(429, "too many connections from this address", { "retry-after": "5" });
+  }
+
+  leave(remoteAddress: string): void {
+    this.#addresses.leave(remoteAddress);
+  }
+
+  #checkOrigin(request: Request, forwarded: Forwarded): Response | undefined {
+    const origin = request.headers.get("origin");
+    if (origin === null) return undefined;
+    const host = forwarded.host ?? request.headers.get("host") ?? new URL(request.url).host;
+    if (isAllowedOrigin(origin, host, this.#origins)) return undefined;
+    return refuse(403, "pages of this origin may not connect");
+  }
+}

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { bearerToken } from "../../src/auth.ts";
+import type { SessionFactory } from "../../src/session.ts";
+import { TestClient } from "../kit/client.ts";
+import { RawClient } from "../kit/raw.ts";
+import type { PromiseThat } from "./adapter.ts";
+
+/** The status with which a handshake is answered. */
+async function statusOf(port: number, headers: Record<string, string | undefined>): Promise<number> {
+  const client = await RawClient.connect(port);
+  client.handshake("/ws", headers);
+  const { status } = await client.head();
+  client.socket.destroy();
+  return status;
+}
+
+/** What every way of serving a hub promises about who is let in. */
+export function admission(promise: PromiseThat): void {
+  let asked = 0;
+  const counted: SessionFactory = () => {
+    asked++;
+    return {};
+  };
+
+  promise(
+    "a page of another origin is refused with 403 before the session is asked",
+    counted,
+    async ({ port, hub }) => {
+      asked = 0;
+      const host = `127.0.0.1:${port}`;
+      assert.equal(await statusOf(port, { host, origin: "https://evil.example" }), 403);
+      assert.equal(await statusOf(port, { host, origin: "null" }), 403);
+      assert.equal(await statusOf(port, { host, origin: `http://${host}.evil.example` }), 403);
+      assert.equal(asked, 0);
+      assert.equal(hub.size, 0);
+      assert.equal(await statusOf(port, { host, origin: `http://${host}` }), 101);
+      assert.equal(await statusOf(port, { host }), 101);
+      assert.equal(asked, 2);
+    },
+  );
+
+  promise("with a list of origins only those pass", counted, async ({ port }) => {
+    const host = `127.0.0.1:${port}`;
+    assert.equal(await statusOf(port, { host, origin: `http://${host}` }), 403);
+    assert.equal(await statusOf(port, { host, origin: "https://app.example" }), 101);
+  }, { origins: ["https://app.example"] });
+
+  promise("an address that holds its share of connections is refused with 429", counted, async ({ port, url }) => {
+    const first = await TestClient.open(url);
+    const client = await RawClient.connect(port);
+    client.handshake("/ws");
+    const { status, headers } = await client.head();
+    assert.equal(status, 429);
+    assert.equal(headers.get("retry-after"), "5");
+    client.socket.destroy();
+    await first.close();
+    const second = await TestClient.open(url);
+    await second.close();
+  }, { limits: { maxConnectionsPerAddress: 1 } });
+
+  promise("behind a trusted proxy a client is who the proxy says", counted, async ({ hub, port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws", {
+      "x-forwarded-for": "6.6.6.6, 1.2.3.4",
+      "x-forwarded-host": "app.example",
+      origin: "https://app.example",
+    });
+    assert.equal((await client.head()).status, 101);
+    assert.equal([...hub][0]?.remoteAddress, "1.2.3.4");
+    client.socket.destroy();
+  }, { trustProxy: 1 });
+
+  promise("a token in a subprotocol reaches the session and is never answered", (request) => {
+    const token = bearerToken(request);
+    return { protocol: token === undefined ? undefined : "chat", data: token };
+  }, async ({ hub, url }) => {
+    const client = await TestClient.open(url, ["meshsocket.bearer.a.b-c", "chat"]);
+    assert.equal(client.ws.protocol, "chat");
+    assert.equal([...hub][0]?.data, "a.b-c");
+    await client.close();
+  });
+
+  promise("a session that would answer the token is refused", (request) => {
+    return { protocol: request.headers.get("sec-websocket-protocol") ?? undefined };
+  }, async ({ port }) => {
+    assert.equal(await statusOf(port, { "sec-websocket-protocol": "meshsocket.bearer.abc" }), 500);
+  });
+}
