@@ -20,6 +20,8 @@ export interface ChaosStore {
   content(): Promise<string>;
   /** Forgets everything. */
   wipe(): Promise<void>;
+  /** Loses the entries of these ids without a sign. */
+  lose(ids: readonly string[]): Promise<void>;
   /** SIGSTOP. */
   pause(): void;
   resume(): void;
@@ -59,6 +61,7 @@ export async function startChaosRedis(): Promise<ChaosRedis> {
     },
     content: () => contentOf(redis),
     wipe: () => redis.flush(),
+    lose: async (ids) => void (await redis.command("HDEL", PREFIX, ...ids)),
     pause: () => void child.kill("SIGSTOP"),
     resume: () => void child.kill("SIGCONT"),
     kill: () => killed(child),
@@ -82,6 +85,9 @@ export async function startChaosEtcd(): Promise<ChaosEtcd> {
     },
     content: () => etcdContent(etcd),
     wipe: () => etcd.wipe(),
+    async lose(ids) {
+      for (const id of ids) await etcd.call("/v3/kv/deleterange", { key: btoa(`${PREFIX}\xff${id}`) });
+    },
     revokeAll: () => etcd.revokeAll(),
     pause: () => etcd.members[0]?.pause(),
     resume: () => etcd.members[0]?.resume(),

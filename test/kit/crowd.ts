@@ -1,4 +1,4 @@
-import { type Closed, TestClient } from "./client.ts";
+import type { Closed, TestClient } from "./client.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { until } from "./until.ts";
 

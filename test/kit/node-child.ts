@@ -84,7 +84,8 @@ function statusOf(hub: DistHub): NodeStatus {
   const { holder } = hub.cluster;
   const nodes = hub.nodes().map(({ host }) => host);
   const rssBytes = process.memoryUsage().rss;
-  return { status, size, topics: hub.topics(), holder, nodes, rssBytes, lagMs: Math.max(...lags) };
+  const ids = Array.from(hub, ({ id }) => id);
+  return { status, size, ids, topics: hub.topics(), holder, nodes, rssBytes, lagMs: Math.max(...lags) };
 }
 
 const LAG_BEAT_MS = 50;

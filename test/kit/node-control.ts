@@ -56,6 +56,8 @@ export type Order =
 export interface NodeStatus {
   readonly status: HubStatus;
   readonly size: number;
+  /** The ids of its clients. */
+  readonly ids: readonly string[];
   readonly topics: readonly string[];
   readonly holder: Holder;
   /** The hosts of the living nodes, its own included. */
