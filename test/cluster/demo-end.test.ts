@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import process from "node:process";
 import { TestClient } from "../kit/client.ts";
 import { type Demo, startDemo } from "../kit/demo.ts";
+import { killPrograms } from "../kit/program.ts";
 import { until } from "../kit/until.ts";
+
+after(killPrograms);
 
 async function talk(demo: Demo): Promise<void> {
   const [ann, ben] = await Promise.all([

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import process from "node:process";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { bin } from "../../tools/run.ts";
 import { startBrowser } from "../kit/browser.ts";
 import { TestClient } from "../kit/client.ts";
-import { type Program, type ProgramOptions, startFile, startProgram } from "../kit/program.ts";
+import { killPrograms, type Program, type ProgramOptions, startFile, startProgram } from "../kit/program.ts";
 import { RawClient } from "../kit/raw.ts";
 import { startRedis } from "../kit/redis.ts";
 import { runtime } from "../kit/runtime.ts";
 import { until } from "../kit/until.ts";
 
 const LOOPBACK = { PORT: "0", HOST: "127.0.0.1" };
+
+after(killPrograms);
 
 interface Started extends Program {
   readonly url: string;

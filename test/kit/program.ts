@@ -28,6 +28,14 @@ const START_MS = 20_000;
 /** Settings of the tests' own environment that would change what a program does. */
 const SETTINGS = /^(?:PORT|HOST|ADVERTISE|RPC_\w+|MESHSOCKET_\w+|UPSTASH_\w+|FORCE_COLOR|npm_\w+)$/;
 
+const running = new Set<Program>();
+
+/** Kills what a failed test left running: a file's `after`, or it would wait for its children for ever. */
+export async function killPrograms(): Promise<void> {
+  for (const program of running) program.kill();
+  await Promise.all([...running].map(({ ended }) => ended));
+}
+
 /** Starts a program in the root of the tree; it does not outlive this process. */
 export function startProgram(command: string, args: readonly string[], options: ProgramOptions = {}): Program {
   const inherited = Object.entries(process.env).filter(([name]) => !SETTINGS.test(name));
@@ -53,8 +61,7 @@ export function startProgram(command: string, args: readonly string[], options: 
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, signal) => resolve(code ?? signal ?? "nothing"));
   });
-  void ended.then(() => process.off("exit", killAtExit));
-  return {
+  const program: Program = {
     pid,
     get output() {
       return output;
@@ -76,6 +83,12 @@ export function startProgram(command: string, args: readonly string[], options: 
     ended,
     kill,
   };
+  running.add(program);
+  void ended.then(() => {
+    running.delete(program);
+    process.off("exit", killAtExit);
+  });
+  return program;
 }
 
 /** Starts a TypeScript file on a runtime. */
