@@ -39,7 +39,7 @@ const { values: options } = parseArgs({
 
 function chosen(): {
   scenarios: Scenario[];
-  accepts(scenario: Scenario, contender: Contender): boolean;
+  accepts: (scenario: Scenario, contender: Contender) => boolean;
 } {
   const names = options.scenario ?? (options.quick ? QUICK : undefined);
   return {

@@ -13,6 +13,8 @@ export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>();
   readonly #byId = new Map<string, Connection<Data>>();
   #dirty: Connection<Data>[] = [];
+  /** The other list, empty: the two take turns. */
+  #spare: Connection<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
 
   get size(): number {
@@ -68,9 +70,11 @@ export class Clients<Data = unknown> {
   #flush(): void {
     const dirty = this.#dirty;
     const written = this.#written;
-    this.#dirty = [];
+    this.#dirty = this.#spare;
     this.#written = undefined;
     for (const connection of dirty) connection.flush();
+    dirty.length = 0;
+    this.#spare = dirty;
     written?.resolve();
   }
 }
@@ -78,7 +82,7 @@ export class Clients<Data = unknown> {
 function offer<Data>(to: Iterable<Connection<Data>>, frame: Frame, except: ReadonlySet<string> | undefined): number {
   let offered = 0;
   for (const connection of to) {
-    if (except?.has(connection.id)) continue;
+    if (except !== undefined && except.has(connection.id)) continue;
     connection.enqueue(frame);
     offered++;
   }

@@ -1,3 +1,4 @@
+import { Burst } from "./burst.ts";
 import { checkClose } from "./check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "./close-code.ts";
@@ -29,8 +30,10 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   readonly #socket: Socket;
   readonly #handlers: Handlers<Data>;
   #open = true;
-  #queue: Frame[] = [];
-  #queuedBytes = 0;
+  /** What this tick sends. */
+  #burst: Burst | undefined = undefined;
+  /** What the engine still held when the burst began. */
+  #heldBytes = 0;
   #ended: End | undefined;
   #requests: Requests | undefined;
   #gone: PromiseWithResolvers<void> | undefined;
@@ -55,7 +58,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   get bufferedAmount(): number {
-    return this.#queuedBytes + this.#socket.bufferedAmount;
+    return (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
   }
 
   /** Whether a newer connection took the id. */
@@ -104,15 +107,22 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   /** Puts a frame into this tick's write. False, and the connection is closed as too slow, when its buffer is full. */
   enqueue(frame: Frame): boolean {
     if (!this.#open) return this.#refuse(frame);
-    const buffered = this.bufferedAmount;
-    if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes) {
+    const burst = this.#burst;
+    if (burst === undefined) this.#heldBytes = this.#socket.bufferedAmount;
+    const buffered = this.#heldBytes + (burst === undefined ? 0 : burst.byteLength);
+    if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes && this.#isFull(frame)) {
       this.#tooSlow();
       return this.#refuse(frame);
     }
-    if (this.#queue.length === 0) this.#owner.willFlush(this);
-    this.#queue.push(frame);
-    this.#queuedBytes += frame.byteLength;
+    if (burst === undefined) this.#owner.willFlush(this);
+    this.#burst = Burst.add(burst, frame);
     return true;
+  }
+
+  /** Looks again: the engine may have written since the burst began. */
+  #isFull(frame: Frame): boolean {
+    const buffered = this.bufferedAmount;
+    return buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes;
   }
 
   #refuse(frame: Frame): false {
@@ -122,10 +132,9 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Writes what this tick queued. */
   flush(): void {
-    if (this.#queue.length === 0) return;
-    const frames = this.#queue;
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    if (this.#burst === undefined) return;
+    const { frames } = this.#burst;
+    this.#burst = undefined;
     const taken = this.#socket.send(frames);
     if (taken === frames.length) return;
     for (const frame of frames.slice(taken)) frame.refused++;
@@ -134,9 +143,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Counts what this tick queued as refused: the connection will not write it any more. */
   #dropQueue(): void {
-    for (const frame of this.#queue) frame.refused++;
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    for (const frame of this.#burst?.frames ?? []) frame.refused++;
+    this.#burst = undefined;
   }
 
   #tooSlow(): void {

@@ -1,3 +1,4 @@
+import type { Burst } from "./burst.ts";
 import { invalidArgument } from "./error.ts";
 
 /** What can be sent: text, or bytes. */
@@ -6,6 +7,9 @@ export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
 const TEXT = 0x81;
 const BINARY = 0x82;
 const MAX_HEADER_BYTES = 10;
+/** Small frames are cut from common memory: an allocation of its own costs more than all the rest of a frame. */
+const SLAB_BYTES = 8_192;
+const MAX_SLAB_FRAME_BYTES = 1_024;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -25,34 +29,52 @@ export class Frame {
   readonly wire: Uint8Array<ArrayBuffer>;
   /** How many sockets were offered the frame and did not take it. */
   refused = 0;
+  /** The burst of this frame alone, kept for all the sockets that get it. */
+  alone: Burst | undefined = undefined;
   readonly #headerBytes: number;
   #text: string | undefined;
 
-  private constructor(bytes: Uint8Array, binary: boolean, text: string | undefined) {
+  private constructor(wire: Uint8Array<ArrayBuffer>, headerBytes: number, binary: boolean, text: string | undefined) {
+    this.wire = wire;
     this.binary = binary;
+    this.#headerBytes = headerBytes;
     this.#text = text;
-    this.#headerBytes = headerBytes(bytes.byteLength);
-    this.wire = new Uint8Array(this.#headerBytes + bytes.byteLength);
-    writeHeader(this.wire, binary ? BINARY : TEXT, bytes.byteLength);
-    this.wire.set(bytes, this.#headerBytes);
+  }
+
+  static #ofBytes(bytes: Uint8Array, binary: boolean, text: string | undefined): Frame {
+    const head = headerBytes(bytes.byteLength);
+    const wire = allocate(head + bytes.byteLength);
+    wire.set(bytes, head);
+    writeHeader(wire, binary ? BINARY : TEXT, bytes.byteLength);
+    return new Frame(wire, head, binary, text);
+  }
+
+  static #ofText(text: string): Frame {
+    // As if it were all ASCII, which most text is: then one pass fills the frame.
+    const head = headerBytes(text.length);
+    const wire = allocate(head + text.length);
+    const { read } = encoder.encodeInto(text, wire.subarray(head));
+    if (read !== text.length) return Frame.#ofBytes(encoder.encode(text), false, text);
+    writeHeader(wire, TEXT, text.length);
+    return new Frame(wire, head, false, text);
   }
 
   /** Frames what an application sends. Throws a TypeError (`invalid_argument`) for anything but text and bytes. */
   static of(message: Message): Frame {
-    if (typeof message === "string") return new Frame(encoder.encode(message), false, message);
-    if (message instanceof Uint8Array) return new Frame(message, true, undefined);
-    if (message instanceof ArrayBuffer) return new Frame(new Uint8Array(message), true, undefined);
+    if (typeof message === "string") return Frame.#ofText(message);
+    if (message instanceof Uint8Array) return Frame.#ofBytes(message, true, undefined);
+    if (message instanceof ArrayBuffer) return Frame.#ofBytes(new Uint8Array(message), true, undefined);
     if (ArrayBuffer.isView(message)) {
-      return new Frame(new Uint8Array(message.buffer, message.byteOffset, message.byteLength), true, undefined);
+      return Frame.#ofBytes(new Uint8Array(message.buffer, message.byteOffset, message.byteLength), true, undefined);
     }
     throw invalidArgument(describeBadMessage(message));
   }
 
   /** Frames bytes from a back-end. Throws a TypeError (`invalid_argument`) if text is not valid UTF-8. */
   static fromBytes(bytes: Uint8Array, binary: boolean): Frame {
-    if (binary) return new Frame(bytes, true, undefined);
+    if (binary) return Frame.#ofBytes(bytes, true, undefined);
     try {
-      return new Frame(bytes, false, strictDecoder.decode(bytes));
+      return Frame.#ofBytes(bytes, false, strictDecoder.decode(bytes));
     } catch {
       throw invalidArgument("data is not valid UTF-8: set `binary` to send bytes");
     }
@@ -60,7 +82,7 @@ export class Frame {
 
   /** Frames bytes from another node, which checked them when they came in. */
   static relayed(bytes: Uint8Array, binary: boolean): Frame {
-    return new Frame(bytes, binary, undefined);
+    return Frame.#ofBytes(bytes, binary, undefined);
   }
 
   /** A new frame of the same kind: `head`, and then this message. */
@@ -69,7 +91,7 @@ export class Frame {
     const bytes = new Uint8Array(headBytes.byteLength + this.bytes.byteLength);
     bytes.set(headBytes);
     bytes.set(this.bytes, headBytes.byteLength);
-    return new Frame(bytes, this.binary, undefined);
+    return Frame.#ofBytes(bytes, this.binary, undefined);
   }
 
   /** The message without its header, as bytes. */
@@ -83,10 +105,29 @@ export class Frame {
     return (this.#text ??= decoder.decode(this.bytes));
   }
 
+  /** Bytes of the message alone. */
+  get messageBytes(): number {
+    return this.wire.byteLength - this.#headerBytes;
+  }
+
   /** Bytes on the wire. */
   get byteLength(): number {
     return this.wire.byteLength;
   }
+}
+
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsed = 0;
+
+function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes > MAX_SLAB_FRAME_BYTES) return new Uint8Array(bytes);
+  if (slabUsed + bytes > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const piece = new Uint8Array(slab, slabUsed, bytes);
+  slabUsed += bytes;
+  return piece;
 }
 
 function headerBytes(payloadBytes: number): number {
@@ -100,7 +141,7 @@ function writeHeader(wire: Uint8Array, firstByte: number, payloadBytes: number):
     wire[1] = payloadBytes;
     return;
   }
-  const view = new DataView(wire.buffer);
+  const view = new DataView(wire.buffer, wire.byteOffset);
   if (payloadBytes < 65_536) {
     wire[1] = 126;
     view.setUint16(2, payloadBytes);

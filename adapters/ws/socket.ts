@@ -42,9 +42,8 @@ export class WsSocket implements Socket {
   }
 
   send(frames: readonly Frame[]): number {
-    const [first] = frames;
-    if (!first || this.#ws.readyState !== WebSocket.OPEN || !this.#stream.writable) return 0;
-    this.#stream.write(frames.length === 1 ? first.wire : concat(frames));
+    if (this.#ws.readyState !== WebSocket.OPEN || !this.#stream.writable) return 0;
+    this.#stream.write(concat(frames));
     return frames.length;
   }
 

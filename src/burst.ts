@@ -1,0 +1,45 @@
+import type { Frame } from "./frame.ts";
+
+/**
+ * What one tick sends to a socket: frames in order.
+ *
+ * Sockets that get the same frames in a tick share one burst, so that what is made of it is made once.
+ */
+export class Burst {
+  /** Bytes on the wire. */
+  readonly byteLength: number;
+  readonly #before: Burst | undefined;
+  readonly #last: Frame;
+  /** The burst that was last made of this one and another frame. */
+  #longer: Burst | undefined;
+  #frames: readonly Frame[] | undefined;
+
+  private constructor(before: Burst | undefined, last: Frame) {
+    this.#before = before;
+    this.#last = last;
+    this.byteLength = before === undefined ? last.byteLength : before.byteLength + last.byteLength;
+  }
+
+  /** A burst and one more frame; of undefined the burst of that frame alone. */
+  static add(burst: Burst | undefined, frame: Frame): Burst {
+    if (burst === undefined) return (frame.alone ??= new Burst(undefined, frame));
+    const longer = burst.#longer;
+    if (longer !== undefined && longer.#last === frame) return longer;
+    return (burst.#longer = new Burst(burst, frame));
+  }
+
+  /** The same array for all who share the burst. */
+  get frames(): readonly Frame[] {
+    return (this.#frames ??= this.#list());
+  }
+
+  #list(): Frame[] {
+    const frames: Frame[] = [];
+    let at: Burst | undefined = this;
+    while (at !== undefined) {
+      frames.push(at.#last);
+      at = at.#before;
+    }
+    return frames.reverse();
+  }
+}
