@@ -8,35 +8,64 @@ const LONGEST_DELAY_MS = 10_000;
 const COME_BACK = new Set([1001, 1006, 1012, 1013, 4008]);
 const NAME_TAKEN_OVER = 4409;
 
-const part = (id) => document.getElementById(id);
-const log = part("log");
-const to = part("to");
+/** @import { FromPage, NodeClients, ToPage } from "./chat.ts" */
+
+const log = part("log", HTMLElement);
+const to = part("to", HTMLSelectElement);
+const nameInput = part("name", HTMLInputElement);
+const textInput = part("text", HTMLInputElement);
+const sendButton = part("send", HTMLButtonElement);
+const state = part("state", HTMLElement);
 
 /** The runtime of each node, as it was last known: a node whose clients are gone says nothing of itself. */
-const runtimes = new Map();
+const runtimes = new Map(/** @type {[string, string][]} */ ([]));
 
-let name = new URL(location.href).searchParams.get("name")?.trim().slice(0, 32) ?? "";
+let ownName = new URL(location.href).searchParams.get("name")?.trim().slice(0, 32) ?? "";
+/** @type {WebSocket | undefined} */
 let socket;
 let attempt = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 let asked = false;
+
+/**
+ * An element of the page.
+ *
+ * @template {HTMLElement} Type
+ * @param {string} id
+ * @param {new () => Type} type
+ * @returns {Type}
+ */
+function part(id, type) {
+  const found = document.getElementById(id);
+  if (found instanceof type) return found;
+  throw new Error(`the page has no ${id}`);
+}
 
 function connect() {
   clearTimeout(timer);
   socket?.close();
-  part("notice").hidden = true;
+  part("notice", HTMLElement).hidden = true;
   showState("connecting", "connecting");
   const url = new URL("ws", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  url.search = new URLSearchParams({ name });
+  url.search = new URLSearchParams({ name: ownName }).toString();
   const opened = new WebSocket(url);
   socket = opened;
-  opened.addEventListener("message", ({ data }) => opened === socket && receive(JSON.parse(data)));
-  opened.addEventListener("close", ({ code, reason }) => opened === socket && closed(code, reason));
+  opened.addEventListener("message", (event) => {
+    if (opened === socket) receive(/** @type {ToPage} */ (JSON.parse(String(event.data))));
+  });
+  opened.addEventListener("close", ({ code, reason }) => {
+    if (opened === socket) closed(code, reason);
+  });
 }
 
+/**
+ * @param {number} code
+ * @param {string} reason
+ */
 function closed(code, reason) {
-  part("send").disabled = true;
+  sendButton.disabled = true;
   showWho([]);
   if (COME_BACK.has(code)) {
     // Any moment of a window that doubles: who lost the same node must not come back all at once.
@@ -46,20 +75,21 @@ function closed(code, reason) {
     return;
   }
   const why = code === NAME_TAKEN_OVER
-    ? `The name “${name}” was taken over by a newer connection (${code}).`
+    ? `The name “${ownName}” was taken over by a newer connection (${code}).`
     : `The server closed the connection (${code}${reason ? `: ${reason}` : ""}).`;
   showState("closed", "closed");
-  part("notice-text").textContent = why;
-  part("notice").hidden = false;
+  part("notice-text", HTMLElement).textContent = why;
+  part("notice", HTMLElement).hidden = false;
 }
 
+/** @param {ToPage} message */
 function receive(message) {
   switch (message.type) {
     case "welcome":
       attempt = 0;
       asked = false;
-      part("where").textContent = `on ${message.runtime}, ${message.node}`;
-      part("send").disabled = false;
+      part("where", HTMLElement).textContent = `on ${message.runtime}, ${message.node}`;
+      sendButton.disabled = false;
       showState("connected", "connected");
       ask();
       break;
@@ -93,38 +123,57 @@ function ask() {
   }, 50);
 }
 
+/** @param {FromPage} message */
 function send(message) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(message));
   return true;
 }
 
-function showState(state, words) {
-  part("state").dataset.state = state;
-  part("state").textContent = words;
-  if (state !== "connected") part("where").textContent = "";
+/**
+ * @param {"connecting" | "connected" | "closed"} now
+ * @param {string} words
+ */
+function showState(now, words) {
+  state.dataset["state"] = now;
+  state.textContent = words;
+  if (now !== "connected") part("where", HTMLElement).textContent = "";
 }
 
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Partial<HTMLElementTagNameMap[Tag]>} properties
+ * @param {(Node | string)[]} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 function element(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
 }
 
+/**
+ * @param {string} className
+ * @param {string} who
+ * @param {string} words
+ */
 function addLine(className, who, words) {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const label = who ? [element("b", { textContent: who })] : [];
   log.append(element("li", { className }, ...label, words));
-  while (log.childElementCount > MAX_LINES) log.firstElementChild.remove();
+  while (log.childElementCount > MAX_LINES) log.firstElementChild?.remove();
   if (atEnd) log.scrollTop = log.scrollHeight;
 }
 
+/** @param {readonly NodeClients[]} nodes */
 function showWho(nodes) {
-  part("who").replaceChildren(...nodes.map(nodeItem));
-  const ids = nodes.flatMap(({ ids: some }) => some).filter((id) => id !== name);
+  part("who", HTMLElement).replaceChildren(...nodes.map(nodeItem));
+  const ids = nodes.flatMap(({ ids: some }) => some).filter((id) => id !== ownName);
   showReceivers([...new Set(ids)].sort());
 }
 
+/** @param {NodeClients} node */
 function nodeItem({ node, runtime, ids }) {
   if (runtime) runtimes.set(node, runtime);
   const known = element("span", { className: "runtime", textContent: runtimes.get(node) ?? "" });
@@ -135,24 +184,28 @@ function nodeItem({ node, runtime, ids }) {
   return element("li", {}, title, element("ul", {}, ...people));
 }
 
+/** @param {string} id */
 function personButton(id) {
-  const self = id === name;
+  const own = id === ownName;
   const button = element("button", {
     type: "button",
-    textContent: self ? `${id} (you)` : id,
-    title: self ? "" : `Write to ${id} alone`,
-    disabled: self,
+    textContent: own ? `${id} (you)` : id,
+    title: own ? "" : `Write to ${id} alone`,
+    disabled: own,
   });
-  if (self) button.setAttribute("aria-current", "true");
+  if (own) button.setAttribute("aria-current", "true");
   button.addEventListener("click", () => {
     to.value = id;
     showReceiver();
-    part("text").focus();
+    textInput.focus();
   });
   return button;
 }
 
-/** Who is chosen stays chosen, also when gone: what is meant for one must not go to everyone. */
+/**
+ * Who is chosen stays chosen, also when gone: what is meant for one must not go to everyone.
+ * @param {readonly string[]} ids
+ */
 function showReceivers(ids) {
   const chosen = to.value;
   const options = chosen === "" || ids.includes(chosen) ? ids : [...ids, chosen];
@@ -165,34 +218,37 @@ function showReceivers(ids) {
 }
 
 function showReceiver() {
-  part("text").placeholder = to.value === "" ? "Message to everyone" : `Message to ${to.value} alone`;
+  textInput.placeholder = to.value === "" ? "Message to everyone" : `Message to ${to.value} alone`;
 }
 
+/** @param {string} wanted */
 function rename(wanted) {
-  name = wanted;
-  part("name").value = name;
+  ownName = wanted;
+  nameInput.value = ownName;
   const url = new URL(location.href);
-  url.searchParams.set("name", name);
+  url.searchParams.set("name", ownName);
   history.replaceState(null, "", url);
-  document.title = `${name} · meshsocket chat`;
+  document.title = `${ownName} · meshsocket chat`;
   attempt = 0;
   connect();
 }
 
-part("write").addEventListener("submit", (event) => {
+part("write", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
-  const text = part("text").value;
-  if (send(to.value === "" ? { type: "say", text } : { type: "to", id: to.value, text })) part("text").value = "";
+  const text = textInput.value;
+  if (send(to.value === "" ? { type: "say", text } : { type: "to", id: to.value, text })) textInput.value = "";
 });
-part("rename").addEventListener("submit", (event) => {
+part("rename", HTMLFormElement).addEventListener("submit", (event) => {
   event.preventDefault();
-  const wanted = part("name").value.trim();
+  const wanted = nameInput.value.trim();
   if (wanted !== "") rename(wanted);
 });
-part("again").addEventListener("click", connect);
+part("again", HTMLButtonElement).addEventListener("click", connect);
 to.addEventListener("change", showReceiver);
-addEventListener("online", () => part("state").dataset.state === "connecting" && connect());
+addEventListener("online", () => {
+  if (state.dataset["state"] === "connecting") connect();
+});
 
 // In a frame, what is around it says where it is.
-document.documentElement.classList.toggle("framed", self !== top);
-rename(name || `guest-${Math.random().toString(36).slice(2, 6)}`);
+document.documentElement.classList.toggle("framed", window !== window.top);
+rename(ownName || `guest-${Math.random().toString(36).slice(2, 6)}`);

@@ -44,9 +44,9 @@ export async function runChecks(
   return tally;
 }
 
-/** The whole tree, the core with nothing but web types, and the Bun adapter against Bun's own types. */
+/** The whole tree, the core with nothing but web types, the Bun adapter against Bun's own types, and the scripts of the pages. */
 async function checkTypes(): Promise<string | undefined> {
-  const projects = ["tsconfig.json", "tsconfig.core.json", "test/types/tsconfig.json"];
+  const projects = ["tsconfig.json", "tsconfig.core.json", "test/types/tsconfig.json", "demo/tsconfig.json"];
   const problems = await Promise.all(projects.map((project) => command("tsc", "-p", project)));
   const found = projects.flatMap((project, index) =>
     problems[index] === undefined ? [] : [`${project}: ${problems[index]}`]

@@ -11,6 +11,7 @@ import { assets } from "../demo/assets.ts";
 import { MeshError } from "../src/error.ts";
 import { Hub } from "../src/hub.ts";
 import type { Server } from "../src/serve.ts";
+import type { DemoNode } from "./demo-node.ts";
 import { type DemoStorage, startDemoStorage } from "./demo-storage.ts";
 import { startDemoNodes, type StartedNode } from "./demo-nodes.ts";
 import { stopOnSignal } from "./stop.ts";
@@ -19,6 +20,12 @@ import { serve } from "./this-runtime.ts";
 const DEFAULT_PORT = 8080;
 const HOSTNAME = "127.0.0.1";
 const VISITORS = ["alice", "bob", "carol"];
+
+/** What the page is told of a node. */
+export interface Pane extends DemoNode {
+  /** Who is there at first. */
+  readonly visitor: string;
+}
 
 let storage: DemoStorage | undefined;
 let nodes: StartedNode[] = [];
@@ -72,7 +79,7 @@ async function servePage(port: number | undefined): Promise<Server> {
 }
 
 async function servePageOn(port: number): Promise<Server> {
-  const panes = nodes.map((node, index) => ({ ...node, visitor: VISITORS[index], stop: undefined }));
+  const panes = nodes.map((node, index): Pane => ({ ...node, visitor: VISITORS[index] ?? "guest" }));
   const files = assets(["panes.html", "panes.css", "panes.js", "theme.css"], { frames: nodes.map(({ url }) => url) });
   return await serve(new Hub(), {
     port,

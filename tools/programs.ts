@@ -25,13 +25,19 @@ export async function ensurePrograms(log: (line: string) => void): Promise<strin
     .map((program) => `${program} is not installed and the tests need it: install Debian's ${PROGRAMS[program]}`);
 }
 
-function onPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
+/** The path of a program on the PATH. */
+export function findProgram(name: string): string | undefined {
+  const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, name));
+  return paths.find((path) => {
     try {
-      accessSync(join(folder, program), constants.X_OK);
+      accessSync(path, constants.X_OK);
       return true;
     } catch {
       return false;
     }
   });
+}
+
+function onPath(program: string): boolean {
+  return findProgram(program) !== undefined;
 }

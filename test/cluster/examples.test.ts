@@ -14,7 +14,7 @@ after(killPrograms);
 
 interface Example {
   name: string;
-  start(): Program;
+  start: () => Program;
 }
 
 function denoServe(file: string): Program {

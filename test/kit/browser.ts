@@ -1,7 +1,5 @@
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
-import process from "node:process";
 import { type Browser, chromium } from "playwright-core";
+import { findProgram } from "../../tools/programs.ts";
 
 const ARGS: readonly string[] = [
   "--no-sandbox",
@@ -17,18 +15,7 @@ const ARGS: readonly string[] = [
 
 /** A headless Chromium with a profile of its own. */
 export async function startBrowser(): Promise<Browser> {
-  return await chromium.launch({ executablePath: programOnPath("chromium"), args: [...ARGS] });
-}
-
-function programOnPath(name: string): string {
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = join(folder, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      continue;
-    }
-  }
-  throw new Error(`these tests need ${name} on the PATH`);
+  const executablePath = findProgram("chromium");
+  if (executablePath === undefined) throw new Error("these tests need chromium on the PATH");
+  return await chromium.launch({ executablePath, args: [...ARGS] });
 }
