@@ -6,6 +6,8 @@ import type { Cluster } from "./gen/meshsocket/v1/cluster_pb.ts";
 import type { Delivery, SendOptions } from "./verbs.ts";
 
 const encoder = new TextEncoder();
+/** A gRPC deadline may be far longer than a call can wait. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
 
 /** The service for back-ends in any language: the verbs of the hub, through any node. */
 export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Cluster> {
@@ -60,7 +62,8 @@ function payload(data: Uint8Array, binary: boolean): string | Uint8Array {
 /** The caller's deadline, if it set one, and the end of its call. */
 function sendOptions(context: HandlerContext): SendOptions {
   const timeoutMs = context.timeoutMs();
-  return { signal: context.signal, timeoutMs: timeoutMs === undefined ? undefined : Math.max(1, timeoutMs) };
+  const within = timeoutMs === undefined ? undefined : Math.min(Math.max(1, timeoutMs), MAX_TIMEOUT_MS);
+  return { signal: context.signal, timeoutMs: within };
 }
 
 function deliveryMessage(delivery: Delivery): { delivered: bigint; dropped: bigint; unreachable: string[] } {

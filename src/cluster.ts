@@ -17,7 +17,7 @@ import type { Local } from "./local.ts";
 import type { Logger } from "./logger.ts";
 import { Membership } from "./membership.ts";
 import { PresenceLines } from "./presence-lines.ts";
-import { Reach } from "./reach.ts";
+import { Reach, type RemoteMembers } from "./reach.ts";
 import { receive } from "./receive.ts";
 import { Reclaim } from "./reclaim.ts";
 import { RequestTable } from "./request-table.ts";
@@ -25,7 +25,7 @@ import { Router } from "./router.ts";
 import { fromRpcError } from "./rpc-error.ts";
 import type { Holder, Storage } from "./storage/storage.ts";
 import { TokenSource } from "./token.ts";
-import type { Delivery } from "./verbs.ts";
+import type { Count, Delivery, Except } from "./verbs.ts";
 
 /** Where a node of a cluster is reached, and how it reaches the others. */
 export interface JoinOptions {
@@ -87,7 +87,8 @@ export class Cluster<Data = unknown> {
     this.requests = new RequestTable(this.reach);
     this.presence = new PresenceLines({
       client: (node) => this.#links.client(node),
-      audience: (topic) => this.audience(topic),
+      audience: (topic) => this.#audience.find(topic, async (nodes) => [...nodes]),
+      lives: (node) => this.#membership.has(node),
       suspect: (node) => this.#membership.suspect(node),
       timeoutMs: limits.timeoutMs,
     });
@@ -103,7 +104,8 @@ export class Cluster<Data = unknown> {
       storage,
       holder,
       logger,
-      tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs),
+      // A node that is silent must not make subscriptions fail: they wait for twice as long.
+      tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs / 2),
     });
     this.#reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
     this.#incoming = new IncomingLines(() => this.#membership.servingLife !== undefined);
@@ -199,26 +201,37 @@ export class Cluster<Data = unknown> {
 
   // ---- topics ----
 
-  /** Sends to the other nodes that have listeners on the topic. Rejects when they cannot be found. */
-  async publish(
-    topic: string,
-    frame: Frame,
-    except: ReadonlySet<string> | undefined,
-    deadlineMs: number,
-  ): Promise<Delivery> {
-    const nodes = this.#audience.known(topic) ?? (await this.#audience.find(topic));
+  /** Sends to the other nodes that have listeners on the topic. Never rejects. */
+  publish(topic: string, frame: Frame, except: Except, deadlineMs: number): Promise<Delivery> {
     const item = publishItem(topic, frame, except);
-    return await this.reach.toAll(nodes.values(), item, deadlineMs, (node) => this.#audience.drop(topic, node));
+    const notHere = (node: Holder): void => this.#audience.drop(topic, node);
+    return this.#toAudience(topic, (nodes, failed) => this.reach.toAll(nodes, item, deadlineMs, notHere, failed));
+  }
+
+  /** Who listens on the topic on other nodes. Never rejects. */
+  members(topic: string, idsOnly: boolean, deadlineMs: number): Promise<RemoteMembers> {
+    return this.#toAudience(topic, (nodes, failed) => this.reach.members(nodes, topic, idsOnly, deadlineMs, failed));
+  }
+
+  /** How many listen on the topic on other nodes. Never rejects. */
+  count(topic: string, deadlineMs: number): Promise<Count> {
+    return this.#toAudience(topic, (nodes, failed) => this.reach.count(nodes, topic, deadlineMs, failed));
+  }
+
+  /** Hands on the nodes with listeners, in the order of the callers: every other node when the storage cannot say which. */
+  #toAudience<Result>(
+    topic: string,
+    use: (nodes: Iterable<Holder>, failed: (node: Holder) => void) => Promise<Result>,
+  ): Promise<Result> {
+    const failed = (node: Holder): void => {
+      if (!this.#membership.has(node)) this.#audience.doubt(topic, node);
+    };
+    return this.#audience.find(topic, (nodes) => use(nodes, failed), () => this.nodes());
   }
 
   #announced(topic: string, node: Holder): void {
     this.#audience.announced(topic, node);
     this.presence.announced(topic, node);
-  }
-
-  /** The other nodes with listeners on the topic. Rejects when they cannot be found. */
-  async audience(topic: string): Promise<Iterable<Holder>> {
-    return (this.#audience.known(topic) ?? (await this.#audience.find(topic))).values();
   }
 
   #reply(to: Holder, reply: Reply): void {

@@ -59,7 +59,8 @@ export class DirectVerbs implements Verbs {
 
   members(topic: string, options: MembersOptions): Promise<Members> {
     return this.#within(options, async (deadlineMs) => {
-      const members = await this.#reach.members(await this.#storage.subscribers(topic), topic, deadlineMs);
+      const nodes = await this.#storage.subscribers(topic);
+      const members = await this.#reach.members(nodes, topic, !options.info, deadlineMs);
       return membersOf(members.ids, members.infos, members.unreachable, options);
     });
   }
@@ -71,7 +72,9 @@ export class DirectVerbs implements Verbs {
   }
 
   request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
-    return this.#within(options, async (deadlineMs) => replyOf(await this.#reach.request(id, frame, 0n, deadlineMs)));
+    return this.#within(options, async (deadlineMs) => {
+      return replyOf(await this.#reach.request(id, frame, 0n, deadlineMs), deadlineMs);
+    });
   }
 
   subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {

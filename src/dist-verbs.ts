@@ -85,7 +85,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
   async members(topic: string, options: MembersOptions): Promise<Members> {
     const cluster = this.#cluster();
     return await this.#within(options, async (deadlineMs) => {
-      const remote = await cluster.reach.members(await cluster.audience(topic), topic, deadlineMs);
+      const remote = await cluster.members(topic, !options.info, deadlineMs);
       return addMembers(await this.#local.members(topic, options), remote, options);
     });
   }
@@ -93,7 +93,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
   async count(topic: string, options: SendOptions): Promise<Count> {
     const cluster = this.#cluster();
     return await this.#within(options, async (deadlineMs) => {
-      const remote = await cluster.reach.count(await cluster.audience(topic), topic, deadlineMs);
+      const remote = await cluster.count(topic, deadlineMs);
       const local = await this.#local.count(topic);
       return { count: local.count + remote.count, unreachable: remote.unreachable };
     });

@@ -1,4 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { utf8Bytes } from "./check.ts";
 import type { Frame } from "./frame.ts";
 import { type Item, ItemSchema, type ReplySchema } from "./gen/meshsocket/node/v1/node_pb.ts";
 
@@ -15,7 +16,7 @@ function sized(kind: MessageInitShape<typeof ItemSchema>["kind"], bytes: number)
 }
 
 function listBytes(names: readonly string[]): number {
-  return names.reduce((sum, name) => sum + name.length + 2, 0);
+  return names.reduce((sum, name) => sum + utf8Bytes(name) + 4, 0);
 }
 
 export function emitItem(id: string, frame: Frame): SizedItem {
@@ -45,8 +46,11 @@ export function disconnectItem(id: string, code: number, reason: string): SizedI
   return sized({ case: "disconnect", value: { id, code, reason } }, id.length + reason.length);
 }
 
-export function membersItem(topic: string, countOnly: boolean): SizedItem {
-  return sized({ case: "members", value: { topic, countOnly } }, topic.length);
+/** Which members to answer: only how many, or one of several parts, with or without their infos. */
+export type MembersWish = { countOnly: true } | { idsOnly: boolean; part: number; parts: number };
+
+export function membersItem(topic: string, wish: MembersWish): SizedItem {
+  return sized({ case: "members", value: { topic, ...wish } }, topic.length);
 }
 
 /** A `key` of 0 has the answer itself wait for the reply. */

@@ -12,7 +12,7 @@ import {
 } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "./host.ts";
 import type { SizedItem } from "./items.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, rpcBytes } from "./limits.ts";
 import { type NodeClient, streamLine, unaryLine } from "./line.ts";
 import { Link } from "./link.ts";
 import { randomId } from "./random-id.ts";
@@ -23,6 +23,8 @@ import type { TokenSource } from "./token.ts";
 
 const TICK_MS = 50;
 const STREAM_BATCHES_IN_FLIGHT = 4;
+/** What a batch has beside its items. */
+const BATCH_SLACK_BYTES = 4_096;
 
 /** A Connect transport that can be given up. */
 export type NodeTransport = Transport & { close?(): void };
@@ -50,17 +52,23 @@ interface Peer {
 export class Links {
   readonly #options: LinksOptions;
   readonly #peers = new Map<string, Peer>();
+  /** A longer one could never be read, and would break the line for the others. */
+  readonly #maxItemBytes: number;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
   constructor(options: LinksOptions) {
     this.#options = options;
+    this.#maxItemBytes = rpcBytes(options.limits).writeMaxBytes - BATCH_SLACK_BYTES;
   }
 
   /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
   async call(to: Holder, { item, bytes }: SizedItem, deadlineMs: number): Promise<Answer> {
     const peer = this.#peer(to);
-    if (!takesTime(item)) return await peer.link.call(item, bytes, deadlineMs);
+    if (bytes > this.#maxItemBytes) {
+      throw new MeshError("resource_exhausted", "the message is too long with all the ids to leave out");
+    }
+    if (!goesBeside(item)) return await peer.link.call(item, bytes, deadlineMs);
     return await callBeside(peer.client, to, item, deadlineMs);
   }
 
@@ -128,9 +136,21 @@ export class Links {
   }
 }
 
-/** Whether the other node's answer waits for more than its own tick: on the line it would hold up what comes after it. */
-function takesTime({ kind }: Item): boolean {
-  return kind.case === "subscription" || (kind.case === "request" && kind.value.key === 0n);
+/**
+ * Whether the other node's answer waits for more than its own tick, or may be long: on the line it would hold up what
+ * comes after it.
+ */
+function goesBeside({ kind }: Item): boolean {
+  switch (kind.case) {
+    case "subscription":
+      return true;
+    case "request":
+      return kind.value.key === 0n;
+    case "members":
+      return !kind.value.countOnly;
+    default:
+      return false;
+  }
 }
 
 /** One item in a call of its own. */

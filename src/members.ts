@@ -1,3 +1,4 @@
+import { utf8Bytes } from "./check.ts";
 import { fromJson, type Json } from "./json.ts";
 import type { Members, MembersOptions } from "./verbs.ts";
 
@@ -31,4 +32,16 @@ interface BesideInfos {
   readonly ids: readonly string[];
   readonly infos: readonly string[];
   readonly unreachable: readonly string[];
+}
+
+/** About how long a member is in an answer. */
+export function memberBytes(id: string, info: string): number {
+  return utf8Bytes(id) + utf8Bytes(info) + 8;
+}
+
+/** In which of so many parts an id stands: the same on every node (FNV-1a of its UTF-16 units). */
+export function partOf(id: string, parts: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < id.length; index++) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193);
+  return (hash >>> 0) % parts;
 }

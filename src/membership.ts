@@ -28,6 +28,8 @@ interface Member {
   readonly node: Holder;
   /** The renewal that was under way when the node said hello: its list may be older. */
   readonly heardAt: number;
+  /** Until then it is kept although the storage does not know it: the storage was wiped, and it has yet to notice. */
+  keptUntilMs: number;
 }
 
 const RENEWALS_PER_LEASE = 3;
@@ -74,6 +76,11 @@ export class Membership {
   /** The other living nodes. */
   nodes(): Holder[] {
     return Array.from(this.#members.values(), (member) => member.node);
+  }
+
+  /** Whether it is one of the other living nodes. */
+  has({ life }: Holder): boolean {
+    return this.#members.has(life);
   }
 
   /** Takes the lease, learns who lives, and tells them. Rejects when the storage cannot be reached. */
@@ -184,7 +191,8 @@ export class Membership {
     this.#frozen = false;
     this.#generation = renewal.generation;
     this.#renewedAtMs = now;
-    this.#update(renewal.living);
+    if (wiped) { for (const member of this.#members.values()) member.keptUntilMs = now + this.#options.leaseMs; }
+    this.#update(renewal.living, now);
     if (ended) await this.#greet();
     this.#lost ||= ended || wiped;
     if (this.#lost) await this.#options.onLost();
@@ -198,10 +206,10 @@ export class Membership {
 
   // ---- the others ----
 
-  #update(living: readonly Holder[]): void {
+  #update(living: readonly Holder[], now: number): void {
     const lives = new Set(living.map((node) => node.life));
-    for (const { node, heardAt } of this.#members.values()) {
-      if (!lives.has(node.life) && heardAt < this.#renewals) this.#bury(node);
+    for (const { node, heardAt, keptUntilMs } of this.#members.values()) {
+      if (!lives.has(node.life) && heardAt < this.#renewals && keptUntilMs <= now) this.#bury(node);
     }
     for (const node of living) if (node.host !== this.#holder.host) this.#add(node);
   }
@@ -215,7 +223,7 @@ export class Membership {
 
   #add(node: Holder): void {
     if (this.#members.has(node.life)) return;
-    this.#members.set(node.life, { node, heardAt: this.#renewals });
+    this.#members.set(node.life, { node, heardAt: this.#renewals, keptUntilMs: 0 });
     this.#options.onJoin(node);
   }
 

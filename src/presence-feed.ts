@@ -5,12 +5,16 @@ import {
   type PresenceResponse,
   PresenceResponseSchema,
 } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { memberBytes } from "./members.ts";
 import { Pipe } from "./pipe.ts";
+import type { PresentMember } from "./presence-view.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 const SIGN_OF_LIFE_MS = 15_000;
 /** Changes that may wait for the reader. More: the line ends, and the reader starts anew with a snapshot. */
 const MAX_WAITING = 16_384;
+/** Of a snapshot's members in one response. */
+const MAX_PART_BYTES = 262_144;
 
 /**
  * Tells another node who listens here on the topics it asks for: a snapshot first, then every change.
@@ -47,9 +51,7 @@ export function presenceFeed<Data>(
 }
 
 function observe<Data>(clients: Clients<Data>, topic: string, responses: Pipe<PresenceResponse>): () => void {
-  const listeners = [...(clients.topics.listeners(topic) ?? [])];
-  const joined = listeners.map(({ id, info }) => ({ id, info }));
-  responses.push(create(PresenceResponseSchema, { topic, snapshot: true, joined }));
+  for (const response of snapshot(topic, clients.topics.listeners(topic) ?? [])) responses.push(response);
   const push = (change: Pick<MessageInitShape<typeof PresenceResponseSchema>, "joined" | "left">): void => {
     if (responses.length < MAX_WAITING) responses.push(create(PresenceResponseSchema, { topic, ...change }));
     else responses.end();
@@ -58,4 +60,20 @@ function observe<Data>(clients: Clients<Data>, topic: string, responses: Pipe<Pr
     joined: ({ id, info }) => push({ joined: [{ id, info }] }),
     left: ({ id, replaced }) => push({ left: [{ id, replaced }] }),
   });
+}
+
+/** All members, in as many responses as keep each one short. */
+function* snapshot(topic: string, members: Iterable<PresentMember>): Iterable<PresenceResponse> {
+  let joined: PresentMember[] = [];
+  let bytes = 0;
+  for (const { id, info } of members) {
+    if (bytes > MAX_PART_BYTES) {
+      yield create(PresenceResponseSchema, { topic, snapshot: true, more: true, joined });
+      joined = [];
+      bytes = 0;
+    }
+    joined.push({ id, info });
+    bytes += memberBytes(id, info);
+  }
+  yield create(PresenceResponseSchema, { topic, snapshot: true, joined });
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import {
+  type Member,
   type PresenceRequest,
   PresenceRequestSchema,
   type PresenceResponse,
@@ -18,6 +19,8 @@ export interface PresenceLinesOptions {
   client: (node: Holder) => NodeClient;
   /** The nodes with listeners on the topic; from then on new ones are announced. */
   audience: (topic: string) => Promise<Iterable<Holder>>;
+  /** Whether it is a living node, as far as is known: others are left until the next {@link PresenceLines.retry}. */
+  lives: (node: Holder) => boolean;
   /** The line to a node broke: it may be dead. */
   suspect: (node: Holder) => void;
   /** How long a watch waits for the snapshots of the others. */
@@ -29,8 +32,7 @@ export class PresenceLines implements RemotePresence {
   readonly #options: PresenceLinesOptions;
   readonly #views = new Map<string, PresenceView>();
   readonly #lines = new Map<string, PresenceLine>();
-  /** Topics whose nodes could not be found. */
-  readonly #unfound = new Set<string>();
+  #closed = false;
 
   constructor(options: PresenceLinesOptions) {
     this.#options = options;
@@ -38,23 +40,27 @@ export class PresenceLines implements RemotePresence {
 
   async follow(topic: string, view: PresenceView): Promise<void> {
     this.#views.set(topic, view);
-    await this.#find(topic);
+    const snapshots = await this.#find(topic);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.timeoutMs)));
+    await Promise.race([Promise.all(snapshots), late]);
+    clearTimeout(timer);
   }
 
-  /** Looks for the nodes again where that failed. */
+  /** To be called when the living nodes were learned anew: looks for nodes again where that failed, and follows no others. */
   retry(): void {
-    for (const topic of this.#unfound) this.#find(topic).catch(() => {});
+    for (const [life, line] of this.#lines) if (!this.#options.lives(line.node)) this.forget(life);
+    for (const topic of this.#views.keys()) this.#find(topic).catch(() => {});
   }
 
   unfollow(topic: string): void {
     this.#views.delete(topic);
-    this.#unfound.delete(topic);
     for (const line of this.#lines.values()) line.unwant(topic);
   }
 
   /** A node has listeners on a topic. */
   announced(topic: string, node: Holder): void {
-    if (this.#views.has(topic)) void this.#line(node).want(topic);
+    if (this.#views.has(topic)) void this.#follow(topic, node);
   }
 
   /** A node is gone, and with it all that only it had. */
@@ -66,24 +72,24 @@ export class PresenceLines implements RemotePresence {
 
   /** The storage forgot that this node wants to be told: asks again. Rejects when the storage fails. */
   async restore(): Promise<void> {
-    await Promise.all([...this.#views.keys()].map((topic) => this.#find(topic)));
+    await Promise.all(Array.from(this.#views.keys(), (topic) => this.#find(topic)));
   }
 
   close(): void {
+    this.#closed = true;
     for (const line of this.#lines.values()) line.close();
     this.#lines.clear();
   }
 
-  async #find(topic: string): Promise<void> {
-    this.#unfound.add(topic);
+  /** Follows the topic on every node that has listeners; what it resolves with settles when their snapshots are there. */
+  async #find(topic: string): Promise<Promise<void>[]> {
     const nodes = await this.#options.audience(topic);
-    this.#unfound.delete(topic);
-    if (!this.#views.has(topic)) return;
-    const snapshots = Promise.all(Array.from(nodes, (node) => this.#line(node).want(topic)));
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.timeoutMs)));
-    await Promise.race([snapshots, late]);
-    clearTimeout(timer);
+    return this.#views.has(topic) ? Array.from(nodes, (node) => this.#follow(topic, node)) : [];
+  }
+
+  async #follow(topic: string, node: Holder): Promise<void> {
+    // Nobody would say of a node that is not known to live that it is gone.
+    if (!this.#closed && this.#options.lives(node)) await this.#line(node).want(topic);
   }
 
   #line(node: Holder): PresenceLine {
@@ -108,17 +114,19 @@ export class PresenceLines implements RemotePresence {
 
 /** One line to one life of one node; opened again, with a new snapshot, whenever it breaks. */
 class PresenceLine {
-  readonly #node: Holder;
+  readonly node: Holder;
   readonly #options: PresenceLinesOptions;
   readonly #onResponse: (response: PresenceResponse) => void;
   /** By topic, what settles at the first snapshot. */
   readonly #wanted = new Map<string, PromiseWithResolvers<void>>();
   readonly #closed = new AbortController();
+  /** By topic, the beginning of a snapshot that comes in parts. */
+  readonly #parts = new Map<string, Member[]>();
   #requests: Pipe<PresenceRequest> | undefined;
   #running = false;
 
   constructor(node: Holder, options: PresenceLinesOptions, onResponse: (response: PresenceResponse) => void) {
-    this.#node = node;
+    this.node = node;
     this.#options = options;
     this.#onResponse = onResponse;
   }
@@ -151,24 +159,41 @@ class PresenceLine {
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         for await (const response of this.#open(signal)) {
+          if (signal.aborted) return;
           failures = 0;
-          this.#onResponse(response);
-          if (response.snapshot) this.#wanted.get(response.topic)?.resolve();
+          this.#heard(response);
         }
       } catch {
         // Whoever watches keeps what it knows until the node is back or declared dead.
       }
-      if (!signal.aborted) this.#options.suspect(this.#node);
+      if (!signal.aborted) this.#options.suspect(this.node);
       const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures, 10));
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs * (0.5 + Math.random() / 2)));
     }
   }
 
+  #heard(response: PresenceResponse): void {
+    const { topic, snapshot, more, joined } = response;
+    if (!snapshot) {
+      this.#onResponse(response);
+      return;
+    }
+    const members = [...(this.#parts.get(topic) ?? []), ...joined];
+    if (more) {
+      this.#parts.set(topic, members);
+      return;
+    }
+    this.#parts.delete(topic);
+    this.#onResponse({ ...response, joined: members });
+    this.#wanted.get(topic)?.resolve();
+  }
+
   #open(signal: AbortSignal): AsyncIterable<PresenceResponse> {
     const requests = new Pipe<PresenceRequest>();
     this.#requests = requests;
-    requests.push(create(PresenceRequestSchema, { toLife: this.#node.life }));
+    this.#parts.clear();
+    requests.push(create(PresenceRequestSchema, { toLife: this.node.life }));
     for (const topic of this.#wanted.keys()) requests.push(create(PresenceRequestSchema, { topic, wanted: true }));
-    return this.#options.client(this.#node).presence(requests, { signal });
+    return this.#options.client(this.node).presence(requests, { signal });
   }
 }

@@ -29,7 +29,7 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
   readonly #onEvent: WatchOptions["onEvent"];
   readonly #stop: () => void;
   readonly #pending = new Map<string, PresenceChange>();
-  #wake: (() => void) | undefined;
+  #changed: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
   constructor(ready: Promise<void>, onEvent: WatchOptions["onEvent"], stop: () => void) {
@@ -39,7 +39,11 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
     this.#stop = stop;
   }
 
-  /** Takes a change in. */
+  /**
+   * Takes a change in.
+   *
+   * @internal
+   */
   push(change: PresenceChange): void {
     if (this.#closed) return;
     if (this.#onEvent) {
@@ -49,7 +53,7 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
     const unseen = this.#pending.get(change.id);
     if (unseen && unseen.type !== change.type) this.#pending.delete(change.id);
     else this.#pending.set(change.id, change);
-    this.#wake?.();
+    this.#wake();
   }
 
   /** The next event; done once the watch is closed. */
@@ -61,8 +65,13 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
         return { done: false, value: eventOf(change) };
       }
       if (this.#closed) return { done: true, value: undefined };
-      await new Promise<void>((resolve) => (this.#wake = resolve));
+      await (this.#changed ??= Promise.withResolvers()).promise;
     }
+  }
+
+  #wake(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
   }
 
   /** Ends the watch; what `break` out of a loop calls. */
@@ -81,7 +90,7 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
     this.#closed = true;
     this.#pending.clear();
     this.#stop();
-    this.#wake?.();
+    this.#wake();
   }
 
   [Symbol.dispose](): void {

@@ -14,7 +14,6 @@ export interface RemotePresence {
 interface Watched {
   readonly view: PresenceView;
   readonly watches: Set<PresenceWatch>;
-  readonly ready: Promise<void>;
   readonly stopLocal: () => void;
 }
 
@@ -41,7 +40,8 @@ export class Presences<Data = unknown> {
     options.signal?.throwIfAborted();
     const known = this.#watched.get(topic);
     const watched = known ?? this.#start(topic);
-    const watch = new PresenceWatch(watched.ready, options.onEvent && this.#safe(options.onEvent), () => {
+    const ready = this.remote?.follow(topic, watched.view) ?? Promise.resolve();
+    const watch = new PresenceWatch(ready, options.onEvent && this.#safe(options.onEvent), () => {
       options.signal?.removeEventListener("abort", onAbort);
       this.#end(topic, watched, watch);
     });
@@ -68,8 +68,7 @@ export class Presences<Data = unknown> {
       left: ({ id, replaced }) => view.left(HERE, id, replaced),
     });
     view.snapshot(HERE, [...(this.#clients.topics.listeners(topic) ?? [])]);
-    const ready = this.remote?.follow(topic, view) ?? Promise.resolve();
-    const watched: Watched = { view, watches, ready, stopLocal };
+    const watched: Watched = { view, watches, stopLocal };
     this.#watched.set(topic, watched);
     return watched;
   }

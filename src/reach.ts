@@ -69,12 +69,14 @@ export class Reach {
     item: SizedItem,
     deadlineMs: number,
     notHere?: (node: Holder) => void,
+    failed?: (node: Holder) => void,
   ): Promise<Delivery> {
     let delivered = 0;
     let dropped = 0;
     const unreachable: string[] = [];
     const add = async (node: Holder): Promise<void> => {
       const answer = await this.#answer(node, item, deadlineMs);
+      if (!answer) failed?.(node);
       if (answer?.status === Status.NOT_HERE && notHere) notHere(node);
       else if (answer?.status !== Status.OK) unreachable.push(node.host);
       delivered += answer?.delivered ?? 0;
@@ -84,25 +86,57 @@ export class Reach {
     return { delivered, dropped, unreachable };
   }
 
-  /** Who listens on a topic at these nodes. Never rejects: who did not answer is named. */
-  async members(nodes: Iterable<Holder>, topic: string, deadlineMs: number): Promise<RemoteMembers> {
+  /** Who listens on a topic at these nodes. Never rejects: who did not answer, or not fully, is named. */
+  async members(
+    nodes: Iterable<Holder>,
+    topic: string,
+    idsOnly: boolean,
+    deadlineMs: number,
+    failed?: (node: Holder) => void,
+  ): Promise<RemoteMembers> {
     const members: RemoteMembers = { ids: [], infos: [], unreachable: [] };
-    const item = membersItem(topic, false);
     const add = async (node: Holder): Promise<void> => {
-      const answer = await this.#answer(node, item, deadlineMs);
-      if (answer?.status !== Status.OK && answer?.status !== Status.NOT_HERE) members.unreachable.push(node.host);
-      for (const [index, id] of answer?.ids.entries() ?? []) {
-        members.ids.push(id);
-        members.infos.push(answer?.infos[index] ?? "");
+      for await (const answer of this.#parts(node, topic, idsOnly, deadlineMs)) {
+        if (!answer) {
+          members.unreachable.push(node.host);
+          failed?.(node);
+          return;
+        }
+        for (const [index, id] of answer.ids.entries()) {
+          members.ids.push(id);
+          members.infos.push(answer.infos[index] ?? "");
+        }
       }
     };
     await Promise.all(Array.from(nodes, add));
     return members;
   }
 
+  /** One node's members, in one answer or in several; undefined where one is missing. */
+  async *#parts(node: Holder, topic: string, idsOnly: boolean, deadlineMs: number): AsyncIterable<Answer | undefined> {
+    const ask = async (part: number, parts: number): Promise<Answer | undefined> => {
+      const answer = await this.#answer(node, membersItem(topic, { idsOnly, part, parts }), deadlineMs);
+      // "Not here": that life ended, and its members with it.
+      const known: unknown[] = [Status.OK, Status.NOT_HERE, Status.TOO_LONG];
+      return known.includes(answer?.status) ? answer : undefined;
+    };
+    const first = await ask(0, 0);
+    if (first?.status !== Status.TOO_LONG) {
+      yield first;
+      return;
+    }
+    for (let part = 0; part < first.delivered; part++) yield await ask(part, first.delivered);
+  }
+
   /** How many listen on a topic at these nodes. Never rejects: who did not answer is named. */
-  async count(nodes: Iterable<Holder>, topic: string, deadlineMs: number): Promise<Count> {
-    const { delivered, unreachable } = await this.toAll(nodes, membersItem(topic, true), deadlineMs, () => {});
+  async count(
+    nodes: Iterable<Holder>,
+    topic: string,
+    deadlineMs: number,
+    failed?: (node: Holder) => void,
+  ): Promise<Count> {
+    const item = membersItem(topic, { countOnly: true });
+    const { delivered, unreachable } = await this.toAll(nodes, item, deadlineMs, () => {}, failed);
     return { count: delivered, unreachable };
   }
 

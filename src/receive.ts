@@ -4,6 +4,7 @@ import type { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
 import { errorCode } from "./error.ts";
 import { Frame } from "./frame.ts";
+import { receiveMembers } from "./receive-members.ts";
 import { receiveRequest } from "./receive-request.ts";
 import {
   type Answer,
@@ -76,7 +77,7 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
     case "disconnect":
       return disconnect(clients, kind.value.id, kind.value.code || CloseCode.Normal, kind.value.reason);
     case "members":
-      return members(clients, kind.value.topic, kind.value.countOnly);
+      return receiveMembers(clients, kind.value);
     case "request":
       return receiveRequest(clients, kind.value, (reply) => from && context.reply(from, reply));
     case "reply":
@@ -90,13 +91,6 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
     default:
       return answer(Status.INVALID);
   }
-}
-
-function members<Data>(clients: Clients<Data>, topic: string, countOnly: boolean): Answer {
-  const listeners = [...(clients.topics.listeners(topic) ?? [])];
-  if (countOnly) return create(AnswerSchema, { status: Status.OK, delivered: listeners.length });
-  const ids = listeners.map(({ id }) => id);
-  return create(AnswerSchema, { status: Status.OK, ids, infos: listeners.map(({ info }) => info) });
 }
 
 function answer(status: Status): Answer {

@@ -2,7 +2,10 @@ import { MeshError } from "./error.ts";
 import type { Frame } from "./frame.ts";
 import { type Answer, type Reply, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
 import type { Reach } from "./reach.ts";
-import { notAskable } from "./requests.ts";
+import { leftBeforeReply, noReplyInTime, notAskable } from "./requests.ts";
+
+/** Timers of two nodes that were set for the same moment may be as far apart. */
+const OWNER_AHEAD_MS = 10;
 
 type Outcome = Pick<Reply, "status" | "data" | "binary">;
 
@@ -22,14 +25,14 @@ export class RequestTable {
     const replied = Promise.withResolvers<Outcome>();
     this.#waiting.set(key, replied.resolve);
     const timer = setTimeout(
-      () => replied.reject(new MeshError("deadline_exceeded", "the client did not reply in time")),
+      () => replied.reject(noReplyInTime()),
       Math.max(0, deadlineMs - performance.now()),
     );
     // Until the owner has answered nobody looks at the reply.
     replied.promise.catch(() => {});
     try {
       const answer = await this.#reach.request(id, frame, key, deadlineMs);
-      return replyOf(answer.status === Status.OK ? await replied.promise : answer);
+      return replyOf(answer.status === Status.OK ? await replied.promise : answer, deadlineMs);
     } finally {
       clearTimeout(timer);
       this.#waiting.delete(key);
@@ -43,7 +46,7 @@ export class RequestTable {
 }
 
 /** The reply in an outcome; throws what it says went wrong. */
-export function replyOf({ status, data, binary }: Outcome | Answer): string | Uint8Array {
+export function replyOf({ status, data, binary }: Outcome | Answer, deadlineMs: number): string | Uint8Array {
   switch (status) {
     case Status.OK:
       return binary ? data : new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
@@ -52,7 +55,8 @@ export function replyOf({ status, data, binary }: Outcome | Answer): string | Ui
     case Status.NO_REQUESTS:
       throw notAskable();
     case Status.NO_REPLY:
-      throw new MeshError("unknown", "the client left before it replied, or did not reply in time");
+      // The owner waits for as long as the caller: which of the two gives up first is chance.
+      throw performance.now() < deadlineMs - OWNER_AHEAD_MS ? leftBeforeReply() : noReplyInTime();
     default:
       throw new MeshError("internal", "the owner gave no answer that can be understood");
   }

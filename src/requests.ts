@@ -51,7 +51,7 @@ export class Requests {
       }
       const timer = setTimeout(() => {
         this.#waiting.delete(number);
-        reject(new MeshError("deadline_exceeded", "the client did not reply in time"));
+        reject(noReplyInTime());
       }, timeoutMs);
       this.#waiting.set(number, { resolve, reject, timer });
     });
@@ -73,7 +73,7 @@ export class Requests {
   end(): void {
     for (const { reject, timer } of this.#waiting.values()) {
       clearTimeout(timer);
-      reject(new MeshError("unknown", "the client left before it replied"));
+      reject(leftBeforeReply());
     }
     this.#waiting.clear();
   }
@@ -87,6 +87,16 @@ export function nobodyHasIt(): MeshError {
 /** The error of a request to a client that cannot be asked. */
 export function notAskable(): MeshError {
   return new MeshError("failed_precondition", `the client does not speak the subprotocol ${REQUEST_PROTOCOL}`);
+}
+
+/** The error of a request that got no reply before its deadline. */
+export function noReplyInTime(): MeshError {
+  return new MeshError("deadline_exceeded", "the client did not reply in time");
+}
+
+/** The error of a request whose client is gone: it may have got it. */
+export function leftBeforeReply(): MeshError {
+  return new MeshError("unknown", "the client left before it replied");
 }
 
 /** The first line of a reply; undefined for any other message. */

@@ -88,6 +88,7 @@ const LAYERS: readonly Layer[] = [
         "reclaim",
         "presence-lines",
         "receive-request",
+        "receive-members",
         "request-table",
         "link-options",
         "links",
