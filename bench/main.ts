@@ -124,7 +124,9 @@ function report(scenario: Scenario, results: Results): void {
       "kept",
       "lagP99Ms",
       "heapBytes",
+      "serverBusy",
       "generatorBusy",
+      "perCpuSecond",
     ].map(more).join("");
     const value = summary
       ? `${short(summary.median)} ±${(summary.spread * 50).toFixed(0)} %`

@@ -1,7 +1,6 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
-import process from "node:process";
 import { clientFrame, FrameCounter } from "./frames.ts";
 
 const READ_BYTES = 262_144;
@@ -137,10 +136,4 @@ export class LoadClient {
     this.#open = undefined;
     open?.();
   }
-}
-
-/** What the process has used of a core so far, in milliseconds. */
-export function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }

@@ -3,13 +3,16 @@ import { clientFrame } from "./frames.ts";
 import { Histogram } from "./histogram.ts";
 import type { Job, JobResult } from "./job.ts";
 
+/** What a drive itself measures. */
+export type Driven = Pick<JobResult, "perSecond" | "p50Ms" | "p99Ms" | "kept">;
+
 /** Keeps messages under way and measures what comes of them. */
 export interface Drive {
   start(): void;
   received(client: LoadClient, frames: number): void;
   /** Forgets what was measured so far. */
   reset(): void;
-  result(ms: number): Omit<JobResult, "lost" | "generatorBusy">;
+  result(ms: number): Driven;
 }
 
 /** Who sends, and who gets each of its messages. */
@@ -164,7 +167,7 @@ class Groups implements Drive {
     this.#paced = 0;
   }
 
-  result(ms: number): Omit<JobResult, "lost" | "generatorBusy"> {
+  result(ms: number): Driven {
     const perSecond = this.#deliveries / (ms / 1000);
     const members = this.#groups[0]?.members ?? 1;
     const kept = this.#rate === undefined ? 1 : perSecond / (this.#rate * members);

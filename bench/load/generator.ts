@@ -6,7 +6,8 @@
  */
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import { cpuMs, LoadClient } from "./client.ts";
+import { LoadClient } from "./client.ts";
+import { cpuMs, processesMs } from "./cpu.ts";
 import { type Drive, drive } from "./drive.ts";
 import type { Job, JobResult } from "./job.ts";
 
@@ -48,7 +49,7 @@ async function openAll(
 
 async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
   const openMs = await openAll(clients, job.dialling ?? DEFAULT_DIALLING);
-  const nothing = { p50Ms: 0, p99Ms: 0, kept: 1, generatorBusy: 0 };
+  const nothing = { p50Ms: 0, p99Ms: 0, kept: 1, generatorBusy: 0, serverBusy: 0, perCpuSecond: 0 };
   if (job.shape === "connect") {
     return { ...nothing, perSecond: clients.length / (openMs / 1000), lost };
   }
@@ -59,10 +60,13 @@ async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
   running.reset();
   const from = performance.now();
   const busyFrom = cpuMs();
+  const serversFrom = processesMs(job.pids);
   await sleep(job.measureMs);
   const ms = performance.now() - from;
+  const serverBusy = (processesMs(job.pids) - serversFrom) / ms;
   const result = running.result(ms);
-  return { ...result, lost, generatorBusy: (cpuMs() - busyFrom) / ms };
+  const perCpuSecond = serverBusy > 0 ? result.perSecond / serverBusy : 0;
+  return { ...result, lost, generatorBusy: (cpuMs() - busyFrom) / ms, serverBusy, perCpuSecond };
 }
 
 async function main(): Promise<void> {

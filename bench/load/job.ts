@@ -15,6 +15,8 @@ export type Shape =
 export interface Job {
   /** The servers' ports; clients are dealt out to them in turn. */
   ports: number[];
+  /** Their processes, to see what they use of the processor. */
+  pids: number[];
   dialect: "plain" | "socketio";
   shape: Shape;
   clients: number;
@@ -46,4 +48,8 @@ export interface JobResult {
   lost: number;
   /** The generator's own load while measuring, as a share of one core. */
   generatorBusy: number;
+  /** The servers' load, together, as a share of one core; 0 where the system does not tell. */
+  serverBusy: number;
+  /** Deliveries for each second of the servers' processor time: steadier than {@link perSecond} on a busy machine. */
+  perCpuSecond: number;
 }

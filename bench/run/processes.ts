@@ -10,6 +10,7 @@ import type { Contender, RuntimeName } from "./contenders.ts";
 /** A server under test, in a process of its own. */
 export interface BenchServer {
   readonly port: number;
+  readonly pid: number;
   /** Collects garbage and tells; the event loop's lag is since the last call. */
   stats(): Promise<ServerStats>;
   stop(): Promise<void>;
@@ -93,6 +94,7 @@ export async function startServer(
   const { port } = JSON.parse(await line()) as { port: number };
   return {
     port,
+    pid: child.pid ?? 0,
     async stats() {
       child.stdin?.write("stats\n");
       return JSON.parse(await line()) as ServerStats;

@@ -1,7 +1,7 @@
 import type { Job, JobResult } from "../load/job.ts";
 import type { ServerSetup } from "../servers/control.ts";
 import type { Contender, Kind } from "./contenders.ts";
-import { load, startServer } from "./processes.ts";
+import { type BenchServer, load, startServer } from "./processes.ts";
 
 /** What one run of a scenario gave, by the names of what was measured. */
 export type Measured = Readonly<Record<string, number>>;
@@ -50,18 +50,20 @@ const WARMUP_MS = 700;
 
 function job(
   contender: Contender,
-  ports: number[],
+  servers: BenchServer[],
   measureMs: number,
   more: Partial<Job>,
 ): Job {
   const { dialect } = contender;
+  const ports = servers.map(({ port }) => port);
+  const pids = servers.map(({ pid }) => pid);
   const base = {
     shape: "broadcast",
     clients: 1_000,
     outstanding: 1,
     payloadBytes: 64,
   } as const;
-  return { ...base, ports, dialect, warmupMs: WARMUP_MS, measureMs, ...more };
+  return { ...base, ports, pids, dialect, warmupMs: WARMUP_MS, measureMs, ...more };
 }
 
 async function local(
@@ -71,7 +73,7 @@ async function local(
 ): Promise<Measured> {
   const server = await startServer(contender);
   try {
-    return numbers(await load(job(contender, [server.port], measureMs, more)));
+    return numbers(await load(job(contender, [server], measureMs, more)));
   } finally {
     await server.stop();
   }
@@ -89,9 +91,8 @@ async function twoNodes(
     await startServer(contender, shared, true),
   ];
   try {
-    const ports = servers.map(({ port }) => port);
     return numbers(
-      await load(job(contender, ports, measureMs, more), { spread: true }),
+      await load(job(contender, servers, measureMs, more), { spread: true }),
     );
   } finally {
     await Promise.all(servers.map((server) => server.stop()));
@@ -238,7 +239,7 @@ export const scenarios: readonly Scenario[] = [
         let lagP99Ms = 0;
         const during = async (): Promise<void> => void ({ lagP99Ms } = await server.stats());
         const { perSecond } = await load(
-          job(contender, [server.port], 0, {
+          job(contender, [server], 0, {
             shape: "connect",
             clients: 10_000,
           }),
@@ -270,7 +271,7 @@ export const scenarios: readonly Scenario[] = [
           after = await server.stats();
         };
         await load(
-          job(contender, [server.port], 0, { shape: "connect", clients }),
+          job(contender, [server], 0, { shape: "connect", clients }),
           { during },
         );
         return {
