@@ -26,8 +26,8 @@ export interface Grant {
 export interface AdmissionHost<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
-  readonly status: HubStatus;
-  readonly size: number;
+  status(): HubStatus;
+  size(): number;
   claimId(id: string, signal: AbortSignal | undefined): Promise<Grant>;
   /** The granted claim gets no connection. */
   giveUp(id: string, grant: Grant): void;
@@ -74,12 +74,13 @@ export class Admissions<Data> {
   }
 
   get #closing(): boolean {
-    return this.#host.status === "draining" || this.#host.status === "closed";
+    const status = this.#host.status();
+    return status === "draining" || status === "closed";
   }
 
   #checkRoom(): Response | undefined {
     if (this.#closing) return refuse(503, "this node is closing", { "retry-after": "1" });
-    if (this.#host.size + this.#pending < this.#host.limits.maxConnections) return undefined;
+    if (this.#host.size() + this.#pending < this.#host.limits.maxConnections) return undefined;
     return refuse(503, "this node is full", { "retry-after": "5" });
   }
 

@@ -1,5 +1,7 @@
 import type { Connection } from "./connection.ts";
 import type { Frame } from "./frame.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { Limits } from "./limits.ts";
 import { afterTick } from "./tick.ts";
 import { TopicIndex } from "./topics.ts";
 
@@ -12,10 +14,15 @@ import { TopicIndex } from "./topics.ts";
 export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>();
   readonly #byId = new Map<string, Connection<Data>>();
+  readonly #heartbeat: Heartbeat;
   #dirty: Connection<Data>[] = [];
   /** The other list, empty: the two take turns. */
   #spare: Connection<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
+
+  constructor(limits: Readonly<Limits>) {
+    this.#heartbeat = new Heartbeat(limits);
+  }
 
   get size(): number {
     return this.#byId.size;
@@ -31,10 +38,12 @@ export class Clients<Data = unknown> {
 
   add(connection: Connection<Data>): void {
     this.#byId.set(connection.id, connection);
+    this.#heartbeat.add(connection, performance.now());
   }
 
   /** Removes a connection, unless a newer one has its id. */
   delete(connection: Connection<Data>): void {
+    this.#heartbeat.delete(connection);
     if (this.#byId.get(connection.id) === connection) this.#byId.delete(connection.id);
   }
 

@@ -1,8 +1,8 @@
 /**
- * The close codes that meshsocket sends, each with its meaning (RFC 6455 section 7.4; 4000 to 4999 are ours).
+ * The close codes that meshsocket sends, each with its meaning (RFC 6455 section 7.4).
  *
- * A client should come back after `GoingAway`, `ServiceRestart`, `TryAgainLater` and `SlowConsumer`,
- * and should not come back by itself after any other.
+ * Its own are 4001 to 4099, after which a client should come back, and 4400 to 4499, after which it should not;
+ * {@link shouldReconnect} knows it of every code.
  */
 export const CloseCode = {
   /** The conversation is over. */
@@ -27,11 +27,30 @@ export const CloseCode = {
   ServiceRestart: 1012,
   /** The node cannot serve now: connect again later. */
   TryAgainLater: 1013,
+  /** The client did not authenticate in time (registered with IANA). */
+  AuthTimeout: 3008,
   /** The client reads slower than it is sent to. */
   SlowConsumer: 4008,
+  /** The connection reached the longest time that one may last. */
+  LifetimeOver: 4010,
+  /** The client's first message did not authenticate it. */
+  Unauthorized: 4401,
+  /** The client sent no message for too long. */
+  IdleTimeout: 4408,
   /** A newer connection took this id. */
   Replaced: 4409,
 } as const;
+
+/**
+ * Whether a client that was closed with this code should connect again by itself, after a random pause.
+ *
+ * It should when the connection was lost (1006), the node went away or cannot serve (1001, 1012, 1013, 1014), or the code is
+ * one of 4001 to 4099, which meshsocket uses for what a new connection mends. After 4400 to 4499, which are about what the
+ * client is or did, and after any other code it should not.
+ */
+export function shouldReconnect(code: number): boolean {
+  return code === 1001 || code === 1006 || (code >= 1012 && code <= 1014) || (code >= 4001 && code <= 4099);
+}
 
 /** Whether an application may send this close code: 1000, 1001, 1007 to 1014, or 3000 to 4999 (RFC 6455 section 7.4). */
 export function isSendableCloseCode(code: number): boolean {

@@ -7,6 +7,8 @@ import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
 /** What a {@link Connection} asks of the hub that holds it. */
 export interface ConnectionOwner<Data> {
   readonly limits: Readonly<Limits>;
+  /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
+  readonly dropsSlow: boolean;
   /** The connection has frames for the end of this tick. */
   willFlush(connection: Connection<Data>): void;
   /** The connection started to close or was lost: it takes no more messages. Called once. */

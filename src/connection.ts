@@ -5,6 +5,7 @@ import { CloseCode } from "./close-code.ts";
 import type { ConnectionOwner, Identity } from "./connection-owner.ts";
 import type { Frame, Message } from "./frame.ts";
 import { type End, Handlers } from "./handlers.ts";
+import { Pulse } from "./pulse.ts";
 import { REQUEST_PROTOCOL, Requests } from "./requests.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
@@ -26,6 +27,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   readonly info: string;
   /** Filled by the topic index; undefined while there are none. */
   topicSet: Set<string> | undefined;
+  readonly pulse: Pulse;
   readonly #owner: ConnectionOwner<Data>;
   readonly #socket: Socket;
   readonly #handlers: Handlers<Data>;
@@ -41,6 +43,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #closeSent: End | undefined;
 
   constructor(owner: ConnectionOwner<Data>, socket: Socket, identity: Identity<Data>) {
+    this.pulse = new Pulse(owner.limits, performance.now());
     this.#owner = owner;
     this.#socket = socket;
     this.#handlers = new Handlers<Data>(this, identity.session, owner, socket);
@@ -111,7 +114,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (burst === undefined) this.#heldBytes = this.#socket.bufferedAmount;
     const buffered = this.#heldBytes + (burst === undefined ? 0 : burst.byteLength);
     if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes && this.#isFull(frame)) {
-      this.#tooSlow();
+      if (!this.#owner.dropsSlow) this.#tooSlow();
       return this.#refuse(frame);
     }
     if (burst === undefined) this.#owner.willFlush(this);
@@ -196,8 +199,28 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   message(data: string | Uint8Array): void {
-    if (!this.#open || (this.#requests && this.#requests.take(data))) return;
+    if (!this.#open || !this.#inPace(this.pulse.message(performance.now()))) return;
+    if ((this.#requests && this.#requests.take(data))) return;
     this.#handlers.message(data);
+  }
+
+  control(): void {
+    if (this.#open) this.#inPace(this.pulse.control(performance.now()));
+  }
+
+  #inPace(inPace: boolean): boolean {
+    if (!inPace) this.close(CloseCode.PolicyViolation, "sends too fast");
+    return inPace;
+  }
+
+  /** Looks after the connection; returns the milliseconds until it is to be done again. */
+  beat(now: number): number {
+    if (this.#handlers.paused) this.pulse.deaf(now);
+    const next = this.pulse.beat(now, this.#socket);
+    if (typeof next === "number") return next;
+    if (next.code === CloseCode.Abnormal) this.terminate();
+    else this.close(next.code, next.reason);
+    return Infinity;
   }
 
   /** Whether the client can be asked: it speaks {@link REQUEST_PROTOCOL}. */

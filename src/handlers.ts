@@ -30,6 +30,7 @@ export class Handlers<Data> {
   #busy = false;
   #connected = false;
   #silenced = false;
+  #paused = false;
   #end: End | undefined;
 
   constructor(
@@ -60,8 +61,15 @@ export class Handlers<Data> {
     backlog.push(data);
     const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
     if (backlog.length < maxBacklogMessages && backlog.bytes < maxBacklogBytes) return;
-    if (this.#socket.pause) this.#socket.pause();
-    else this.#client.close(CloseCode.PolicyViolation, "sends faster than it is served");
+    if (this.#socket.pause) {
+      this.#paused = true;
+      this.#socket.pause();
+    } else this.#client.close(CloseCode.PolicyViolation, "sends faster than it is served");
+  }
+
+  /** Whether reading waits for the handlers. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** Forgets the messages that wait. */
@@ -142,7 +150,12 @@ export class Handlers<Data> {
     if (this.#busy) return;
     this.#backlog = undefined;
     if (this.#end) this.#disconnect(this.#end);
-    else if (backlog) this.#socket.resume?.();
+    else if (backlog) this.#resume();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#socket.resume?.();
   }
 
   /** An error of sending is only reported; any other is one of the handler, which cannot go on. */

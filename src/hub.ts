@@ -37,7 +37,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    */
   readonly local: Local<Data>;
   /** @internal */
-  protected readonly clients: Clients<Data> = new Clients<Data>();
+  protected readonly clients: Clients<Data> = new Clients<Data>(this.limits);
   /** @internal */
   protected readonly subscriptions: Subscriptions<Data>;
   /** @internal */
@@ -62,7 +62,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     this.logger = options.logger ?? errorLogger;
     this.duplicateIds = options.duplicateIds ?? "newest";
     this.#events = new HubEventTarget(this.logger);
-    this.#owner = this.#makeOwner();
+    this.#owner = this.#makeOwner(options.slowConsumer === "drop");
     this.#admissions = new Admissions<Data>(this.#makeAdmissionHost(), options);
   }
 
@@ -239,9 +239,10 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     this.#events.dispatch(type, event);
   }
 
-  #makeOwner(): ConnectionOwner<Data> {
+  #makeOwner(dropsSlow: boolean): ConnectionOwner<Data> {
     return {
       limits: this.limits,
+      dropsSlow,
       willFlush: (connection) => this.clients.willFlush(connection),
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
@@ -257,17 +258,11 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   }
 
   #makeAdmissionHost(): AdmissionHost<Data> {
-    const status = (): HubStatus => this.#status;
-    const size = (): number => this.clients.size;
     return {
       limits: this.limits,
       logger: this.logger,
-      get status() {
-        return status();
-      },
-      get size() {
-        return size();
-      },
+      status: () => this.#status,
+      size: () => this.clients.size,
       claimId: (id, signal) => this.claimId(id, signal),
       giveUp: (id, grant) => {
         this.settled(grant);

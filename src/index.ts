@@ -8,7 +8,7 @@
 export type { Admission, UpgradeContext } from "./admission.ts";
 export { bearerToken, verifyBearer, type VerifyBearerOptions } from "./auth.ts";
 export type { Client } from "./client.ts";
-export { CloseCode } from "./close-code.ts";
+export { CloseCode, shouldReconnect } from "./close-code.ts";
 export type { JoinOptions } from "./cluster.ts";
 export {
   DistClient,

@@ -7,7 +7,7 @@ import { invalidArgument } from "./error.ts";
 export interface Limits {
   /** Bytes of one message, in either direction. A longer one from a client: close 1009. A longer one to send: rejects `resource_exhausted`. */
   maxMessageBytes: number;
-  /** Bytes held for a client that reads too slowly. Over it: the send is dropped and counted, and the client closed with 4008. */
+  /** Bytes held for a client that reads too slowly. Over it: the send is dropped and counted, and the client closed with 4008, unless `slowConsumer` is `"drop"`. */
   maxBufferedBytes: number;
   /** Messages of one client that wait for its handler. At it reading pauses, or, where the engine cannot pause, the client is closed with 1008. */
   maxBacklogMessages: number;
@@ -41,7 +41,7 @@ export interface Limits {
   controlsPerSecond: number;
   /** Pings and pongs of one client that may come at once. */
   controlBurst: number;
-  /** Milliseconds without a sign of life after which a client is pinged, less up to a quarter so that not all are at once. Infinity: never. */
+  /** Milliseconds without a sign of life after which a client is pinged, less 15 to 30 % so that not all are at once. Infinity: never. */
   pingMs: number;
   /** Milliseconds that a client may take to answer a ping. Over it: it is taken for dead and cut, and `onDisconnect` gets 1006. */
   pongMs: number;

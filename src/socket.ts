@@ -18,6 +18,8 @@ export interface Socket {
   close(code: number, reason: string): void;
   /** Cuts the connection at once. The receiver's `closed` follows. */
   terminate(): void;
+  /** Sends a ping, where the engine can: the receiver's `control` says that the pong came. Without it the peer is not tested. */
+  ping?(): void;
   /** Stops reading, where the engine can. Without it a client that sends too fast is closed. */
   pause?(): void;
   /** Reads again. */
@@ -28,6 +30,8 @@ export interface Socket {
 export interface SocketReceiver {
   /** A whole message arrived. Bytes must stay unchanged afterwards. */
   message(data: string | Uint8Array): void;
+  /** A ping or a pong arrived. Never called by an engine that does not show them. */
+  control(): void;
   /** The connection is gone; 1005 when the peer gave no code, 1006 when it was lost. Called once. */
   closed(code: number, reason: string): void;
   /** The connection failed; `closed` follows. */

@@ -14,6 +14,7 @@ export interface BunWebSocket<Data> {
   cork(callback: () => void): unknown;
   close(code?: number, reason?: string): void;
   terminate(): void;
+  ping(): number;
 }
 
 /** The `websocket` of `Bun.serve`. */
@@ -27,6 +28,8 @@ export interface BunWebSocketHandler<Data> {
   open(ws: BunWebSocket<Data>): void;
   message(ws: BunWebSocket<Data>, message: string | Uint8Array): void;
   close(ws: BunWebSocket<Data>, code: number, reason: string): void;
+  ping(ws: BunWebSocket<Data>): void;
+  pong(ws: BunWebSocket<Data>): void;
 }
 
 /** The server that Bun gives `fetch` as its second argument. */

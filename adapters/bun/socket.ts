@@ -7,8 +7,6 @@ import type { BunWebSocket, BunWebSocketHandler } from "./engine.ts";
 
 const OPEN = 1;
 const MAX_UINT32 = 4_294_967_295;
-/** Seconds without a sign of life; Bun pings before they are over. */
-const IDLE_TIMEOUT = 120;
 
 /** A {@link Socket} over Bun's own WebSocket; it is that WebSocket's `data`. */
 export class BunSocket implements Socket {
@@ -26,6 +24,7 @@ export class BunSocket implements Socket {
     return this.#ws?.getBufferedAmount() ?? 0;
   }
 
+  /** @internal */
   send(frames: readonly Frame[]): number {
     const ws = this.#ws;
     if (!ws || ws.readyState !== OPEN) return 0;
@@ -46,6 +45,10 @@ export class BunSocket implements Socket {
     this.#call((ws) => ws.terminate());
   }
 
+  ping(): void {
+    if (this.#ws?.readyState === OPEN) this.#call((ws) => void ws.ping());
+  }
+
   #call(method: (ws: BunWebSocket<BunSocket>) => void): void {
     if (!this.#ws) return;
     this.#calling = true;
@@ -61,6 +64,10 @@ export class BunSocket implements Socket {
 
   message(message: string | Uint8Array): void {
     this.#receiver?.message(message);
+  }
+
+  control(): void {
+    this.#receiver?.control();
   }
 
   closed(code: number, reason: string): void {
@@ -98,11 +105,14 @@ export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<unknown> {
     // The hub keeps the limit; Bun's own lies beyond what the hub can let through.
     backpressureLimit: Math.min(MAX_UINT32, 2 * (limits.maxBufferedBytes + limits.maxMessageBytes)),
     closeOnBackpressureLimit: false,
-    idleTimeout: IDLE_TIMEOUT,
-    sendPings: true,
+    // The hub pings, and notices who does not answer.
+    idleTimeout: 0,
+    sendPings: false,
     perMessageDeflate: false,
     open: (ws) => ws.data.opened(ws),
     message: (ws, message) => ws.data.message(message),
+    ping: (ws) => ws.data.control(),
+    pong: (ws) => ws.data.control(),
     close: (ws, code, reason) => ws.data.closed(code, reason),
   };
   return handler;

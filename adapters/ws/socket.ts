@@ -34,6 +34,8 @@ export class WsSocket implements Socket {
     ws.on("message", onMessage);
     ws.on("close", onClose);
     ws.on("error", onError);
+    ws.on("ping", onControl);
+    ws.on("pong", onControl);
     socket.#receiver = admission.open(socket);
   }
 
@@ -55,6 +57,10 @@ export class WsSocket implements Socket {
     this.#ws.terminate();
   }
 
+  ping(): void {
+    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+  }
+
   pause(): void {
     this.#ws.pause();
   }
@@ -68,6 +74,10 @@ export class WsSocket implements Socket {
     this.#receiver?.message(isBinary ? new Uint8Array(data) : data.toString());
   }
 
+  control(): void {
+    this.#receiver?.control();
+  }
+
   failed(error: Error): void {
     this.#faultCode = faultCode(error);
   }
@@ -79,6 +89,10 @@ export class WsSocket implements Socket {
 
 function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
   sockets.get(this)?.message(data as Buffer, isBinary);
+}
+
+function onControl(this: WebSocket): void {
+  sockets.get(this)?.control();
 }
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {

@@ -61,4 +61,18 @@ export function limits(promise: PromiseThat): void {
     assert.equal(hub.size, 1);
     await client.close();
   });
+
+  promise("a client that sends too fast is closed with 1008", () => session, async ({ url }) => {
+    const client = await TestClient.open(url);
+    // No more than one too many: Deno's own server resets a connection that is still sending when it is closed.
+    for (let sent = 0; sent < 11; sent++) client.send("x");
+    assert.equal((await client.closed()).code, 1008);
+    assert.equal(await ends.next(), 1008);
+  }, { limits: { messagesPerSecond: 1, messageBurst: 10 } });
+
+  promise("a client that is idle for too long is closed with 4408", () => session, async ({ url }) => {
+    const client = await TestClient.open(url);
+    assert.equal((await client.closed()).code, 4408);
+    assert.equal(await ends.next(), 4408);
+  }, { limits: { idleTimeoutMs: 100 } });
 }

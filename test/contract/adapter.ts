@@ -5,6 +5,7 @@ import type { SessionFactory } from "../../src/session.ts";
 import type { Way } from "../kit/servers.ts";
 import { admission } from "./adapter-admission.ts";
 import { closing } from "./adapter-closing.ts";
+import { heartbeat } from "./adapter-heartbeat.ts";
 import { limits } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
 import { upgrades } from "./adapter-upgrades.ts";
@@ -44,4 +45,6 @@ export function adapterContract(way: Way): void {
   messages(promise);
   closing(promise);
   limits(promise);
+  // The own server of Deno neither sends pings nor shows them.
+  if (way.name === "serve") heartbeat(promise);
 }

@@ -28,6 +28,7 @@ function admission(): { admission: Admission; events: Events<unknown>; socket: (
         return {
           message: (data) => events.add(data),
           closed: (code, reason) => events.add([code, reason]),
+          control: () => {},
           error: (error) => events.add(error),
         };
       },
