@@ -7,6 +7,7 @@ import { onlineItem } from "../../src/items.ts";
 import { Router } from "../../src/router.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import type { MemoryStorage } from "../../src/storage/memory.ts";
+import { afterTick } from "../../src/tick.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";
 
 const OLD: Holder = { host: "old:1", life: "o" };
@@ -36,9 +37,9 @@ function ask(router: Router): Promise<Status | undefined> {
   return router.call("alice", onlineItem("alice"), performance.now() + 5_000).then((answer) => answer?.status);
 }
 
-/** Lets everything happen that needs no answer. */
-function idle(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 5));
+/** Lets everything happen that needs no answer: a look-up, and what it leads to, take few ticks. */
+async function idle(): Promise<void> {
+  for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => afterTick(resolve));
 }
 
 test("router: of the calls that went a stale way, however late they learn it, only the first asks the storage", async () => {
