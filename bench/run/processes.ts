@@ -74,6 +74,12 @@ function reader(child: ChildProcess, what: string): () => Promise<string> {
   };
 }
 
+/** With BENCH_CPU_PROF=FOLDER the servers on Node write a profile there when they end. */
+function profiling({ runtime }: Contender): string[] {
+  const folder = process.env["BENCH_CPU_PROF"];
+  return folder !== undefined && runtime === "node" ? ["--cpu-prof", `--cpu-prof-dir=${folder}`] : [];
+}
+
 /** Starts a server; `spread` leaves the choice of the core to the system. */
 export async function startServer(
   contender: Contender,
@@ -82,6 +88,7 @@ export async function startServer(
 ): Promise<BenchServer> {
   const args = [
     ...ARGS[contender.runtime],
+    ...profiling(contender),
     contender.file,
     JSON.stringify(setup),
   ];
