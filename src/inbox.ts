@@ -8,6 +8,7 @@ import {
   type Item,
   Outcome,
 } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { parseLineName } from "./line-name.ts";
 
 /** What an {@link Inbox} stands on. */
 export interface InboxOptions {
@@ -19,6 +20,8 @@ export interface InboxOptions {
 }
 
 interface LineState {
+  /** How often the sender started the numbers again. */
+  readonly count: number;
   lastNumber: bigint;
   /** The newest answers, so that a repeated batch gets the same one. */
   readonly answers: Map<bigint, Promise<BatchAnswer>>;
@@ -31,7 +34,8 @@ const KEPT_ANSWERS = 16;
  * The receiving end of all links: takes each numbered batch of a line once.
  *
  * A line starts at 1 and only its next number is taken. A number taken before gets its old answer again; any other gets
- * OUTCOME_UNKNOWN, and the sender starts a new line.
+ * OUTCOME_UNKNOWN, and the sender starts a new line. Nothing of an older line of that sender is taken from then on, so that
+ * what a network held back does not overtake what was sent later.
  */
 export class Inbox {
   readonly #options: InboxOptions;
@@ -68,11 +72,16 @@ export class Inbox {
   }
 
   #line(batch: Batch): LineState | undefined {
-    let line = this.#lines.get(batch.line);
-    if (!line && batch.number !== 1n) return undefined;
-    line ??= { lastNumber: 0n, answers: new Map() };
-    this.#lines.delete(batch.line);
-    this.#lines.set(batch.line, line);
+    const { link, count } = parseLineName(batch.line);
+    let line = this.#lines.get(link);
+    // What an older line still carried was given up before the newer one started.
+    if (line && count < line.count) return undefined;
+    if (line?.count !== count) {
+      if (batch.number !== 1n) return undefined;
+      line = { count, lastNumber: 0n, answers: new Map() };
+    }
+    this.#lines.delete(link);
+    this.#lines.set(link, line);
     if (this.#lines.size > this.#options.maxLines) {
       const oldest = this.#lines.keys().next().value;
       if (oldest !== undefined) this.#lines.delete(oldest);

@@ -13,8 +13,8 @@ import {
 } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { type Call, type SentBatch, takeBatch } from "./link-call.ts";
 import type { Line } from "./line.ts";
+import { LineName } from "./line-name.ts";
 import type { LinkOptions } from "./link-options.ts";
-import { randomId } from "./random-id.ts";
 import type { Holder } from "./storage/storage.ts";
 import { afterTick } from "./tick.ts";
 
@@ -38,7 +38,7 @@ export class Link {
   readonly to: Holder;
   readonly #options: LinkOptions;
   #line: Line | undefined;
-  #name = randomId();
+  readonly #name = new LineName();
   #lastNumber = 0n;
   #waiting: Call[] = [];
   #sent = new Map<bigint, SentBatch>();
@@ -145,12 +145,12 @@ export class Link {
     // Who no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
     const items = sent.calls.map((call) => (call.settled ? create(ItemSchema) : call.item));
     const { from, to } = this.#options;
-    return create(BatchSchema, { line: this.#name, toLife: to.life, number: sent.number, items, from: from?.() });
+    return create(BatchSchema, { line: this.#name.text, toLife: to.life, number: sent.number, items, from: from?.() });
   }
 
   #ping(): void {
     this.#pingedAtMs = performance.now();
-    this.#line?.send(create(BatchSchema, { line: this.#name, toLife: this.to.life, number: 0n }));
+    this.#line?.send(create(BatchSchema, { line: this.#name.text, toLife: this.to.life, number: 0n }));
   }
 
   // ---- answers ----
@@ -207,7 +207,7 @@ export class Link {
   /** Starts the numbers again under a new name: some of the old ones will never be sent. */
   #rename(): void {
     this.#sent.clear();
-    this.#name = randomId();
+    this.#name.renew();
     this.#lastNumber = 0n;
   }
 

@@ -80,6 +80,7 @@ const LAYERS: readonly Layer[] = [
         "rpc-*",
         "fetch-transport",
         "line",
+        "line-name",
         "link",
         "link-call",
         "presence-feed",

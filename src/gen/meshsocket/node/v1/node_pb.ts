@@ -82,7 +82,8 @@ export const HelloResponseSchema: GenMessage<HelloResponse> = /*@__PURE__*/
  */
 export type Batch = Message<"meshsocket.node.v1.Batch"> & {
   /**
-   * The sender's line: random, and new whenever the numbers start again at 1.
+   * The sender's line: `name:count`, a random name and a count that grows whenever the numbers start again at 1.
+   * Nothing of a smaller count is taken any more. A name without a count stands for itself.
    *
    * @generated from field: string line = 1;
    */
