@@ -106,19 +106,19 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   /** What this node does when it holds the id, or what the node does that holds it. */
-  async #localOr(
+  #localOr(
     here: (local: Local<Data>) => Promise<boolean>,
     id: string,
     options: SendOptions,
     there: (cluster: Cluster<Data>, deadlineMs: number) => Promise<boolean>,
   ): Promise<boolean> {
     const cluster = this.#cluster();
-    if (cluster.holds(id)) return await here(this.#local);
-    return await this.#within(options, (deadlineMs) => there(cluster, deadlineMs));
+    if (cluster.holds(id)) return here(this.#local);
+    return this.#within(options, (deadlineMs) => there(cluster, deadlineMs));
   }
 
-  async #within<Result>(options: SendOptions, call: (deadlineMs: number) => Promise<Result>): Promise<Result> {
-    return await abortable(call(deadlineOf(options, this.#timeoutMs)), options.signal);
+  #within<Result>(options: SendOptions, call: (deadlineMs: number) => Promise<Result>): Promise<Result> {
+    return abortable(call(deadlineOf(options, this.#timeoutMs)), options.signal);
   }
 }
 

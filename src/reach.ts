@@ -34,9 +34,8 @@ export class Reach {
   }
 
   /** Sends to the owner of an id. */
-  async emit(id: string, frame: Frame, deadlineMs: number): Promise<boolean> {
-    const answer = await this.#toOwner(id, emitItem(id, frame), deadlineMs);
-    return answer?.status === Status.OK;
+  emit(id: string, frame: Frame, deadlineMs: number): Promise<boolean> {
+    return this.#router.call(id, emitItem(id, frame), deadlineMs).then(isOk);
   }
 
   /** Asks the owner of an id. */
@@ -158,8 +157,15 @@ export class Reach {
   }
 
   async #toOwner(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
-    const answer = await this.#router.call(id, item, deadlineMs);
-    if (answer?.status === Status.INVALID) throw new MeshError("invalid_argument", "the owner refused the arguments");
-    return answer;
+    return checked(await this.#router.call(id, item, deadlineMs));
   }
+}
+
+function isOk(answer: Answer | undefined): boolean {
+  return checked(answer)?.status === Status.OK;
+}
+
+function checked(answer: Answer | undefined): Answer | undefined {
+  if (answer?.status === Status.INVALID) throw new MeshError("invalid_argument", "the owner refused the arguments");
+  return answer;
 }

@@ -61,13 +61,13 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
     }
     case "broadcast": {
       const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      return delivered(clients.broadcast(frame, new Set(kind.value.except)), frame);
+      return delivered(clients.broadcast(frame, exceptOf(kind.value.except)), frame);
     }
     case "publish": {
       const { topic } = kind.value;
       if (!clients.topics.listeners(topic)) return answer(Status.NOT_HERE);
       const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      return delivered(clients.publish(topic, frame, new Set(kind.value.except)), frame);
+      return delivered(clients.publish(topic, frame, exceptOf(kind.value.except)), frame);
     }
     case "evict":
       context.evict(kind.value.id, kind.value.claim);
@@ -93,8 +93,17 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
   }
 }
 
+/** The answers that say no more than a status, made once: nobody changes an answer. */
+const plain = new Map<Status, Answer>();
+
 function answer(status: Status): Answer {
-  return create(AnswerSchema, { status });
+  let made = plain.get(status);
+  if (!made) plain.set(status, made = create(AnswerSchema, { status }));
+  return made;
+}
+
+function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
+  return ids.length > 0 ? new Set(ids) : undefined;
 }
 
 function delivered(offered: number, frame: Frame): () => Answer {

@@ -14,6 +14,8 @@ import type {
   Verbs,
 } from "./verbs.ts";
 
+const NO_OPTIONS: SendOptions = {};
+
 /**
  * The verbs that reach clients, the same on a Hub, a DistHub and a DistClient.
  *
@@ -24,13 +26,20 @@ export abstract class Sender {
   /** The limits in force. */
   readonly limits: Readonly<Limits>;
 
+  readonly #heard = (error: unknown): void => this.failed(error);
+
   constructor(limits: Readonly<Limits>) {
     this.limits = limits;
   }
 
+  /** @internal */
   protected abstract readonly verbs: Verbs;
 
-  /** Hears of every call that rejected. */
+  /**
+   * Hears of every call that rejected.
+   *
+   * @internal
+   */
   protected abstract failed(error: unknown): void;
 
   /** Sends to one id. True: its socket took the message. False: nobody has the id, or its buffer is full. */
@@ -126,17 +135,26 @@ export abstract class Sender {
     options: SendOptions | undefined,
     call: (options: SendOptions) => Promise<Result>,
   ): Promise<Result> {
-    return this.tracked(async () => {
+    return this.tracked(() => {
       checkSendOptions(options);
       options?.signal?.throwIfAborted();
-      return await call(options ?? {});
+      return call(options ?? NO_OPTIONS);
     });
   }
 
-  /** Runs a call whose rejection, should nobody handle it, is heard by {@link Sender.failed} and ends nothing. */
+  /**
+   * Runs a call whose rejection, should nobody handle it, is heard by {@link Sender.failed} and ends nothing.
+   *
+   * @internal
+   */
   protected tracked<Result>(call: () => Promise<Result>): Promise<Result> {
-    const promise = call();
-    promise.catch((error: unknown) => this.failed(error));
+    let promise: Promise<Result>;
+    try {
+      promise = call();
+    } catch (error) {
+      promise = Promise.reject(error);
+    }
+    promise.catch(this.#heard);
     return promise;
   }
 
@@ -149,7 +167,7 @@ export abstract class Sender {
 
 /** Throws `resource_exhausted` for a message over the limit. */
 export function checkSize(frame: Frame, { maxMessageBytes }: Readonly<Limits>): void {
-  if (frame.bytes.byteLength <= maxMessageBytes) return;
+  if (frame.messageBytes <= maxMessageBytes) return;
   throw new MeshError("resource_exhausted", `the message is longer than ${maxMessageBytes} bytes`);
 }
 
