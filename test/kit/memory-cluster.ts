@@ -32,6 +32,7 @@ export class MemoryCluster implements AsyncDisposable {
   storageDown = false;
   readonly #servers = new Map<string, NodeTransport>();
   #breakers = new Map<string, Set<AbortController>>();
+  readonly #paused = new Map<string, Promise<void>>();
 
   constructor(storage: Storage = new MemoryStorage()) {
     this.storage = storage;
@@ -63,6 +64,16 @@ export class MemoryCluster implements AsyncDisposable {
     this.#breakers.delete(host);
   }
 
+  /** From now on a host's answers do not come; returns what lets them come again. */
+  pause(host: string): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#paused.set(host, promise);
+    return () => {
+      this.#paused.delete(host);
+      resolve();
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map(({ hub }) => hub.close()));
   }
@@ -92,15 +103,29 @@ export class MemoryCluster implements AsyncDisposable {
     };
     return {
       unary: async (method, signal, timeoutMs, header, input, contextValues) =>
-        await begin(method.name).unary(method, signal, timeoutMs, header, input, contextValues),
+        await this.#unpaused(host, begin(method.name).unary(method, signal, timeoutMs, header, input, contextValues)),
       stream: async (method, signal, timeoutMs, header, input, contextValues) => {
         const breaker = new AbortController();
         const breakers = this.#breakers.get(host) ?? new Set();
         this.#breakers.set(host, breakers.add(breaker));
         const both = signal ? AbortSignal.any([signal, breaker.signal]) : breaker.signal;
-        return await begin(method.name).stream(method, both, timeoutMs, header, input, contextValues);
+        const answer = await begin(method.name).stream(method, both, timeoutMs, header, input, contextValues);
+        return { ...answer, message: this.#unpausedAll(host, answer.message) };
       },
     };
+  }
+
+  async #unpaused<Value>(host: string, answer: Promise<Value>): Promise<Value> {
+    const value = await answer;
+    await this.#paused.get(host);
+    return value;
+  }
+
+  async *#unpausedAll<Value>(host: string, answers: AsyncIterable<Value>): AsyncIterable<Value> {
+    for await (const answer of answers) {
+      await this.#paused.get(host);
+      yield answer;
+    }
   }
 }
 
