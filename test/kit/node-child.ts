@@ -2,6 +2,8 @@
 import process from "node:process";
 import { DistHub } from "../../src/dist-hub.ts";
 import { errorCode } from "../../src/error.ts";
+import type { Json } from "../../src/json.ts";
+import { REQUEST_PROTOCOL } from "../../src/requests.ts";
 import type { Session } from "../../src/session.ts";
 import { EtcdStorage } from "../../src/storage/etcd.ts";
 import { RedisStorage } from "../../src/storage/redis.ts";
@@ -41,12 +43,16 @@ function textOf(error: unknown): string {
 process.on("uncaughtException", (error) => problem("uncaught", error));
 process.on("unhandledRejection", (error) => problem("unhandled", error));
 
-/** The id is JSON in the query, so that it can be anything; `topics` too. */
+/** The id is JSON in the query, so that it can be anything; `topics` and `info` too. */
 function session(request: Request): Session {
   const query = new URL(request.url).searchParams;
   const id = query.get("id");
   const topics = JSON.parse(query.get("topics") ?? "[]") as string[];
+  const info = query.get("info");
+  const askable = request.headers.get("sec-websocket-protocol")?.includes(REQUEST_PROTOCOL) === true;
   return {
+    info: info === null ? undefined : (JSON.parse(info) as Json),
+    protocol: askable ? REQUEST_PROTOCOL : undefined,
     id: id === null ? undefined : (JSON.parse(id) as string),
     async onConnect(client) {
       if (topics.length > 0) await client.subscribe(topics);
@@ -88,6 +94,18 @@ function statusOf(hub: DistHub): NodeStatus {
   return { status, size, ids, topics: hub.topics(), holder, nodes, rssBytes, lagMs: Math.max(...lags) };
 }
 
+async function callClient(hub: DistHub, { id, verb, args }: Extract<Order, { do: "client" }>): Promise<unknown> {
+  const client = hub.client(id);
+  if (!client) throw new Error(`this node has no client ${id}`);
+  const [first = "", second = ""] = args;
+  if (verb === "publish") return await client.publish(first, second);
+  return await (verb === "broadcast" ? client.broadcast(first) : client.request(first));
+}
+
+async function watch(hub: DistHub, topic: string): Promise<void> {
+  await hub.watchPresence(topic, { onEvent: (event) => happened({ type: "presence", topic, event }) }).ready;
+}
+
 const LAG_BEAT_MS = 50;
 const LAG_BEATS = 60;
 const lags: number[] = [0];
@@ -109,6 +127,10 @@ async function obey(hub: DistHub, order: Order): Promise<unknown> {
   switch (order.do) {
     case "call":
       return await callAll(hub, order.calls, order.perTurn);
+    case "client":
+      return await outcome(callClient(hub, order));
+    case "watch":
+      return await watch(hub, order.topic);
     case "status":
       return statusOf(hub);
     case "audit":

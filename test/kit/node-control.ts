@@ -2,6 +2,7 @@
 import { Buffer } from "node:buffer";
 import type { DistHubOptions } from "../../src/dist-hub.ts";
 import type { HubStatus } from "../../src/hub-events.ts";
+import type { PresenceEvent } from "../../src/presence-watch.ts";
 import type { RpcOptions } from "../../src/serve.ts";
 import type { Sender } from "../../src/sender.ts";
 import type { Holder } from "../../src/storage/storage.ts";
@@ -14,12 +15,17 @@ export type Verb =
   | "broadcast"
   | "publish"
   | "members"
+  | "count"
+  | "request"
   | "subscribe"
   | "unsubscribe"
   | "disconnect";
 
 /** A call of a verb, with its arguments as the hub takes them. */
 export type VerbCall = { [Name in Verb]: readonly [Name, ...Parameters<Sender[Name]>] }[Verb];
+
+/** The verbs of a client that its own node can be told to call. */
+export type ClientVerb = "publish" | "broadcast" | "request";
 
 /** How a call ended. */
 export type Outcome = { readonly value: unknown } | { readonly code: string; readonly message: string };
@@ -47,6 +53,10 @@ export type Order =
   & (
     /** Starts the calls in order without awaiting them, `perTurn` of them in each turn of the event loop. */
     | { readonly do: "call"; readonly calls: readonly VerbCall[]; readonly perTurn: number }
+    /** Calls a verb of a client of this node. */
+    | { readonly do: "client"; readonly id: string; readonly verb: ClientVerb; readonly args: readonly string[] }
+    /** Watches who listens on a topic; each join and leave is an event. */
+    | { readonly do: "watch"; readonly topic: string }
     | { readonly do: "status" }
     | { readonly do: "audit" }
     | { readonly do: "close"; readonly drainMs: number }
@@ -69,6 +79,7 @@ export interface NodeStatus {
 
 /** Something that happened in a child. */
 export type NodeEvent =
+  | { readonly type: "presence"; readonly topic: string; readonly event: PresenceEvent }
   | { readonly type: "connect"; readonly id: string }
   | { readonly type: "event"; readonly id: string; readonly message: string | Uint8Array }
   | { readonly type: "disconnect"; readonly id: string; readonly code: number; readonly reason: string }

@@ -3,10 +3,12 @@ import process from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { MeshError, type MeshErrorCode } from "../../src/error.ts";
+import type { Json } from "../../src/json.ts";
 import type { RpcOptions } from "../../src/serve.ts";
 import { runtimes } from "../../tools/runtimes.ts";
 import { TestClient } from "./client.ts";
 import {
+  type ClientVerb,
   fromLine,
   linesOf,
   type NodeEvent,
@@ -118,16 +120,21 @@ export class NodeProcess {
   }
 
   /** The URL of an upgrade that asks for an id and for topics. */
-  clientUrl(id?: string, topics: readonly string[] = []): string {
+  clientUrl(id?: string, topics: readonly string[] = [], info?: Json): string {
     const query = new URLSearchParams();
     if (id !== undefined) query.set("id", JSON.stringify(id));
     if (topics.length > 0) query.set("topics", JSON.stringify(topics));
+    if (info !== undefined) query.set("info", JSON.stringify(info));
     return `${this.url.replace("http", "ws")}/ws?${query}`;
   }
 
   /** A client whose `onConnect` has settled. */
-  async connect(id?: string, topics?: readonly string[]): Promise<TestClient> {
-    const client = await TestClient.open(this.clientUrl(id, topics));
+  async connect(
+    id?: string,
+    topics?: readonly string[],
+    { info, protocols }: { info?: Json; protocols?: string[] } = {},
+  ): Promise<TestClient> {
+    const client = await TestClient.open(this.clientUrl(id, topics, info), protocols);
     const welcome = await client.next();
     if (!String(welcome).startsWith("welcome ")) throw new Error(`expected a welcome, not ${String(welcome)}`);
     return client;
@@ -136,6 +143,16 @@ export class NodeProcess {
   /** Starts calls in order, none of them awaited, `perTurn` in each turn of the node's event loop. */
   async callAll(calls: readonly VerbCall[], perTurn: number = Number.MAX_SAFE_INTEGER): Promise<Outcome[]> {
     return (await this.#order({ do: "call", calls, perTurn })) as Outcome[];
+  }
+
+  /** Calls a verb of a client of this node. */
+  async client(id: string, verb: ClientVerb, ...args: string[]): Promise<unknown> {
+    return valueOf((await this.#order({ do: "client", id, verb, args })) as Outcome);
+  }
+
+  /** Watches a topic; each join and leave is an event. Resolves when the present members are known. */
+  async watch(topic: string): Promise<void> {
+    await this.#order({ do: "watch", topic });
   }
 
   async status(): Promise<NodeStatus> {
@@ -189,8 +206,7 @@ export class NodeProcess {
 
   async #one(call: VerbCall): Promise<unknown> {
     const [outcome] = await this.callAll([call]);
-    if (outcome && "value" in outcome) return outcome.value;
-    throw new MeshError((outcome?.code ?? "internal") as MeshErrorCode, outcome?.message ?? "no outcome");
+    return valueOf(outcome);
   }
 
   async #order(wish: Wish): Promise<unknown> {
@@ -240,4 +256,10 @@ export class NodeProcess {
     for (const { reject } of this.#orders.values()) reject(error);
     this.#orders.clear();
   }
+}
+
+/** What a call resolved with; throws what it rejected with. */
+function valueOf(outcome: Outcome | undefined): unknown {
+  if (outcome && "value" in outcome) return outcome.value;
+  throw new MeshError((outcome?.code ?? "internal") as MeshErrorCode, outcome?.message ?? "no outcome");
 }

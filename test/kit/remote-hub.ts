@@ -29,6 +29,14 @@ export class RemoteHub implements Pick<Sender, Verb> {
     return this.#call(["members", ...args]) as ReturnType<Sender["members"]>;
   }
 
+  count(...args: Parameters<Sender["count"]>): ReturnType<Sender["count"]> {
+    return this.#call(["count", ...args]) as ReturnType<Sender["count"]>;
+  }
+
+  request(...args: Parameters<Sender["request"]>): ReturnType<Sender["request"]> {
+    return this.#call(["request", ...args]) as ReturnType<Sender["request"]>;
+  }
+
   subscribe(...args: Parameters<Sender["subscribe"]>): ReturnType<Sender["subscribe"]> {
     return this.#call(["subscribe", ...args]) as ReturnType<Sender["subscribe"]>;
   }
