@@ -24,7 +24,7 @@ import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
 import { fromRpcError } from "./rpc-error.ts";
 import type { Holder, Storage } from "./storage/storage.ts";
-import { TokenSource } from "./token.ts";
+import type { TokenSource } from "./token.ts";
 import type { Count, Delivery, Except } from "./verbs.ts";
 
 /** Where a node of a cluster is reached, and how it reaches the others. */
@@ -39,7 +39,8 @@ export interface JoinOptions {
 export interface ClusterOptions<Data> extends JoinOptions {
   clients: Clients<Data>;
   storage: Storage;
-  secrets: readonly string[];
+  /** Mints the tokens for the other nodes; undefined in a cluster without a secret. */
+  tokens: TokenSource | undefined;
   leaseMs: number;
   /** Refuse ids that another node holds, rather than taking them over. */
   ifAbsent: boolean;
@@ -70,11 +71,10 @@ export class Cluster<Data = unknown> {
   readonly #reclaim: Reclaim<Data>;
 
   constructor(options: ClusterOptions<Data>) {
-    const { storage, limits, logger, secrets } = options;
+    const { storage, limits, logger, tokens } = options;
     checkHost(options.host);
     this.#options = options;
     const holder = (): Holder => this.#membership.holder;
-    const tokens = secrets.length > 0 ? new TokenSource({ secret: secrets }) : undefined;
     this.#membership = this.#makeMembership();
     this.#links = new Links({ limits, tokens, transport: options.transport, lines: "stream", from: holder });
     this.#router = new Router({

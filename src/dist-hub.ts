@@ -1,7 +1,8 @@
 import type { Grant } from "./admissions.ts";
-import { checkMs } from "./check.ts";
+import { checkFunction, checkMs } from "./check.ts";
 import { Cluster, type JoinOptions } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
+import type { NodeTransport } from "./links.ts";
 import { DistSession } from "./dist-session.ts";
 import { MeshError } from "./error.ts";
 import { DistVerbs } from "./dist-verbs.ts";
@@ -9,7 +10,8 @@ import { Hub, type HubOptions } from "./hub.ts";
 import type { PresenceRequest, PresenceResponse } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { presenceFeed } from "./presence-feed.ts";
 import { checkStorage, type Holder, type Storage } from "./storage/storage.ts";
-import { isWeakSecret, type Secret, secretList } from "./token.ts";
+import { type AccessRules, type ApiKey, checkApiKeys } from "./rpc-access.ts";
+import { isWeakSecret, type Secret, secretList, TokenSource } from "./token.ts";
 import type { Verbs } from "./verbs.ts";
 
 /** How a {@link DistHub} behaves. */
@@ -18,6 +20,10 @@ export interface DistHubOptions extends HubOptions {
   storage: Storage;
   /** What the nodes of the cluster share to know each other. Of several the first mints, all are accepted. Without one the RPC port stays on loopback. */
   secret?: Secret | undefined;
+  /** Secrets of back-ends, each with the calls of the Cluster service that its tokens open. Default: none. */
+  apiKeys?: readonly ApiKey[];
+  /** Which hosts of the storage are dialled, beside the check of their syntax. A refused one is as good as unreachable. Default: all. */
+  peers?: (host: string) => boolean;
   /** Milliseconds that the claim to be alive lasts; it is renewed each third. Default 15,000. */
   leaseMs?: number;
 }
@@ -34,8 +40,10 @@ const MIN_LEASE_MS = 300;
  */
 export class DistHub<Data = unknown> extends Hub<Data> {
   readonly storage: Storage;
-  /** The secrets of the cluster, the one that mints first; empty for none. */
-  readonly secrets: readonly string[];
+  /** Whose tokens this node takes. */
+  #access: AccessRules;
+  readonly #tokens: TokenSource | undefined;
+  readonly #peers: ((host: string) => boolean) | undefined;
   readonly leaseMs: number;
   readonly #verbs: DistVerbs<Data>;
   #cluster: Cluster<Data> | undefined;
@@ -44,7 +52,13 @@ export class DistHub<Data = unknown> extends Hub<Data> {
     super(options);
     checkStorage(options?.storage);
     this.storage = options.storage;
-    this.secrets = options.secret === undefined ? [] : secretList(options.secret);
+    const { secret, apiKeys = [], peers } = options;
+    const secrets = secret === undefined ? [] : secretList(secret);
+    checkApiKeys(apiKeys, secrets);
+    if (peers !== undefined) checkFunction("peers", peers);
+    this.#access = { secrets, apiKeys };
+    this.#tokens = secrets.length > 0 ? new TokenSource({ secret: secrets }) : undefined;
+    this.#peers = peers;
     if (this.secrets.length > 0 && isWeakSecret(this.secrets)) {
       this.logger.warn("meshsocket: the secret is shorter than 32 bytes");
     }
@@ -54,8 +68,38 @@ export class DistHub<Data = unknown> extends Hub<Data> {
     this.setStatus("starting");
   }
 
+  /** @internal */
   protected override get verbs(): Verbs {
     return this.#verbs;
+  }
+
+  /** The secrets of the cluster, the one that mints first; empty for none. */
+  get secrets(): readonly string[] {
+    return this.#access.secrets;
+  }
+
+  /**
+   * Whose tokens this node takes, for a DistServer.
+   *
+   * @internal
+   */
+  get access(): AccessRules {
+    return this.#access;
+  }
+
+  /**
+   * Changes the secrets while the node runs; nothing is cut. The first mints from now on, all are accepted.
+   *
+   * To rotate: give every node `[old, new]`, then every node `[new, old]`, then every node `new`.
+   * Throws a TypeError (`invalid_argument`) for an empty secret and a MeshError (`failed_precondition`) when the hub was made
+   * without one.
+   */
+  setSecret(secret: Secret): void {
+    if (this.secrets.length === 0) throw new MeshError("failed_precondition", "the hub was made without a secret");
+    const secrets = secretList(secret);
+    checkApiKeys(this.#access.apiKeys, secrets);
+    this.#access = { ...this.#access, secrets };
+    this.#tokens?.rotate(secrets);
   }
 
   /** This node's life in the cluster; undefined before it joined. */
@@ -77,7 +121,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   async join(options: JoinOptions): Promise<void> {
     if (this.#cluster) throw new MeshError("failed_precondition", "the hub has joined already: make another one");
     if (this.status !== "starting") throw new MeshError("failed_precondition", "the hub is closed: make another one");
-    const { clients, logger, limits, storage, secrets, leaseMs } = this;
+    const { clients, logger, limits, storage, leaseMs } = this;
     const ifAbsent = this.duplicateIds === "oldest";
     this.#cluster = new Cluster<Data>({
       ...options,
@@ -85,7 +129,8 @@ export class DistHub<Data = unknown> extends Hub<Data> {
       logger,
       limits,
       storage,
-      secrets,
+      tokens: this.#tokens,
+      transport: (host) => this.#dial(host, options),
       leaseMs,
       ifAbsent,
       local: this.local,
@@ -105,7 +150,11 @@ export class DistHub<Data = unknown> extends Hub<Data> {
     }
   }
 
-  /** This node's part in the cluster, for a DistServer. Throws `failed_precondition` before it joined. */
+  /**
+   * This node's part in the cluster, for a DistServer. Throws `failed_precondition` before it joined.
+   *
+   * @internal
+   */
   get cluster(): Cluster<Data> {
     if (this.#cluster) return this.#cluster;
     throw new MeshError(
@@ -124,7 +173,11 @@ export class DistHub<Data = unknown> extends Hub<Data> {
     return await this.cluster.audit();
   }
 
-  /** Who listens here on the topics that another node asks for, for a DistServer. */
+  /**
+   * Who listens here on the topics that another node asks for, for a DistServer.
+   *
+   * @internal
+   */
   presenceFeed(requests: AsyncIterable<PresenceRequest>, signal: AbortSignal): AsyncIterable<PresenceResponse> {
     const ended = AbortSignal.any([signal, this.cluster.stopped]);
     return presenceFeed(this.clients, requests, () => this.cluster.holder.life, ended);
@@ -133,6 +186,11 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /** Whether {@link DistHub.join} was called and did not fail. */
   get joined(): boolean {
     return this.#cluster !== undefined;
+  }
+
+  #dial(host: string, { transport }: JoinOptions): NodeTransport {
+    if (this.#peers?.(host) !== false) return transport(host);
+    throw new MeshError("unavailable", `${host} is not one of the hosts that may be dialled`);
   }
 
   #degraded(error: unknown): void {
@@ -149,24 +207,29 @@ export class DistHub<Data = unknown> extends Hub<Data> {
 
   // ---- ids ----
 
+  /** @internal */
   protected override async claimId(id: string): Promise<Grant> {
     return await this.cluster.claims.claim(id);
   }
 
+  /** @internal */
   protected override settled(grant: Grant): void {
     if (grant instanceof DistSession) this.cluster.claims.settle(grant);
   }
 
+  /** @internal */
   protected override opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
     return grant instanceof DistSession ? this.cluster.evictPrevious(connection.id, grant) : undefined;
   }
 
+  /** @internal */
   protected override releaseId(id: string, claim: bigint): void {
     this.cluster.release(id, claim);
   }
 
   // ---- leaving ----
 
+  /** @internal */
   protected override async afterDrain(): Promise<void> {
     await this.#cluster?.stop();
   }

@@ -7,19 +7,17 @@ import { type Batch, type BatchAnswer, Node } from "./gen/meshsocket/node/v1/nod
 import { Cluster } from "./gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "./gen/websocket/websocket_pb.ts";
 import { rpcBytes } from "./limits.ts";
+import { type AccessRules, RpcAccess, type Scope } from "./rpc-access.ts";
 import { toConnectError } from "./rpc-error.ts";
 import { createRpcFetch, type RpcServerOptions } from "./rpc-fetch.ts";
-import { CLUSTER_AUDIENCE, TokenVerifier } from "./token.ts";
 import { websocketService } from "./websocket-service.ts";
-
-type Scope = "node" | "cluster";
 
 /**
  * Answers the RPC of the other nodes and of back-ends for a hub.
  *
  * `routes` goes to a Connect router, which an adapter's `listen` does; `fetch` answers the same where only fetch handlers
  * can be mounted, with Connect and gRPC-Web. When the hub has a secret every call needs a token: one for this node's host
- * opens all services, one for `"cluster"` the Cluster service alone.
+ * opens all services, one for `"cluster"` the Cluster service alone, one of an API key the calls of that key.
  */
 export class DistServer<Data = unknown> {
   /** Adds the services to a Connect router. */
@@ -29,7 +27,7 @@ export class DistServer<Data = unknown> {
   /** How large the messages of an RPC may be. */
   readonly limits: RpcServerOptions;
   readonly #hub: DistHub<Data>;
-  #verifiers: (Record<Scope, TokenVerifier> & { readonly host: string }) | undefined;
+  #access: { readonly host: string; readonly rules: AccessRules; readonly check: RpcAccess } | undefined;
 
   constructor(hub: DistHub<Data>) {
     this.#hub = hub;
@@ -55,9 +53,9 @@ export class DistServer<Data = unknown> {
     };
     return {
       interceptors: [coded],
-      requestGate: async ({ requestHeader }) => {
+      requestGate: async ({ requestHeader, method }) => {
         try {
-          await this.#authorize(scope, requestHeader.get("authorization"));
+          await this.#authorize(scope, method.name, requestHeader.get("authorization"));
         } catch (error) {
           throw toConnectError(error);
         }
@@ -65,18 +63,15 @@ export class DistServer<Data = unknown> {
     };
   }
 
-  async #authorize(scope: Scope, authorization: string | null): Promise<void> {
-    const { secrets, cluster } = this.#hub;
-    if (secrets.length === 0) return;
+  async #authorize(scope: Scope, call: string, authorization: string | null): Promise<void> {
+    const { access, cluster } = this.#hub;
+    if (access.secrets.length === 0) return;
     const { host } = cluster.holder;
-    if (this.#verifiers?.host !== host) {
-      this.#verifiers = {
-        host,
-        node: new TokenVerifier({ secrets, audiences: [host] }),
-        cluster: new TokenVerifier({ secrets, audiences: [host, CLUSTER_AUDIENCE] }),
-      };
+    // A new life may have another host, and secrets are changed while the node runs.
+    if (this.#access?.host !== host || this.#access.rules !== access) {
+      this.#access = { host, rules: access, check: new RpcAccess(host, access) };
     }
-    await this.#verifiers[scope].verify(authorization);
+    await this.#access.check.check(scope, call, authorization);
   }
 
   #nodeService(): ServiceImpl<typeof Node> {

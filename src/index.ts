@@ -34,6 +34,7 @@ export type { TrustProxy } from "./proxy.ts";
 export { errorLogger, type Logger, silentLogger } from "./logger.ts";
 export { type PresenceEvent, PresenceWatch, type WatchOptions } from "./presence-watch.ts";
 export { REQUEST_PROTOCOL } from "./requests.ts";
+export type { AccessRules, ApiKey } from "./rpc-access.ts";
 export type { RpcServerOptions } from "./rpc-fetch.ts";
 export { Sender } from "./sender.ts";
 export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./serve.ts";

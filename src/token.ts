@@ -58,7 +58,7 @@ export interface TokenSourceOptions {
 
 /** Tokens for outgoing calls: each is used again for its audience until a fifth of its life is left. */
 export class TokenSource {
-  readonly #key: Promise<CryptoKey>;
+  #key: Promise<CryptoKey>;
   readonly #ttlMs: number;
   readonly #now: Clock;
   readonly #minted = new Map<string, { readonly at: number; readonly token: Promise<string> }>();
@@ -69,6 +69,12 @@ export class TokenSource {
     checkTtl(this.#ttlMs);
     this.#key = importKey(secretList(options.secret)[0]);
     this.#now = options.now ?? Date.now;
+  }
+
+  /** Mints with another secret from now on. @throws TypeError `invalid_argument` for an empty one. */
+  rotate(secret: Secret): void {
+    this.#key = importKey(secretList(secret)[0]);
+    this.#minted.clear();
   }
 
   /** A token for one node (`host:port`) or for `"cluster"`. */

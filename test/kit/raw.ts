@@ -67,6 +67,12 @@ export class RawClient {
     return { status: Number(status.split(" ")[1]), headers };
   }
 
+  /** The status of the response; 0 when the server closed without one. */
+  async status(): Promise<number> {
+    await this.#until(() => this.#ended || this.#bytes.includes("\r\n\r\n"), "a response");
+    return this.#bytes.includes("\r\n\r\n") ? (await this.head()).status : 0;
+  }
+
   /** What came after the head, once `bytes` of it are there or the server closed. */
   async body(bytes: number): Promise<string> {
     await this.#until(() => this.#ended || this.#bytes.length >= bytes, "the body of a response");

@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
+import { errorCode } from "../../src/error.ts";
+import { createFetchTransport } from "../../src/fetch-transport.ts";
+import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
+import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
+import { silentLogger } from "../../src/logger.ts";
+import type { Server } from "../../src/serve.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
+import { createToken } from "../../src/token.ts";
+import { TestClient } from "../kit/client.ts";
+import { loadServe } from "../kit/servers.ts";
+import { until } from "../kit/until.ts";
+import { within } from "../kit/wait.ts";
+
+const OLD = "the old secret of more than thirty-two bytes";
+const NEW = "the new secret of more than thirty-two bytes";
+
+interface TestNode {
+  readonly hub: DistHub;
+  readonly server: Server;
+  readonly host: string;
+}
+
+/** Nodes of one cluster in this process, with real ports. */
+class Nodes implements AsyncDisposable {
+  readonly #storage = new MemoryStorage();
+  readonly #all: TestNode[] = [];
+
+  async start(options: Partial<DistHubOptions> = {}): Promise<TestNode> {
+    const serve = await loadServe();
+    const hub = new DistHub({ storage: this.#storage, secret: OLD, logger: silentLogger, ...options });
+    const server = await serve(hub, {
+      port: 0,
+      hostname: "127.0.0.1",
+      rpc: { hostname: "127.0.0.1" },
+      session: (request) => ({ id: new URL(request.url).searchParams.get("id") ?? undefined }),
+    });
+    const node = { hub, server, host: server.rpc?.host ?? "" };
+    this.#all.push(node);
+    return node;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#all.map(({ server }) => server.close()));
+  }
+}
+
+function transportTo(host: string, token: string | undefined): Transport {
+  const plain = createFetchTransport({ baseUrl: `http://${host}`, readMaxBytes: 1_000_000, writeMaxBytes: 1_000_000 });
+  return {
+    unary: async (method, signal, timeoutMs, header, input, values) => {
+      const headers = new Headers(header);
+      if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
+      return await plain.unary(method, signal, timeoutMs, headers, input, values);
+    },
+    stream: plain.stream.bind(plain),
+  };
+}
+
+async function codeOf(call: Promise<unknown>): Promise<Code | undefined> {
+  return await call.then(() => undefined, (error: unknown) => ConnectError.from(error).code);
+}
+
+test("rotating the secret over three running nodes drops nothing", async () => {
+  await using nodes = new Nodes();
+  const [a, b, c] = [await nodes.start(), await nodes.start(), await nodes.start()];
+  const alice = await TestClient.open(`${c.server.url.replace("http", "ws")}/?id=alice`);
+  let [sending, sent] = [true, 0];
+  const sender = (async () => {
+    while (sending) {
+      const number = sent++;
+      assert.equal(await (number % 2 === 0 ? a : b).hub.emit("alice", String(number)), true);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  })();
+  for (const secret of [[OLD, NEW], [NEW, OLD], NEW]) {
+    for (const { hub } of [a, b, c]) {
+      hub.setSecret(secret);
+      const before = sent;
+      await until("more messages", () => sent > before + 5);
+    }
+  }
+  sending = false;
+  await sender;
+  // A node that starts now knows the new secret alone, and is dialled anew.
+  const late = await nodes.start({ secret: NEW });
+  assert.equal(await late.hub.emit("alice", String(sent++)), true);
+  for (let number = 0; number < sent; number++) assert.equal(await alice.next(), String(number));
+  assert.equal(
+    await codeOf(
+      createClient(Cluster, transportTo(a.host, await createToken({ secret: OLD, audience: "cluster" }))).nodes({}),
+    ),
+    Code.Unauthenticated,
+  );
+  await alice.close();
+});
+
+test("a token opens one node: replayed at another, expired, forged and foreign ones are refused with their codes", async () => {
+  await using nodes = new Nodes();
+  const [a, b] = [await nodes.start(), await nodes.start()];
+  const emit = async (
+    host: string,
+    options: { secret?: string; audience: string; ttlMs?: number },
+  ): Promise<Code | undefined> => {
+    const token = await createToken({ secret: OLD, ...options });
+    return await codeOf(createClient(Websocket, transportTo(host, token)).emit({ id: "x" }));
+  };
+  assert.equal(await emit(a.host, { audience: a.host }), undefined);
+  assert.equal(await emit(b.host, { audience: a.host }), Code.Unauthenticated);
+  assert.equal(await emit(a.host, { audience: a.host, secret: NEW }), Code.Unauthenticated);
+  assert.equal(await emit(a.host, { audience: "cluster" }), Code.PermissionDenied);
+  assert.equal(
+    await codeOf(createClient(Websocket, transportTo(a.host, undefined)).emit({ id: "x" })),
+    Code.Unauthenticated,
+  );
+});
+
+test("an API key opens its calls of the Cluster service and nothing else", async () => {
+  await using nodes = new Nodes();
+  const key = "the key of the shop, longer than thirty-two bytes";
+  const node = await nodes.start({ apiKeys: [{ secret: key, calls: ["Emit", "Online"] }] });
+  const transport = transportTo(node.host, await createToken({ secret: key, audience: "cluster" }));
+  assert.equal((await createClient(Cluster, transport).online({ id: "nobody" })).online, false);
+  assert.equal(await codeOf(createClient(Cluster, transport).broadcast({})), Code.PermissionDenied);
+  assert.equal(await codeOf(createClient(Websocket, transport).online({ id: "nobody" })), Code.PermissionDenied);
+  assert.throws(
+    () => new DistHub({ storage: new MemoryStorage(), secret: OLD, apiKeys: [{ secret: OLD, calls: [] }] }),
+    { code: "invalid_argument" },
+  );
+  assert.throws(
+    () => new DistHub({ storage: new MemoryStorage(), secret: OLD, apiKeys: [{ secret: key, calls: ["Nope"] }] }),
+    { code: "invalid_argument" },
+  );
+});
+
+test("a host that is not allowed is never dialled", async () => {
+  await using nodes = new Nodes();
+  const asked: string[] = [];
+  const b = await nodes.start();
+  const a = await nodes.start({ peers: (host) => (asked.push(host), false) });
+  const client = await TestClient.open(`${b.server.url.replace("http", "ws")}/?id=bob`);
+  await assert.rejects(a.hub.emit("bob", "hi"), (error) => errorCode(error) === "unavailable");
+  assert.deepEqual(new Set(asked), new Set([b.host]));
+  await client.close();
+});
+
+const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+function h2Frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+test("an HTTP/2 connection is told its limits: streams, header list, no push", async () => {
+  await using nodes = new Nodes();
+  const { server } = await nodes.start();
+  const socket = connect(server.rpc?.port ?? 0, "127.0.0.1");
+  const settings = await within(
+    "the settings",
+    new Promise<Map<number, number>>((resolve) => {
+      let bytes = Buffer.alloc(0);
+      socket.on("data", (chunk) => {
+        bytes = Buffer.concat([bytes, chunk]);
+        if (bytes.length < 9 || bytes.length < 9 + bytes.readUIntBE(0, 3)) return;
+        const entries = new Map<number, number>();
+        for (let at = 9; at < 9 + bytes.readUIntBE(0, 3); at += 6) {
+          entries.set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
+        }
+        resolve(entries);
+      });
+      socket.write(Buffer.concat([PREFACE, h2Frame(4, 0, 0)]));
+    }),
+  );
+  assert.equal(settings.get(3), 128);
+  assert.equal(settings.get(6), 16_384);
+  socket.destroy();
+});
+
+test("streams that are reset as soon as they are opened leave the node alive", async () => {
+  await using nodes = new Nodes();
+  const { server, host } = await nodes.start();
+  const socket = connect(server.rpc?.port ?? 0, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  socket.write(Buffer.concat([PREFACE, h2Frame(4, 0, 0)]));
+  // :method POST, :scheme http, :path /, of the static table (RFC 7541 appendix A).
+  const headers = Buffer.of(0x83, 0x86, 0x84);
+  const cancel = Buffer.of(0, 0, 0, 8);
+  const resets: Buffer[] = [];
+  for (let stream = 1; stream < 10_000; stream += 2) {
+    resets.push(h2Frame(1, 4, stream, headers), h2Frame(3, 0, stream, cancel));
+  }
+  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+  socket.write(Buffer.concat(resets), () => socket.end());
+  const token = await createToken({ secret: OLD, audience: "cluster" });
+  assert.equal((await createClient(Cluster, transportTo(host, token)).nodes({})).nodes.length, 1);
+  socket.destroy();
+  await ended;
+});
