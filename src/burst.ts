@@ -30,16 +30,12 @@ export class Burst {
 
   /** The same array for all who share the burst. */
   get frames(): readonly Frame[] {
-    return (this.#frames ??= this.#list());
+    return (this.#frames ??= Burst.#backwards(this).reverse());
   }
 
-  #list(): Frame[] {
+  static #backwards(burst: Burst): Frame[] {
     const frames: Frame[] = [];
-    let at: Burst | undefined = this;
-    while (at !== undefined) {
-      frames.push(at.#last);
-      at = at.#before;
-    }
-    return frames.reverse();
+    for (let at: Burst | undefined = burst; at !== undefined; at = at.#before) frames.push(at.#last);
+    return frames;
   }
 }

@@ -33,11 +33,12 @@ export class Frame {
   alone: Burst | undefined = undefined;
   readonly #headerBytes: number;
   #text: string | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
 
-  private constructor(wire: Uint8Array<ArrayBuffer>, headerBytes: number, binary: boolean, text: string | undefined) {
+  private constructor(wire: Uint8Array<ArrayBuffer>, head: number, binary: boolean, text: string | undefined) {
     this.wire = wire;
     this.binary = binary;
-    this.#headerBytes = headerBytes;
+    this.#headerBytes = head;
     this.#text = text;
   }
 
@@ -96,7 +97,7 @@ export class Frame {
 
   /** The message without its header, as bytes. */
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.wire.subarray(this.#headerBytes);
+    return (this.#bytes ??= this.wire.subarray(this.#headerBytes));
   }
 
   /** The message as its receiver's `event.data` has it: a string, or bytes. */

@@ -64,7 +64,8 @@ export class Inbox {
 
   async #take(batch: Batch, life: string): Promise<BatchAnswer> {
     const answers = await this.#options.handle(batch.items, batch.from);
-    return create(BatchAnswerSchema, { number: batch.number, life, outcome: Outcome.TAKEN, answers });
+    const { number } = batch;
+    return { $typeName: "meshsocket.node.v1.BatchAnswer", number, life, outcome: Outcome.TAKEN, answers };
   }
 
   async #answer(batch: Batch, outcome: Outcome, life: string): Promise<BatchAnswer> {

@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import type { MeshError } from "./error.ts";
-import type { Answer, Item } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { type Answer, type Batch, HolderSchema, type Item, ItemSchema } from "./gen/meshsocket/node/v1/node_pb.ts";
+import type { Holder } from "./storage/storage.ts";
 
 /** A call that a link was given, until it is settled. */
 export interface Call {
@@ -33,4 +35,14 @@ export function takeBatch(waiting: Call[]): Call[] {
     count++;
   }
   return waiting.splice(0, count).filter((call) => !call.settled);
+}
+
+/** The message that carries a batch. */
+export function batchOf({ number, calls }: SentBatch, line: string, to: Holder, from: Holder | undefined): Batch {
+  // Who no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
+  const items = calls.map((call) => (call.settled ? create(ItemSchema) : call.item));
+  // Written out: `create` looks at each item again.
+  const batch: Batch = { $typeName: "meshsocket.node.v1.Batch", line, toLife: to.life, number, items };
+  if (from) batch.from = create(HolderSchema, from);
+  return batch;
 }

@@ -7,11 +7,10 @@ import {
   type BatchAnswer,
   BatchSchema,
   type Item,
-  ItemSchema,
   Outcome,
   Status,
 } from "./gen/meshsocket/node/v1/node_pb.ts";
-import { type Call, type SentBatch, takeBatch } from "./link-call.ts";
+import { batchOf, type Call, type SentBatch, takeBatch } from "./link-call.ts";
 import type { Line } from "./line.ts";
 import { LineName } from "./line-name.ts";
 import type { LinkOptions } from "./link-options.ts";
@@ -142,10 +141,8 @@ export class Link {
   }
 
   #batch(sent: SentBatch): Batch {
-    // Who no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
-    const items = sent.calls.map((call) => (call.settled ? create(ItemSchema) : call.item));
     const { from, to } = this.#options;
-    return create(BatchSchema, { line: this.#name.text, toLife: to.life, number: sent.number, items, from: from?.() });
+    return batchOf(sent, this.#name.text, to, from?.());
   }
 
   #ping(): void {

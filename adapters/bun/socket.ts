@@ -85,9 +85,8 @@ export class BunSocket implements Socket {
 
 /** Whether Bun took the frame: it answers the bytes that it sent, or -1 when it queued them, or 0 when it dropped them. */
 function sendFrame(ws: BunWebSocket<BunSocket>, frame: Frame): boolean {
-  const { bytes } = frame;
-  const sent = frame.binary ? ws.sendBinary(bytes) : ws.sendText(frame.payload as string);
-  return sent !== 0 || bytes.byteLength === 0;
+  const sent = frame.binary ? ws.sendBinary(frame.bytes) : ws.sendText(frame.payload as string);
+  return sent !== 0 || frame.messageBytes === 0;
 }
 
 /** The code that Bun closed with when the peer broke a rule, of which it tells the server only in words. */
