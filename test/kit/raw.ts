@@ -93,7 +93,10 @@ export class RawClient {
     if (length > this.#bytes.length) return undefined;
     const frame = this.#bytes.subarray(0, length);
     this.#bytes = this.#bytes.subarray(length);
-    return { opcode: (frame[0] ?? 0) & 0x0f, payload: frame.subarray(frame[1] === 126 ? 4 : 2) };
+    return {
+      opcode: (frame[0] ?? 0) & 0x0f,
+      payload: frame.subarray(frame[1] === 127 ? 10 : frame[1] === 126 ? 4 : 2),
+    };
   }
 
   /** Waits until the server closed the connection. */
@@ -105,7 +108,9 @@ export class RawClient {
     const length = this.#bytes[1];
     if (length === undefined) return Number.POSITIVE_INFINITY;
     if (length < 126) return 2 + length;
-    return this.#bytes.length < 4 ? Number.POSITIVE_INFINITY : 4 + this.#bytes.readUInt16BE(2);
+    const head = length === 126 ? 4 : 10;
+    if (this.#bytes.length < head) return Number.POSITIVE_INFINITY;
+    return head + (length === 126 ? this.#bytes.readUInt16BE(2) : Number(this.#bytes.readBigUInt64BE(2)));
   }
 
   async #until(condition: () => boolean, what: string): Promise<void> {
