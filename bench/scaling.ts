@@ -27,9 +27,9 @@ const COST = {
   /** Seconds of quiet after which a link asks for a sign of life; bytes of that and its answer, with their headers. */
   pingSeconds: 5,
   ping: 2 * 150,
-  /** Messages that a core hands to another node in a second, both ends' work together, and items of a broadcast. */
-  emitsPerCore: 100_000,
-  itemsPerCore: 50_000,
+  /** Seconds of a core, at each end, for a batch and its answer, and for each item in it. */
+  batchSeconds: 200e-6,
+  itemSeconds: 5e-6,
   /** Deliveries of a core in a second, with 8 messages of 64 bytes a tick. */
   deliveriesPerCore: 1_400_000,
   /** Bytes that an emit adds to a batch, besides its message. */
@@ -72,10 +72,10 @@ const perNode: readonly Row[] = [
     "bytes out for them, per second",
     (size) => bytes((remoteEmits(size) / size.nodes) * (LOAD.messageBytes + COST.itemOverhead)),
   ],
-  ["their share of a core, sending and receiving", (size) => share(remoteEmits(size) / size.nodes / COST.emitsPerCore)],
+  ["emits for one node that leave in one batch, on average", (size) => perBatch(size).toPrecision(2)],
   [
-    "emits in one batch to one node, if batches leave each ms",
-    (size) => (remoteEmits(size) / size.nodes / (size.nodes - 1) / 1_000).toPrecision(2),
+    "their share of a core, sending and receiving",
+    (size) => share((remoteEmits(size) / size.nodes) * 2 * (COST.batchSeconds / perBatch(size) + COST.itemSeconds)),
   ],
   ["deliveries of broadcasts, per second", ({ nodes, clients }) => count((clients / nodes) * LOAD.broadcasts)],
   [
@@ -87,10 +87,8 @@ const perNode: readonly Row[] = [
 const wholeCluster: readonly Row[] = [
   ["connections between nodes", ({ nodes }) => count(nodes * (nodes - 1))],
   ["RPC items for one broadcast, at the node that sends it", ({ nodes }) => count(nodes - 1)],
-  [
-    "broadcasts that one node can start per second, with a core for it",
-    ({ nodes }) => count(COST.itemsPerCore / (nodes - 1)),
-  ],
+  ["broadcasts per second that take a core of their sender, one at a time", (size) => count(broadcasts(size, 1))],
+  ["the same, 64 in each tick", (size) => count(broadcasts(size, 64))],
   ["storage commands for messages", () => "0"],
   ["claims and releases, per second", ({ clients }) => count((2 * clients) / LOAD.session)],
   ["renewals, per second", ({ nodes }) => count((3 * nodes) / COST.leaseSeconds)],
@@ -109,6 +107,16 @@ const wholeCluster: readonly Row[] = [
 /** Of all emits those whose target is on another node. */
 function remoteEmits({ nodes, clients }: Size): number {
   return clients * LOAD.emits * (1 - 1 / nodes);
+}
+
+/** How many emits find others on their way to the same node; a busy line sends about a batch per millisecond. */
+function perBatch(size: Size): number {
+  return Math.max(1, remoteEmits(size) / size.nodes / (size.nodes - 1) / 1_000);
+}
+
+/** Broadcasts per second that one core can hand to all other nodes. */
+function broadcasts({ nodes }: Size, perTick: number): number {
+  return perTick / ((nodes - 1) * (COST.batchSeconds + perTick * COST.itemSeconds));
 }
 
 function count(value: number): string {
