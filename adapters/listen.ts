@@ -22,18 +22,19 @@ const ANY = new Set(["0.0.0.0", "::", "[::]"]);
  */
 export async function listenOn<Data>(
   hub: DistHub<Data>,
-  rpc: RpcOptions = {},
+  rpc: RpcOptions | undefined,
   runtime: Runtime,
 ): Promise<RpcListener> {
   if (!isDistHub(hub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
-  checkRpcOptions(rpc);
-  const { port = 0, tls, hostname = hub.secrets.length > 0 ? "0.0.0.0" : "127.0.0.1" } = rpc;
+  const options = rpc === undefined ? {} : rpc;
+  checkRpcOptions(options);
+  const { port = 0, tls, hostname = hub.secrets.length > 0 ? "0.0.0.0" : "127.0.0.1" } = options;
   checkSecret(hub, hostname);
   const server = new DistServer(hub);
   const { routes, limits } = server;
   const rpcPort = await openRpcPort({ routes, ...limits, runtime, hostname, port, tls, logger: hub.logger });
   hub.onClose(() => rpcPort.close());
-  const host = rpc.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
+  const host = options.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
   const transportOptions = { runtime, ...rpcBytes(hub.limits), ...(tls ? { tls: { ca: tls.ca } } : {}) };
   try {
     await hub.join({ host, transport: (to) => transportTo(to, transportOptions) });

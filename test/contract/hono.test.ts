@@ -12,7 +12,7 @@ import { RawClient } from "../kit/raw.ts";
 import { serveApp } from "../kit/servers.ts";
 
 async function serving(makeApp: (hub: Hub) => Hono, run: (port: number, hub: Hub) => Promise<void>): Promise<void> {
-  const hub = new Hub({ logger: silentLogger });
+  const hub = new Hub({ logger: silentLogger, origins: ["https://example.com"] });
   const server = await serveApp(hub, makeApp(hub));
   try {
     await run(server.port, hub);
@@ -140,12 +140,12 @@ test("hono: two hubs have their own routes", () => {
 });
 
 test("hono: a session that is no function is a TypeError", () => {
-  const hub = new Hub({ logger: silentLogger });
+  const hub = new Hub({ logger: silentLogger, origins: ["https://example.com"] });
   assert.throws(() => upgrade(hub, {} as never), { name: "TypeError", code: "invalid_argument" });
 });
 
 test("hono: an app that is served without what the upgrade needs says what is missing", async () => {
-  const hub = new Hub({ logger: silentLogger });
+  const hub = new Hub({ logger: silentLogger, origins: ["https://example.com"] });
   const app = new Hono();
   const failures: unknown[] = [];
   app.onError((error, c) => {
