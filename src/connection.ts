@@ -8,6 +8,7 @@ import { type End, Handlers } from "./handlers.ts";
 import { Pulse } from "./pulse.ts";
 import { REQUEST_PROTOCOL, Requests } from "./requests.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
+import { unref } from "./tick.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
@@ -254,9 +255,4 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (this.#ended) return Promise.resolve();
     return (this.#gone ??= Promise.withResolvers()).promise;
   }
-}
-
-/** Lets the process end although a timer waits, on the runtimes that would stay. */
-function unref(timer: unknown): void {
-  if (typeof timer === "object" && timer !== null) (timer as { unref?: () => void }).unref?.();
 }

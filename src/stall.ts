@@ -1,3 +1,5 @@
+import { unref } from "./tick.ts";
+
 const BEAT_MS = 250;
 
 /**
@@ -35,9 +37,4 @@ export class Stall {
   stop(): void {
     clearInterval(this.#timer);
   }
-}
-
-/** Lets the process end although the timer waits, on the runtimes that would stay. */
-function unref(timer: unknown): void {
-  if (typeof timer === "object" && timer !== null) (timer as { unref?: () => void }).unref?.();
 }

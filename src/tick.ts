@@ -13,3 +13,8 @@ function pickScheduler(): (callback: () => void) => void {
   if (typeof immediate === "function") return (callback) => void immediate(callback);
   return (callback) => void setTimeout(callback, 0);
 }
+
+/** Lets the process end although the timer waits, on the runtimes that would stay. */
+export function unref(timer: unknown): void {
+  if (typeof timer === "object" && timer !== null) (timer as { unref?: () => void }).unref?.();
+}
