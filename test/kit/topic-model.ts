@@ -149,7 +149,7 @@ export async function modelNodes(
   schedule: Scheduler,
 ): Promise<ModelNode[]> {
   const nodes: ModelNode[] = [];
-  const step: Step = async (what) => void (await schedule.schedule(Promise.resolve(), what));
+  const step: Step = (what) => schedule.schedule(Promise.resolve(), what);
   for (const name of names) {
     const node = new ModelNode(name, nodes, storage, history, step);
     nodes.push(node);

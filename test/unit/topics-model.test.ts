@@ -26,7 +26,7 @@ const actors = fc.array(fc.array(fc.oneof(toggle, publish), { minLength: 1, maxL
 /** Plays the actors over a storage that loses every `failing`th command; resolves with what the checker found. */
 async function play(schedule: fc.Scheduler, plans: readonly Action[][], failing: number): Promise<string[]> {
   const history = new History();
-  const storage = new LateStorage(async (what) => void (await schedule.schedule(Promise.resolve(), what)), failing);
+  const storage = new LateStorage((what) => schedule.schedule(Promise.resolve(), what), failing);
   const nodes = await modelNodes(NODES, storage, history, schedule);
   const turns = new Map<number, Promise<unknown>>();
   const listening = new Set<number>();
