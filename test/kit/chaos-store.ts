@@ -62,8 +62,8 @@ export async function startChaosRedis(): Promise<ChaosRedis> {
     content: () => contentOf(redis),
     wipe: () => redis.flush(),
     lose: async (ids) => void (await redis.command("HDEL", PREFIX, ...ids)),
-    pause: () => void child.kill("SIGSTOP"),
-    resume: () => void child.kill("SIGCONT"),
+    pause: () => signal(child, "SIGSTOP"),
+    resume: () => signal(child, "SIGCONT"),
     kill: () => killed(child),
     async restart() {
       child = await spawnRedis(redis.port);
@@ -142,6 +142,11 @@ async function spawnRedis(port: number): Promise<ChildProcess> {
     });
   });
   return child;
+}
+
+/** Not by the child's own kill(): Deno takes any signal that it sends for the end of the child. */
+function signal(child: ChildProcess, name: NodeJS.Signals): void {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(child.pid, name);
 }
 
 async function killed(child: ChildProcess): Promise<void> {

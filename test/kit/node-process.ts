@@ -184,7 +184,8 @@ export class NodeProcess {
 
   /** Sends it a signal, such as SIGSTOP. */
   signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
+    // Not the child's own kill(): Deno takes any signal that it sends for the end of the child.
+    process.kill(this.pid, name);
   }
 
   /** Kills it, paused or not. */

@@ -97,6 +97,11 @@ export class TcpProxy {
     }
   }
 
+  /** As {@link shape}, both ways, but for new connections alone. */
+  shapeNew(shape: Shape): void {
+    this.#shapes = { there: shape, back: shape };
+  }
+
   /** Carries nothing more, and keeps every connection open. */
   pause(): void {
     this.shape({ hold: true });
