@@ -4,6 +4,7 @@ import { CloseCode } from "./close-code.ts";
 import type { Connection } from "./connection.ts";
 import type { Identity } from "./connection-owner.ts";
 import { errorCode, MeshError } from "./error.ts";
+import { FirstMessage, type FirstMessageHost } from "./first-message.ts";
 import { Gate } from "./gate.ts";
 import type { HubStatus } from "./hub-events.ts";
 import type { HubOptions } from "./hub-options.ts";
@@ -11,7 +12,7 @@ import { toJson } from "./json.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
 import { randomId } from "./random-id.ts";
-import type { Session, SessionFactory } from "./session.ts";
+import type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
 import type { Socket } from "./socket.ts";
 import { chosenProtocol } from "./subprotocol.ts";
 
@@ -20,6 +21,14 @@ export interface Grant {
   readonly claim: bigint;
   /** Whether a newer claim was made before this one's connection stood. */
   readonly replaced?: boolean;
+}
+
+/** What the admission settles before it is known who comes. */
+interface Arrival {
+  readonly url: string;
+  readonly remoteAddress: string;
+  readonly protocol: string;
+  readonly headers: Headers;
 }
 
 /** What {@link Admissions} asks of its hub. */
@@ -40,6 +49,8 @@ export class Admissions<Data> {
   readonly #gate: Gate;
   /** Upgrades let in whose connection does not stand yet: they take room. */
   #pending = 0;
+  /** Connections that have not said yet who they are. */
+  readonly #waiting = new Set<FirstMessage>();
 
   constructor(host: AdmissionHost<Data>, options: HubOptions) {
     this.#host = host;
@@ -89,10 +100,22 @@ export class Admissions<Data> {
     factory: SessionFactory<Data>,
     context: UpgradeContext,
   ): Promise<Response | Admission> {
-    const { limits } = this.#host;
-    const session = await runSession(factory, request, context, limits.upgradeTimeoutMs);
+    const session = await runSession(factory, request, context, this.#host.limits.upgradeTimeoutMs);
     if (session instanceof Response) return session;
     const protocol = chosenProtocol(request, session as Session<never>);
+    // Before the claim: headers that cannot be sent must not leave it behind.
+    const headers = new Headers(session.headers);
+    const arrival: Arrival = { url: request.url, remoteAddress: context.remoteAddress, protocol, headers };
+    if (session.authenticate) return this.#undecided(session, arrival);
+    return await this.#claim(session, arrival, context.signal);
+  }
+
+  async #claim(
+    session: Session<Data>,
+    { headers, ...arrival }: Arrival,
+    signal: AbortSignal | undefined,
+  ): Promise<Response | Admission> {
+    const { limits } = this.#host;
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
     const id = session.id ?? randomId();
     try {
@@ -100,15 +123,46 @@ export class Admissions<Data> {
     } catch (error) {
       return refuse(400, (error as Error).message);
     }
-    // Before the claim: headers that cannot be sent must not leave it behind.
-    const headers = new Headers(session.headers);
-    const grant = await this.#host.claimId(id, context.signal);
-    const { url } = request;
-    const { remoteAddress } = context;
-    const identity: Identity<Data> = { id, claim: grant.claim, session, url, remoteAddress, protocol, info };
-    if (!this.#closing && !context.signal?.aborted) return this.#admission(identity, headers, grant);
+    const grant = await this.#host.claimId(id, signal);
+    const identity: Identity<Data> = { ...arrival, id, claim: grant.claim, session, info };
+    if (!this.#closing && !signal?.aborted) return this.#admission(identity, headers, grant);
     this.#host.giveUp(id, grant);
     return refuse(503, "this node is closing", { "retry-after": "1" });
+  }
+
+  /** An upgrade whose first message decides: it has no id and no claim before. */
+  #undecided(session: Session<Data>, arrival: Arrival): Admission {
+    const { limits, logger } = this.#host;
+    const gaveUp = (): void => this.#gaveUp(arrival.remoteAddress);
+    const authenticate: FirstMessageHost["authenticate"] = async (message, signal) => {
+      const info: UpgradeInfo = { remoteAddress: arrival.remoteAddress, signal };
+      const decided = await session.authenticate?.(message, info);
+      return decided && !signal.aborted ? await this.#claim(decided, arrival, signal) : undefined;
+    };
+    return {
+      id: "",
+      protocol: arrival.protocol,
+      headers: arrival.headers,
+      open: (socket) => {
+        const first: FirstMessage = new FirstMessage(socket, {
+          limits,
+          logger,
+          authenticate,
+          gaveUp,
+          decided: () => this.#waiting.delete(first),
+        });
+        this.#waiting.add(first);
+        if (this.#closing) this.close();
+        return first;
+      },
+      cancel: gaveUp,
+    };
+  }
+
+  /** Closes who has not said yet who it is. */
+  close(): void {
+    for (const first of this.#waiting) first.close(CloseCode.ServiceRestart, "this node is closing");
+    this.#waiting.clear();
   }
 
   #admission(identity: Identity<Data>, headers: Headers, grant: Grant): Admission {

@@ -2,6 +2,7 @@ import { Addresses } from "./addresses.ts";
 import { checkHandshake, refuse, type UpgradeContext } from "./admission.ts";
 import type { HubOptions } from "./hub-options.ts";
 import type { Limits } from "./limits.ts";
+import { errorLogger, type Logger } from "./logger.ts";
 import { isAllowedOrigin, type Origins } from "./origin.ts";
 import { behindProxies, type Forwarded, type TrustProxy } from "./proxy.ts";
 
@@ -10,11 +11,14 @@ export class Gate {
   readonly #origins: Origins;
   readonly #trustProxy: TrustProxy;
   readonly #addresses: Addresses;
+  readonly #logger: Logger;
+  #warned = false;
 
   constructor(options: HubOptions, limits: Readonly<Limits>) {
     this.#origins = options.origins ?? "same-origin";
     this.#trustProxy = options.trustProxy ?? 0;
     this.#addresses = new Addresses(limits);
+    this.#logger = options.logger ?? errorLogger;
   }
 
   /**
@@ -39,6 +43,13 @@ export class Gate {
     if (origin === null) return undefined;
     const host = forwarded.host ?? request.headers.get("host") ?? new URL(request.url).host;
     if (isAllowedOrigin(origin, host, this.#origins)) return undefined;
+    // Once: whoever connects could fill the log.
+    if (!this.#warned) {
+      this.#logger.warn(
+        'meshsocket: a page of another origin was refused: the option "origins" lists those that may connect',
+      );
+    }
+    this.#warned = true;
     return refuse(403, "pages of this origin may not connect");
   }
 }

@@ -132,6 +132,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
 
   async #close(drainMs: number): Promise<void> {
     this.setStatus("draining");
+    this.#admissions.close();
     await this.beforeDrain();
     await drainClients(this.clients, drainMs, this.limits.closeTimeoutMs);
     this.#events.dispatch("drained", { status: "draining" });

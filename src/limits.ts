@@ -67,6 +67,8 @@ export interface Limits {
   storageTimeoutMs: number;
   /** Milliseconds that `session(request)` may take. Over it: the upgrade is refused with 503. */
   upgradeTimeoutMs: number;
+  /** Milliseconds in which the first message must have authenticated a client whose session asks for that. Over it: close 3008. */
+  authTimeoutMs: number;
   /** Milliseconds that a peer may take to answer a close. Over it: the connection is cut. */
   closeTimeoutMs: number;
 }
@@ -104,6 +106,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   timeoutMs: 2_000,
   storageTimeoutMs: 1_000,
   upgradeTimeoutMs: 10_000,
+  authTimeoutMs: 10_000,
   closeTimeoutMs: 5_000,
 };
 

@@ -19,6 +19,15 @@ export interface Session<Data = unknown> {
   protocol?: string | undefined;
   /** More headers for the 101 response, where the runtime can send them. */
   headers?: HeadersInit | undefined;
+  /**
+   * Lets the first message decide who the client is, for tokens that fit into no header: gives the session to go on with, or
+   * undefined to close with 4401. Before that the connection has no id and is sent nothing; after `authTimeoutMs` it is closed
+   * with 3008. Of the session that has this, only `protocol` and `headers` are used.
+   */
+  authenticate?(
+    message: string | Uint8Array,
+    info: UpgradeInfo,
+  ): Session<Data> | undefined | Promise<Session<Data> | undefined>;
   /** The client is connected and reachable. */
   onConnect?(client: Client<Data>): unknown;
   /** A message arrived: a string if it was sent as text, bytes if as binary. */

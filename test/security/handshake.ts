@@ -3,7 +3,7 @@ import { TestClient } from "../kit/client.ts";
 import { runtime } from "../kit/runtime.ts";
 import { until } from "../kit/until.ts";
 import type { Attack } from "./attack.ts";
-import { statusOf, Target } from "./target.ts";
+import { closeCode, statusOf, Target } from "./target.ts";
 
 /** Attacks before the 101. */
 export const HANDSHAKE: readonly Attack[] = [
@@ -64,11 +64,14 @@ export const HANDSHAKE: readonly Attack[] = [
   {
     id: "A7",
     title: "an upgrade that never finishes to authenticate",
-    answer: "503 after upgradeTimeoutMs; no id is claimed meanwhile",
+    answer: "503 after upgradeTimeoutMs, or 3008 after authTimeoutMs; no id is claimed meanwhile",
     async run() {
       await using target = await Target.start({ limits: { upgradeTimeoutMs: 200 } });
       assert.equal(await target.statusOf({}, "/ws?wait&id=alice"), 503);
       assert.equal(await target.hub.online("alice"), false);
+      await using late = await Target.start({ limits: { authTimeoutMs: 200 } }, () => ({ authenticate: () => ({}) }));
+      assert.equal(await closeCode(await late.upgraded()), 3008);
+      assert.equal(late.hub.size, 0);
     },
   },
   {

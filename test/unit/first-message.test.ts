@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hub, type HubOptions } from "../../src/hub.ts";
+import { MeshError } from "../../src/error.ts";
+import { silentLogger } from "../../src/logger.ts";
+import type { Session } from "../../src/session.ts";
+import { MemoryClient } from "../kit/memory-client.ts";
+import { until } from "../kit/until.ts";
+
+/** A session whose first message names the id, unless it is "wrong". */
+const byName: Session = {
+  authenticate: (message) =>
+    message === "wrong" ? undefined : {
+      id: String(message),
+      onConnect: (client) => void client.emit(`hello ${client.id}`),
+      onEvent: (client, event) => void client.emit(`echo ${String(event)}`),
+    },
+};
+
+async function withHub(run: (hub: Hub) => Promise<void>, options: HubOptions = {}): Promise<void> {
+  await using hub = new Hub({ logger: silentLogger, ...options });
+  await run(hub);
+}
+
+test("the first message says who a client is; before that it has no id and is sent nothing", () =>
+  withHub(async (hub) => {
+    const client = await MemoryClient.open(hub, byName);
+    assert.equal(hub.size, 0);
+    assert.deepEqual(await hub.broadcast("for clients only"), { delivered: 0, dropped: 0, unreachable: [] });
+    client.socket.send("alice");
+    client.socket.send("early");
+    assert.equal(await client.next(), "hello alice");
+    assert.equal(await client.next(), "echo early");
+    client.socket.send("later");
+    assert.equal(await client.next(), "echo later");
+    assert.equal(await hub.emit("alice", "hi"), true);
+    client.socket.close(1000);
+    await until("alice to be gone", () => hub.size === 0);
+  }));
+
+test("a first message that authenticates nobody is closed with 4401", () =>
+  withHub(async (hub) => {
+    const client = await MemoryClient.open(hub, byName);
+    client.socket.send("wrong");
+    assert.equal((await client.closed()).code, 4401);
+    assert.equal(hub.size, 0);
+  }));
+
+test("a client that says nothing is closed with 3008", () =>
+  withHub(async (hub) => {
+    const client = await MemoryClient.open(hub, byName);
+    assert.deepEqual(await client.closed(), { code: 3008, reason: "not authenticated in time" });
+  }, { limits: { authTimeoutMs: 50 } }));
+
+test("an authentication that is late or whose client is gone makes no client, and frees its place", () =>
+  withHub(async (hub) => {
+    const answer = Promise.withResolvers<Session>();
+    let [asked, aborted] = [false, false];
+    const client = await MemoryClient.open(hub, {
+      authenticate: (_, { signal }) => {
+        asked = true;
+        signal.addEventListener("abort", () => (aborted = true));
+        return answer.promise;
+      },
+    });
+    client.socket.send("alice");
+    await until("the question", () => asked);
+    client.socket.terminate();
+    await until("the abort", () => aborted);
+    await assert.rejects(MemoryClient.open(hub, {}), /503/);
+    answer.resolve({ id: "alice" });
+    await until("the place to be free", () => MemoryClient.open(hub, {}).then(() => true, () => false));
+    assert.equal(await hub.online("alice"), false);
+  }, { limits: { maxConnections: 1 } }));
+
+test("an authentication that fails closes with 1011, and with 1013 when the storage does not answer", () =>
+  withHub(async (hub) => {
+    for (
+      const [error, code] of [[new Error("boom"), 1011], [new MeshError("unavailable", "no storage"), 1013]] as const
+    ) {
+      const client = await MemoryClient.open(hub, { authenticate: () => Promise.reject(error) });
+      client.socket.send("x");
+      assert.equal((await client.closed()).code, code);
+    }
+  }));
+
+test("a closing hub closes those who have not authenticated, too", () =>
+  withHub(async (hub) => {
+    const client = await MemoryClient.open(hub, byName);
+    const closing = hub.close();
+    assert.equal((await client.closed()).code, 1012);
+    await closing;
+  }));
