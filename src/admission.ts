@@ -55,14 +55,29 @@ export async function runSession<Data>(
   context: UpgradeContext,
   timeoutMs: number,
 ): Promise<Session<Data> | Response> {
-  const timeout = AbortSignal.timeout(timeoutMs);
-  const signal = context.signal ? AbortSignal.any([context.signal, timeout]) : timeout;
-  const info: UpgradeInfo = { remoteAddress: context.remoteAddress, signal };
-  const result = factory(request, info);
+  const result = factory(request, upgradeInfo(context, timeoutMs));
   if (!(result instanceof Promise)) return result;
   return await new Promise((resolve, reject) => {
     const onAbort = (): void => resolve(refuse(503, "the upgrade took too long", { "retry-after": "1" }));
-    signal.addEventListener("abort", onAbort, { once: true });
-    void result.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    const timer = setTimeout(onAbort, timeoutMs);
+    context.signal?.addEventListener("abort", onAbort, { once: true });
+    void result.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      context.signal?.removeEventListener("abort", onAbort);
+    });
   });
+}
+
+/** What a factory is told. Its signal is made when it is looked at: most never do, and it costs more than all the rest. */
+function upgradeInfo({ remoteAddress, signal: gaveUp }: UpgradeContext, timeoutMs: number): UpgradeInfo {
+  const endsAtMs = performance.now() + timeoutMs;
+  let signal: AbortSignal | undefined;
+  return {
+    remoteAddress,
+    get signal() {
+      if (signal) return signal;
+      const timeout = AbortSignal.timeout(Math.max(0, Math.ceil(endsAtMs - performance.now())));
+      return (signal = gaveUp ? AbortSignal.any([gaveUp, timeout]) : timeout);
+    },
+  };
 }
