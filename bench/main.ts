@@ -145,6 +145,18 @@ function machine(): string {
   return `${cpus().length} × ${cpu?.model ?? "unknown"}, ${process.platform} ${release()}`;
 }
 
+/** What this call measured, and what earlier ones wrote of the other scenarios. */
+function withEarlier(results: Results): Results {
+  const path = join(folder, "results.json");
+  if (!existsSync(path)) return results;
+  const measured = new Set(results.series.map(({ scenario }) => scenario));
+  const earlier = JSON.parse(readFileSync(path, "utf8")) as Results;
+  return {
+    ...results,
+    series: [...results.series, ...earlier.series.filter(({ scenario }) => !measured.has(scenario))],
+  };
+}
+
 /** Puts tables and plot between the marks of bench/README.md. */
 function writeReadme(results: Results): void {
   const path = join(folder, "README.md");
@@ -163,6 +175,6 @@ function writeReadme(results: Results): void {
 
 installPeers();
 const results = await measure();
-if (options.write) writeReadme(results);
+if (options.write) writeReadme(withEarlier(results));
 await (await redis)?.stop();
 process.exit(0);

@@ -96,7 +96,7 @@ function verdictOf(
   )
     .flatMap((other) => {
       const median = summarize(other, metric)?.median;
-      return median === undefined ? [] : [{ median, name: nameOf(other.contender) }];
+      return median === undefined ? [] : [{ median, name: nameOf(other.contender), series: other }];
     })
     .sort((
       left,
@@ -110,7 +110,15 @@ function verdictOf(
   const text = `${ratio.toFixed(2)} × ${best.name}, to be ${
     target.atMost === undefined ? "at least" : "at most"
   } ${bound} ×`;
-  return { runtime, met, text };
+  return { runtime, met, text: text + byProcessorTime(scenario, series, best.series) };
+}
+
+/** The same comparison by what the servers used of the processor, which other work on the machine disturbs less. */
+function byProcessorTime(scenario: Scenario, series: Series, other: Series): string {
+  if (scenario.metric !== "perSecond") return "";
+  const own = summarize(series, "perCpuSecond")?.median ?? 0;
+  const theirs = summarize(other, "perCpuSecond")?.median ?? 0;
+  return own > 0 && theirs > 0 ? ` (by processor time ${(own / theirs).toFixed(2)} ×)` : "";
 }
 
 /** A number with three significant digits, thousands as k and millions as M. */
