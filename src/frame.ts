@@ -27,6 +27,8 @@ export class Frame {
   readonly binary: boolean;
   /** The whole frame: header and payload. */
   readonly wire: Uint8Array<ArrayBuffer>;
+  /** Bytes on the wire. */
+  readonly byteLength: number;
   /** How many sockets were offered the frame and did not take it. */
   refused = 0;
   /** The burst of this frame alone, kept for all the sockets that get it. */
@@ -37,6 +39,7 @@ export class Frame {
 
   private constructor(wire: Uint8Array<ArrayBuffer>, head: number, binary: boolean, text: string | undefined) {
     this.wire = wire;
+    this.byteLength = wire.byteLength;
     this.binary = binary;
     this.#headerBytes = head;
     this.#text = text;
@@ -108,12 +111,7 @@ export class Frame {
 
   /** Bytes of the message alone. */
   get messageBytes(): number {
-    return this.wire.byteLength - this.#headerBytes;
-  }
-
-  /** Bytes on the wire. */
-  get byteLength(): number {
-    return this.wire.byteLength;
+    return this.byteLength - this.#headerBytes;
   }
 }
 
