@@ -47,7 +47,7 @@ function createServer<Data>(fetch: Fetch, { tls }: ServeOptions<Data>): NodeServ
     void handle(fetch, incoming, outgoing);
   };
   return tls
-    ? createHttpsServer({ ...options, cert: tls.cert, key: tls.key }, onRequest)
+    ? createHttpsServer({ ...options, handshakeTimeout: HEADERS_TIMEOUT_MS, cert: tls.cert, key: tls.key }, onRequest)
     : createHttpServer(options, onRequest);
 }
 
