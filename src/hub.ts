@@ -287,11 +287,10 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return connection;
   }
 
-  async #sendToConnection(connection: Connection<Data>, message: Message): Promise<boolean> {
+  #sendToConnection(connection: Connection<Data>, message: Message): Promise<boolean> {
     const frame = Frame.of(message);
     checkSize(frame, this.limits);
-    if (!connection.enqueue(frame)) return false;
-    await this.clients.written();
-    return frame.refused === 0;
+    if (!connection.enqueue(frame)) return Promise.resolve(false);
+    return this.clients.written().then(() => frame.refused === 0);
   }
 }

@@ -18,10 +18,9 @@ export class Local<Data = unknown> implements Verbs {
     this.#subscriptions = subscriptions;
   }
 
-  async emit(id: string, frame: Frame): Promise<boolean> {
-    if (!this.#clients.emit(id, frame)) return false;
-    await this.#clients.written();
-    return frame.refused === 0;
+  emit(id: string, frame: Frame): Promise<boolean> {
+    if (!this.#clients.emit(id, frame)) return Promise.resolve(false);
+    return this.#clients.written().then(() => frame.refused === 0);
   }
 
   async online(id: string): Promise<boolean> {
