@@ -53,6 +53,7 @@ export class Membership {
   #renewedAtMs = 0;
   /** The claims have to be made again, and that has not succeeded yet. */
   #lost = false;
+  #restoring = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
@@ -195,9 +196,25 @@ export class Membership {
     this.#update(renewal.living, now);
     if (ended) await this.#greet();
     this.#lost ||= ended || wiped;
-    if (this.#lost) await this.#options.onLost();
-    this.#lost = false;
+    void this.#restore();
     this.#options.onRenewed();
+  }
+
+  /** Makes lost claims again, beside the renewals, which must not wait for it; what fails is tried again at the next. */
+  async #restore(): Promise<void> {
+    if (this.#restoring) return;
+    this.#restoring = true;
+    while (this.#lost && !this.#stopped) {
+      this.#lost = false;
+      try {
+        await this.#options.onLost();
+      } catch (error) {
+        this.#lost = true;
+        this.#options.logger.warn("meshsocket: what the storage lost could not be restored", error);
+        break;
+      }
+    }
+    this.#restoring = false;
   }
 
   async #greet(): Promise<void> {

@@ -102,3 +102,29 @@ test("faults: an audit makes the claims again that the storage lost without a si
   assert.equal(await a.hub.audit(), 0);
   assert.equal(await b.hub.emit("client-3", "found"), true);
 });
+
+test("faults: the lease is renewed also while many claims are made again", async () => {
+  const storage = new WatchedStorage();
+  await using cluster = new MemoryCluster(storage);
+  const a = await cluster.start({ leaseMs: 300 });
+  const b = await cluster.start({ leaseMs: 300 });
+  const alice = await a.connect("alice");
+  const { life } = a.hub.cluster.holder;
+  const set = storage.set.bind(storage);
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  storage.set = async (...args) => {
+    asked.resolve();
+    await answer.promise;
+    return await set(...args);
+  };
+  storage.wipe();
+  await asked.promise;
+  const since = performance.now();
+  await until("two leases passed", () => performance.now() - since > 600);
+  storage.set = set;
+  answer.resolve();
+  await until("alice is found again", () => b.hub.emit("alice", "found"));
+  assert.equal(await alice.next(), "found");
+  assert.equal(a.hub.cluster.holder.life, life);
+});
