@@ -32,10 +32,13 @@ export async function listenOn<Data>(
   checkSecret(hub, hostname);
   const server = new DistServer(hub);
   const { routes, limits } = server;
-  const rpcPort = await openRpcPort({ routes, ...limits, runtime, hostname, port, tls, logger: hub.logger });
+  if (tls?.mutual && tls.ca === undefined) throw invalidArgument("rpc.tls.mutual needs ca: who signs the callers");
+  const portTls = tls && { cert: tls.cert, key: tls.key, clientCa: tls.mutual ? tls.ca : undefined };
+  const rpcPort = await openRpcPort({ routes, ...limits, runtime, hostname, port, tls: portTls, logger: hub.logger });
   hub.onClose(() => rpcPort.close());
   const host = options.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
-  const transportOptions = { runtime, ...rpcBytes(hub.limits), ...(tls ? { tls: { ca: tls.ca } } : {}) };
+  const own = tls?.mutual ? { cert: tls.cert, key: tls.key } : {};
+  const transportOptions = { runtime, ...rpcBytes(hub.limits), ...(tls ? { tls: { ca: tls.ca, ...own } } : {}) };
   try {
     await hub.join({ host, transport: (to) => transportTo(to, transportOptions) });
   } catch (error) {

@@ -16,7 +16,10 @@ export interface RpcOptions {
   advertise?: string;
   /** Serves and dials with TLS. */
   tls?: TlsOptions & {
-    /** The authority, in PEM, that the other nodes' certificates are checked against. */ ca?: string;
+    /** The authority, in PEM, that the other nodes' certificates are checked against. */
+    ca?: string;
+    /** Also asks whoever calls for a certificate of `ca`, beside the token, and shows this node's own. Default false. */
+    mutual?: boolean;
   };
 }
 

@@ -24,7 +24,8 @@ export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal">
   hostname: string;
   /** 0 is any free port. */
   port: number;
-  tls?: TlsOptions | undefined;
+  /** With `clientCa`, in PEM, only callers with a certificate of that authority are let in. */
+  tls?: (TlsOptions & { clientCa?: string | undefined }) | undefined;
   logger?: Logger | undefined;
   /** Milliseconds in which a new connection must say what it speaks and, with HTTP/1.1, send its first request. Default 10,000. Over it: cut. */
   firstRequestTimeoutMs?: number;
@@ -130,9 +131,13 @@ class Connections {
   }
 }
 
-function tlsServer({ cert, key }: TlsOptions, connections: Connections): net.Server {
+function tlsServer(
+  { cert, key, clientCa }: TlsOptions & { clientCa?: string | undefined },
+  connections: Connections,
+): net.Server {
+  const mutual = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   const server = tls.createServer(
-    { cert, key, ALPNProtocols: ["h2", "http/1.1"] },
+    { cert, key, ...mutual, ALPNProtocols: ["h2", "http/1.1"] },
     (socket) => connections.accept(socket),
   );
   // Before the handshake is done a connection is not yet ours to listen to.

@@ -10,8 +10,8 @@ import type { Runtime } from "./runtime.ts";
 /** What {@link transportTo} needs. */
 export interface TransportOptions {
   runtime: Runtime;
-  /** Dials with TLS; `ca` in PEM replaces the authorities that the machine trusts. */
-  tls?: { ca?: string | undefined } | undefined;
+  /** Dials with TLS; `ca` in PEM replaces the authorities that the machine trusts, `cert` and `key` are shown to who asks. */
+  tls?: { ca?: string | undefined; cert?: string | undefined; key?: string | undefined } | undefined;
   /** Bytes of one answer. A larger one rejects. */
   readMaxBytes: number;
   /** Bytes of one message to send. A larger one rejects and is not sent. */
@@ -58,7 +58,12 @@ function overHttp2(baseUrl: string, options: TransportOptions): ClosableTranspor
     // Not pingIdleConnection: connect-node 2.2.0 then pings a session that is gone, and the process dies of an uncaught
     // error. A connection without calls is tested before the next one instead.
     { pingIntervalMs, pingTimeoutMs },
-    { settings: { enablePush: false }, maxReservedRemoteStreams: 0, ...(tls?.ca !== undefined && { ca: tls.ca }) },
+    {
+      settings: { enablePush: false },
+      maxReservedRemoteStreams: 0,
+      ...(tls?.ca !== undefined && { ca: tls.ca }),
+      ...ownCertificate(tls),
+    },
   );
   const transport = createConnectTransport({
     baseUrl,
@@ -95,16 +100,24 @@ class Http2Line extends Http2SessionManager {
   }
 }
 
+function ownCertificate(tls: TransportOptions["tls"]): { cert: string; key: string } | undefined {
+  return tls?.cert !== undefined && tls.key !== undefined ? { cert: tls.cert, key: tls.key } : undefined;
+}
+
 /** The part of Deno's own HTTP client that is needed here. */
 interface DenoHttpClients {
-  createHttpClient(options: { caCerts?: string[]; http2: boolean }): { close(): void };
+  createHttpClient(options: { caCerts?: string[]; http2: boolean; cert?: string; key?: string }): { close(): void };
 }
 
 function overFetch(baseUrl: string, options: TransportOptions): ClosableTransport {
   const { readMaxBytes, writeMaxBytes, tls } = options;
   const { Deno: deno } = globalThis as { Deno?: DenoHttpClients };
   // A pool of its own, so that there is something to close.
-  const client = deno?.createHttpClient({ http2: false, ...(tls?.ca !== undefined && { caCerts: [tls.ca] }) });
+  const client = deno?.createHttpClient({
+    http2: false,
+    ...(tls?.ca !== undefined && { caCerts: [tls.ca] }),
+    ...ownCertificate(tls),
+  });
   const closed = new AbortController();
   const fetch: Fetch = async (url, init) => {
     if (closed.signal.aborted) throw closedError();

@@ -95,3 +95,21 @@ test("a TLS port offers HTTP/2 and HTTP/1.1", async () => {
     await port.close();
   }
 });
+
+test("with mutual TLS a caller without a certificate of the authority is refused, and one with it is answered", async () => {
+  const port = await openToy({ tls: { ...tls, clientCa: tls.cert } });
+  const stranger = selfSigned();
+  const certificates = [{}, stranger, { cert: tls.cert, key: tls.key }];
+  const answers: unknown[] = [];
+  try {
+    for (const own of certificates) {
+      const transport = transportTo(port.host, { runtime, ...limits, tls: { ca: tls.cert, ...own } });
+      const call = createClient(Websocket, transport).emit({ id: "alice" }, { timeoutMs: 5_000 });
+      answers.push(await call.then(({ success }) => success, () => "refused"));
+      transport.close();
+    }
+  } finally {
+    await port.close();
+  }
+  assert.deepEqual(answers, ["refused", "refused", true]);
+});

@@ -8,9 +8,10 @@ import { createFetchTransport } from "../../src/fetch-transport.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
 import { silentLogger } from "../../src/logger.ts";
-import type { Server } from "../../src/serve.ts";
+import type { RpcOptions, Server } from "../../src/serve.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/token.ts";
+import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";
 import { loadServe } from "../kit/servers.ts";
 import { until } from "../kit/until.ts";
@@ -30,13 +31,13 @@ class Nodes implements AsyncDisposable {
   readonly #storage = new MemoryStorage();
   readonly #all: TestNode[] = [];
 
-  async start(options: Partial<DistHubOptions> = {}): Promise<TestNode> {
+  async start(options: Partial<DistHubOptions> = {}, rpc: RpcOptions = {}): Promise<TestNode> {
     const serve = await loadServe();
     const hub = new DistHub({ storage: this.#storage, secret: OLD, logger: silentLogger, ...options });
     const server = await serve(hub, {
       port: 0,
       hostname: "127.0.0.1",
-      rpc: { hostname: "127.0.0.1" },
+      rpc: { hostname: "127.0.0.1", ...rpc },
       session: (request) => ({ id: new URL(request.url).searchParams.get("id") ?? undefined }),
     });
     const node = { hub, server, host: server.rpc?.host ?? "" };
@@ -146,6 +147,18 @@ test("a host that is not allowed is never dialled", async () => {
   await assert.rejects(a.hub.emit("bob", "hi"), (error) => errorCode(error) === "unavailable");
   assert.deepEqual(new Set(asked), new Set([b.host]));
   await client.close();
+});
+
+test("nodes with mutual TLS reach each other", async () => {
+  await using nodes = new Nodes();
+  const { cert, key } = selfSigned();
+  const tls = { cert, key, ca: cert, mutual: true };
+  const [a, b] = [await nodes.start({}, { tls }), await nodes.start({}, { tls })];
+  const client = await TestClient.open(`${b.server.url.replace("http", "ws")}/?id=bob`);
+  assert.equal(await a.hub.emit("bob", "hi"), true);
+  assert.equal(await client.next(), "hi");
+  await client.close();
+  await assert.rejects(nodes.start({}, { tls: { cert, key, mutual: true } }), { code: "invalid_argument" });
 });
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");

@@ -82,6 +82,14 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
     test: "a token opens one node",
   },
   {
+    id: "A47",
+    title: "mistakes in checking client certificates",
+    answer:
+      "with rpc.tls.mutual a caller without a certificate of the authority is refused; which node it is says its token",
+    file: "test/cluster/rpc-tls.test.ts",
+    test: "with mutual TLS a caller without a certificate of the authority is refused",
+  },
+  {
     id: "A48",
     title: "an RPC that is too large",
     answer: "resource_exhausted",
@@ -129,11 +137,6 @@ export const NOT_OURS: readonly NotOurs[] = [
     id: "A32",
     title: "keys made to collide",
     why: "the core parses no message into keys: limit them in the application",
-  },
-  {
-    id: "A47",
-    title: "mistakes in checking client certificates",
-    why: "nodes know each other by token over TLS; client certificates are not offered",
   },
   {
     id: "A50",
