@@ -80,6 +80,12 @@ export class ChaosCluster implements AsyncDisposable {
     rpc.cut();
   }
 
+  /** Closes the node in order, its clients in slices, and starts a new process on the seat. */
+  async drain(seat: Seat, drainMs: number): Promise<void> {
+    await seat.node.close(drainMs);
+    await this.restart(seat);
+  }
+
   /** Starts a new process on the seat, at the same address. */
   async restart(seat: Seat): Promise<void> {
     await this.kill(seat);
