@@ -57,6 +57,7 @@ interface ClientVerbs extends Verbs {
  * Calls to one id that are not awaited may overtake each other through a node; straight to the owner they keep their order.
  */
 export class DistClient extends Sender implements Disposable {
+  /** @internal */
   protected readonly verbs: ClientVerbs;
   readonly #logger: Logger;
 
@@ -82,6 +83,7 @@ export class DistClient extends Sender implements Disposable {
     this.close();
   }
 
+  /** @internal */
   protected override failed(error: unknown): void {
     this.#logger.warn("meshsocket: a call failed", error);
   }

@@ -1,4 +1,3 @@
-import type { Grant } from "./admissions.ts";
 import type { Entry, Holder } from "./storage/storage.ts";
 
 /**
@@ -6,7 +5,7 @@ import type { Entry, Holder } from "./storage/storage.ts";
  *
  * It begins with a granted claim, before the 101, and ends with the release of exactly that claim.
  */
-export class DistSession implements Grant {
+export class DistSession {
   readonly id: string;
   /** The life of the node that made the claim. */
   readonly holder: Holder;

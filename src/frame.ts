@@ -31,7 +31,11 @@ export class Frame {
   readonly byteLength: number;
   /** How many sockets were offered the frame and did not take it. */
   refused = 0;
-  /** The burst of this frame alone, kept for all the sockets that get it. */
+  /**
+   * The burst of this frame alone, kept for all the sockets that get it.
+   *
+   * @internal
+   */
   alone: Burst | undefined = undefined;
   readonly #headerBytes: number;
   #text: string | undefined;
