@@ -63,6 +63,7 @@ export class NodeProcess {
   readonly #ready = Promise.withResolvers<Ready>();
   readonly #orders = new Map<number, PromiseWithResolvers<unknown>>();
   #lastNumber = 0;
+  #ended: Error | undefined;
   #told: Ready | undefined;
   #wake = Promise.withResolvers<void>();
 
@@ -211,6 +212,7 @@ export class NodeProcess {
   }
 
   async #order(wish: Wish): Promise<unknown> {
+    if (this.#ended) throw this.#ended;
     const number = ++this.#lastNumber;
     const waiting = Promise.withResolvers<unknown>();
     this.#orders.set(number, waiting);
@@ -253,6 +255,7 @@ export class NodeProcess {
   }
 
   #fail(error: Error): void {
+    this.#ended = error;
     this.#ready.reject(error);
     for (const { reject } of this.#orders.values()) reject(error);
     this.#orders.clear();
