@@ -4,13 +4,14 @@ import { Claims } from "./claims.ts";
 import type { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
 import type { DistSession } from "./dist-session.ts";
+import { Evictions } from "./evictions.ts";
 import type { Frame } from "./frame.ts";
 import { type Batch, HelloRequestSchema, type Reply } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "./host.ts";
 import { Inbox } from "./inbox.ts";
 import { IncomingLines } from "./incoming-lines.ts";
 import { Interest } from "./interest.ts";
-import { evictItem, publishItem, replyItem } from "./items.ts";
+import { publishItem, replyItem } from "./items.ts";
 import type { Limits } from "./limits.ts";
 import { Links, type NodeTransport } from "./links.ts";
 import type { Local } from "./local.ts";
@@ -69,6 +70,7 @@ export class Cluster<Data = unknown> {
   readonly #stopped = new AbortController();
   readonly #incoming: IncomingLines;
   readonly #reclaim: Reclaim<Data>;
+  readonly #evictions: Evictions;
 
   constructor(options: ClusterOptions<Data>) {
     const { storage, limits, logger, tokens } = options;
@@ -106,6 +108,12 @@ export class Cluster<Data = unknown> {
       logger,
       // A node that is silent must not make subscriptions fail: they wait for twice as long.
       tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs / 2),
+    });
+    this.#evictions = new Evictions({
+      logger,
+      tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs),
+      lives: (node) => this.#membership.has(node),
+      maxWaiting: limits.maxConnections,
     });
     this.#reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
     this.#incoming = new IncomingLines(() => this.#membership.servingLife !== undefined);
@@ -183,16 +191,9 @@ export class Cluster<Data = unknown> {
   }
 
   /** Has the previous holder of a claimed id close its connection; undefined when there is none. Never rejects. */
-  evictPrevious(id: string, session: DistSession): Promise<void> | undefined {
-    const { previous, claim } = session;
-    if (!previous || previous.life === this.holder.life) return undefined;
-    const deadlineMs = performance.now() + this.#options.limits.timeoutMs;
-    return this.#links.call(previous, evictItem(id, claim), deadlineMs).then(
-      () => {},
-      (error: unknown) => {
-        this.#options.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
-      },
-    );
+  evictPrevious(id: string, { previous, claim }: DistSession): Promise<void> | undefined {
+    const elsewhere = previous && previous.life !== this.holder.life;
+    return elsewhere ? this.#evictions.evict(previous, id, claim) : undefined;
   }
 
   release(id: string, claim: bigint): void {
@@ -269,6 +270,7 @@ export class Cluster<Data = unknown> {
   #forget(node: Holder): void {
     this.#router.forgetLife(node.life);
     this.#audience.forgetLife(node.life);
+    this.#evictions.forget(node.life);
     this.interest.forget(node.life);
     this.presence.forget(node.life);
     this.#links.drop(node.life);
@@ -277,6 +279,7 @@ export class Cluster<Data = unknown> {
 
   #renewed(): void {
     this.claims.retryReleases();
+    this.#evictions.retry();
     this.interest.retry();
     this.presence.retry();
     this.#options.onRenewed();

@@ -148,6 +148,9 @@ async function connect(hub: DistHub, id: string | undefined, session: Session = 
 }
 
 /** Three nodes, A, B and C. */
-export async function threeNodes(cluster: MemoryCluster): Promise<readonly [MemoryNode, MemoryNode, MemoryNode]> {
-  return [await cluster.start(), await cluster.start(), await cluster.start()];
+export async function threeNodes(
+  cluster: MemoryCluster,
+  options: Partial<DistHubOptions> = {},
+): Promise<readonly [MemoryNode, MemoryNode, MemoryNode]> {
+  return [await cluster.start(options), await cluster.start(options), await cluster.start(options)];
 }

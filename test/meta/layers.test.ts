@@ -87,6 +87,7 @@ const LAYERS: readonly Layer[] = [
         "stall",
         "incoming-lines",
         "reclaim",
+        "evictions",
         "presence-lines",
         "receive-request",
         "receive-members",

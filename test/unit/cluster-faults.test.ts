@@ -128,3 +128,17 @@ test("faults: the lease is renewed also while many claims are made again", async
   assert.equal(await alice.next(), "found");
   assert.equal(a.hub.cluster.holder.life, life);
 });
+
+test("faults: a holder that could not be told of a newer connection in time is told later, and never two stay", async () => {
+  await using cluster = new MemoryCluster();
+  const a = await cluster.start({ leaseMs: 60_000 });
+  const b = await cluster.start({ leaseMs: 900, limits: { timeoutMs: 100 } });
+  const older = await a.connect("alice");
+  cluster.down.add(a.host);
+  const newer = await b.connect("alice");
+  assert.equal(a.hub.client("alice")?.open, true);
+  cluster.down.delete(a.host);
+  assert.equal((await older.closed()).code, 4409);
+  assert.equal(await a.hub.emit("alice", "to the newer"), true);
+  assert.equal(await newer.next(), "to the newer");
+});
