@@ -13,6 +13,7 @@ const SEEDS = longRun ? 10 : 1;
 for (const [index, store] of STORES.entries()) {
   test(`${store}: under random faults no delivery is lost, doubled or out of order, and all heals and ends empty`, async () => {
     for (let seed = runSeed + index; seed < runSeed + index + SEEDS; seed++) {
+      console.log(`MESHSOCKET_SEED=${seed}, on ${store}`);
       const { broken, sent, delivered, exempt, faults } = await chaosRun({ store, seed, clients: 100, forMs: FOR_MS });
       const told = `seed ${seed}: ${sent} sent, ${delivered} delivered, ${exempt} exempt; ${faults.join(", ")}`;
       assert.deepEqual(broken.slice(0, 20), [], told);
