@@ -29,6 +29,9 @@ export interface RunOptions {
   timeoutMs?: number;
 }
 
+/** How long what a command started may take to end after it. */
+const END_MS = 2_000;
+
 const groups = new Set<number>();
 
 /** Runs a command to its end, in a process group of its own so that nothing of it survives. Never rejects. */
@@ -53,19 +56,27 @@ export function run(command: string, args: readonly string[], options: RunOption
       killGroup(group);
     }, options.timeoutMs ?? 600_000);
     // A process that outlives its parent holds the pipes open and would keep "close" from coming.
-    child.once("exit", () => setTimeout(() => (leftBehind = killGroup(group)), 250));
-    const end = (code: number | null): void => {
+    const alone = new Promise<void>((settle) => {
+      child.once("exit", () => {
+        void outlives(group).then((some) => {
+          leftBehind = some && killGroup(group);
+          settle();
+        });
+      });
+      child.once("error", () => settle());
+    });
+    const end = async (code: number | null): Promise<void> => {
+      await alone;
       clearTimeout(timer);
-      if (killGroup(group)) leftBehind = true;
       if (group !== undefined) groups.delete(group);
       const output = Buffer.concat(chunks).toString("utf8");
       const seconds = (performance.now() - started) / 1000;
       resolve({ code: code ?? undefined, output, timedOut, leftBehind: leftBehind && !timedOut, seconds });
     };
-    child.once("close", end);
+    child.once("close", (code) => void end(code));
     child.once("error", (error) => {
       chunks.push(Buffer.from(`${command}: ${error.message}\n`));
-      end(127);
+      void end(127);
     });
   });
 }
@@ -73,6 +84,25 @@ export function run(command: string, args: readonly string[], options: RunOption
 /** Kills everything that {@link run} has under way: for the end by a signal. */
 export function killAll(): void {
   for (const group of groups) killGroup(group);
+}
+
+/** Whether something of a process group is still there after the time that an orderly end takes. */
+async function outlives(group: number | undefined): Promise<boolean> {
+  for (const endMs = performance.now() + END_MS; performance.now() < endMs;) {
+    if (!exists(group)) return false;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return exists(group);
+}
+
+function exists(group: number | undefined): boolean {
+  if (group === undefined) return false;
+  try {
+    process.kill(-group, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Kills what is left of a process group; says whether anything was. */
