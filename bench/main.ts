@@ -8,7 +8,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -142,7 +142,7 @@ function report(scenario: Scenario, results: Results): void {
 
 function machine(): string {
   const [cpu] = cpus();
-  return `${cpus().length} × ${cpu?.model ?? "unknown"}, ${process.platform} ${release()}`;
+  return `${cpus().length} × ${cpu?.model ?? "unknown"}, ${process.platform}`;
 }
 
 /** What this call measured, and what earlier ones wrote of the other scenarios. */
