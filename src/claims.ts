@@ -29,7 +29,7 @@ export class Claims {
   readonly #claims: Batcher<string, { claimed: Claimed; holder: Holder }>;
   readonly #releases: Batcher<Release, boolean>;
   /** Ids between the start of their claim and the end of their admission, with the newest claim that evicts them. */
-  readonly #pending = new Map<string, { sessions: number; evictedBy: bigint }>();
+  readonly #pending = new Map<string, { sessions: number; evictedBy: bigint; lost: boolean }>();
   #refuseUntilMs = 0;
   /** Releases that the storage did not take: tried again when it answers. */
   #unreleased: Release[] = [];
@@ -52,7 +52,7 @@ export class Claims {
     const { ifAbsent, holds } = this.#options;
     // The storage sees only that the same node has the id, not that it is for another connection.
     if (ifAbsent && (holds(id) || this.#pending.has(id))) throw heldAlready();
-    const pending = this.#pending.get(id) ?? { sessions: 0, evictedBy: 0n };
+    const pending = this.#pending.get(id) ?? { sessions: 0, evictedBy: 0n, lost: false };
     pending.sessions++;
     this.#pending.set(id, pending);
     try {
@@ -68,7 +68,13 @@ export class Claims {
   /** The admission of a session ended; says in it whether a newer claim came meanwhile. */
   settle(session: DistSession): void {
     session.replaced = (this.#pending.get(session.id)?.evictedBy ?? 0n) > session.claim;
+    session.lost = this.#pending.get(session.id)?.lost ?? false;
     this.#settle(session.id);
+  }
+
+  /** The storage lost what it knew: who is being admitted may have been claimed in vain. */
+  lost(): void {
+    for (const pending of this.#pending.values()) pending.lost = true;
   }
 
   /** Another node claimed the id: who is being admitted under an older claim must not stay. */

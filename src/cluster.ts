@@ -69,7 +69,7 @@ export class Cluster<Data = unknown> {
   readonly #audience: Audience;
   readonly #stopped = new AbortController();
   readonly #incoming: IncomingLines;
-  readonly #reclaim: Reclaim<Data>;
+  readonly reclaim: Reclaim<Data>;
   readonly #evictions: Evictions;
 
   constructor(options: ClusterOptions<Data>) {
@@ -115,7 +115,7 @@ export class Cluster<Data = unknown> {
       lives: (node) => this.#membership.has(node),
       maxWaiting: limits.maxConnections,
     });
-    this.#reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
+    this.reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
     this.#incoming = new IncomingLines(() => this.#membership.servingLife !== undefined);
     this.inbox = new Inbox({
       life: () => this.#membership.servingLife,
@@ -288,13 +288,9 @@ export class Cluster<Data = unknown> {
   /** Claims again what this node's clients hold, and tells again what it wants. */
   async #restore(): Promise<void> {
     this.#audience.clear();
-    await this.#reclaim.all();
+    this.claims.lost();
+    await this.reclaim.all();
     await this.interest.restore();
     await this.presence.restore();
-  }
-
-  /** Looks for claims that the storage lost without a sign, and makes them again; says how many. Rejects when the storage fails. */
-  audit(): Promise<number> {
-    return this.#reclaim.missing();
   }
 }

@@ -170,7 +170,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
    * costs a command for each 500 clients. Rejects with `unavailable` when the storage fails.
    */
   async audit(): Promise<number> {
-    return await this.cluster.audit();
+    return await this.cluster.reclaim.missing();
   }
 
   /**
@@ -219,7 +219,10 @@ export class DistHub<Data = unknown> extends Hub<Data> {
 
   /** @internal */
   protected override opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
-    return grant instanceof DistSession ? this.cluster.evictPrevious(connection.id, grant) : undefined;
+    if (!(grant instanceof DistSession)) return undefined;
+    const evicted = this.cluster.evictPrevious(connection.id, grant);
+    if (!grant.lost) return evicted;
+    return Promise.all([evicted, this.cluster.reclaim.one(connection)]).then(() => {});
   }
 
   /** @internal */

@@ -14,6 +14,8 @@ export class DistSession {
   readonly previous: Entry | undefined;
   /** Whether a newer claim was made before this one's connection stood. */
   replaced = false;
+  /** Whether the storage lost what it knew before this one's connection stood: the claim may be gone. */
+  lost = false;
 
   constructor(id: string, holder: Holder, claim: bigint, previous: Entry | undefined) {
     this.id = id;

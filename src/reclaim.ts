@@ -25,6 +25,15 @@ export class Reclaim<Data> {
     for (const connections of this.#slices()) await this.#claim(connections);
   }
 
+  /** Claims one client's id; a client that cannot be claimed is sent away, to come back. Never rejects. */
+  async one(connection: Connection<Data>): Promise<void> {
+    try {
+      await this.#claim([connection]);
+    } catch {
+      connection.close(CloseCode.TryAgainLater, "the storage does not answer");
+    }
+  }
+
   /** Claims the ids of this node that the storage does not show as its own; says how many. Rejects when the storage fails. */
   async missing(): Promise<number> {
     let missing = 0;

@@ -142,3 +142,29 @@ test("faults: a holder that could not be told of a newer connection in time is t
   assert.equal(await a.hub.emit("alice", "to the newer"), true);
   assert.equal(await newer.next(), "to the newer");
 });
+
+test("faults: a claim whose answer was under way while the storage was wiped is made again", async () => {
+  const storage = new WatchedStorage();
+  await using cluster = new MemoryCluster(storage);
+  const a = await cluster.start({ leaseMs: 300 });
+  const b = await cluster.start({ leaseMs: 300 });
+  await a.connect("witness");
+  const set = storage.set.bind(storage);
+  const claimed = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  storage.set = async (...args) => {
+    storage.set = set;
+    const results = await set(...args);
+    claimed.resolve();
+    await answer.promise;
+    return results;
+  };
+  const connecting = a.connect("alice");
+  await claimed.promise;
+  storage.wipe();
+  await until("the claims are back", async () => (await storage.get(["witness"]))[0] !== undefined);
+  answer.resolve();
+  const alice = await connecting;
+  assert.equal(await b.hub.emit("alice", "found"), true);
+  assert.equal(await alice.next(), "found");
+});
