@@ -67,8 +67,9 @@ export class Claims {
 
   /** The admission of a session ended; says in it whether a newer claim came meanwhile. */
   settle(session: DistSession): void {
-    session.replaced = (this.#pending.get(session.id)?.evictedBy ?? 0n) > session.claim;
-    session.lost = this.#pending.get(session.id)?.lost ?? false;
+    const pending = this.#pending.get(session.id);
+    session.replaced = (pending?.evictedBy ?? 0n) > session.claim;
+    session.lost = pending?.lost ?? false;
     this.#settle(session.id);
   }
 

@@ -201,7 +201,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   message(data: string | Uint8Array): void {
     if (!this.#open || !this.#inPace(this.pulse.message(performance.now()))) return;
-    if ((this.#requests && this.#requests.take(data))) return;
+    if (this.#requests?.take(data)) return;
     this.#handlers.message(data);
   }
 

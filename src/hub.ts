@@ -133,7 +133,6 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   async #close(drainMs: number): Promise<void> {
     this.setStatus("draining");
     this.#admissions.close();
-    await this.beforeDrain();
     await drainClients(this.clients, drainMs, this.limits.closeTimeoutMs);
     this.#events.dispatch("drained", { status: "draining" });
     this.presences.close();
@@ -208,9 +207,6 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    * @internal
    */
   protected releaseId(_id: string, _claim: bigint): void {}
-
-  /** @internal */
-  protected async beforeDrain(): Promise<void> {}
 
   /** @internal */
   protected async afterDrain(): Promise<void> {}

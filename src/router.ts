@@ -72,11 +72,6 @@ export class Router {
     for (const [id, route] of this.#routes) if (route.life === life) this.#routes.delete(id);
   }
 
-  /** Forgets all routes. */
-  clear(): void {
-    this.#routes.clear();
-  }
-
   #wait(call: RoutedCall): void {
     const lookUp = this.#waiting.get(call.id);
     if (lookUp) {

@@ -33,11 +33,6 @@ export class TopicIndex<Data> {
     return this.#byTopic.get(topic);
   }
 
-  /** The ids of a topic's listeners. */
-  ids(topic: string): string[] {
-    return Array.from(this.#byTopic.get(topic) ?? [], (connection) => connection.id);
-  }
-
   /** Adds a listener; true when it is the topic's first on this node. */
   add(topic: string, connection: Connection<Data>): boolean {
     let listeners = this.#byTopic.get(topic);
