@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Batcher } from "../../src/batch.ts";
 import { MeshError } from "../../src/error.ts";
+import { afterTick } from "../../src/tick.ts";
 
 /** A batcher whose batches are kept and answered by hand. */
 function manual(options?: ConstructorParameters<typeof Batcher>[1]): {
@@ -17,7 +18,8 @@ function manual(options?: ConstructorParameters<typeof Batcher>[1]): {
   return { batcher, batches };
 }
 
-const tick = (): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, 5));
+/** The end of this tick; a time would sometimes come before it. */
+const tick = (): Promise<void> => new Promise((resolve) => afterTick(resolve));
 
 test("what one tick adds leaves in one batch, each with its own answer", async () => {
   const { batcher, batches } = manual();
