@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { FanOut, type Group } from "./fan-out.ts";
 import type { Frame } from "./frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Limits } from "./limits.ts";
@@ -12,13 +13,15 @@ import { TopicIndex } from "./topics.ts";
  * when `frame.refused` counts the connections that did not take it.
  */
 export class Clients<Data = unknown> {
-  readonly topics: TopicIndex<Data> = new TopicIndex<Data>();
+  readonly topics: TopicIndex<Data> = new TopicIndex<Data>((listeners) => this.#beforeChange(listeners));
   readonly #byId = new Map<string, Connection<Data>>();
+  readonly #all: Group<Data> = groupOf(this.#byId);
   readonly #heartbeat: Heartbeat;
   #dirty: Connection<Data>[] = [];
   /** The other list, empty: the two take turns. */
   #spare: Connection<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
+  #fanOut: FanOut<Data> | undefined;
 
   constructor(limits: Readonly<Limits>) {
     this.#heartbeat = new Heartbeat(limits);
@@ -37,6 +40,7 @@ export class Clients<Data = unknown> {
   }
 
   add(connection: Connection<Data>): void {
+    this.#beforeChange(this.#all);
     this.#byId.set(connection.id, connection);
     this.#heartbeat.add(connection, performance.now());
   }
@@ -44,7 +48,9 @@ export class Clients<Data = unknown> {
   /** Removes a connection, unless a newer one has its id. */
   delete(connection: Connection<Data>): void {
     this.#heartbeat.delete(connection);
-    if (this.#byId.get(connection.id) === connection) this.#byId.delete(connection.id);
+    if (!this.#all.has(connection)) return;
+    this.#beforeChange(this.#all);
+    this.#byId.delete(connection.id);
   }
 
   /** Queues a frame for one id; false when nobody here has it. */
@@ -56,12 +62,48 @@ export class Clients<Data = unknown> {
 
   /** Queues a frame for all; returns how many were offered it. */
   broadcast(frame: Frame, except: ReadonlySet<string> | undefined): number {
-    return offer(this.#byId.values(), frame, except);
+    return this.#sendTo(this.#all, frame, except);
   }
 
   /** Queues a frame for a topic's listeners; returns how many were offered it. */
   publish(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): number {
-    return offer(this.topics.listeners(topic) ?? [], frame, except);
+    const listeners = this.topics.listeners(topic);
+    return listeners ? this.#sendTo(listeners, frame, except) : 0;
+  }
+
+  #sendTo(group: Group<Data>, frame: Frame, ids: ReadonlySet<string> | undefined): number {
+    if (this.#fanOut?.group !== group) this.#handOn();
+    const except = ids === undefined ? [] : this.#leaveOut(group, ids);
+    this.#willWrite();
+    // Who was found too slow just now has left the group, and ended the fan-out to it.
+    return (this.#fanOut ??= new FanOut(group)).add(frame, except);
+  }
+
+  /** The members of a group that have one of the ids; they get what was sent to it so far. */
+  #leaveOut(group: Group<Data>, ids: ReadonlySet<string>): Connection<Data>[] {
+    const members: Connection<Data>[] = [];
+    for (const id of ids) {
+      const connection = this.#byId.get(id);
+      if (!connection || !group.has(connection)) continue;
+      this.#fanOut?.handOn(connection);
+      members.push(connection);
+    }
+    return members.filter((connection) => group.has(connection));
+  }
+
+  /** What this tick sends to a group and has not yet handed on to all of its members. */
+  get fanOut(): FanOut<Data> | undefined {
+    return this.#fanOut;
+  }
+
+  #handOn(): void {
+    const fanOut = this.#fanOut;
+    this.#fanOut = undefined;
+    fanOut?.handOnAll();
+  }
+
+  #beforeChange(group: Pick<Group<Data>, "has">): void {
+    if (this.#fanOut?.group === group) this.#handOn();
   }
 
   /** Settles when everything queued so far was written. */
@@ -71,12 +113,17 @@ export class Clients<Data = unknown> {
 
   willFlush(connection: Connection<Data>): void {
     this.#dirty.push(connection);
+    this.#willWrite();
+  }
+
+  #willWrite(): void {
     if (this.#written) return;
     this.#written = Promise.withResolvers();
     afterTick(() => this.#flush());
   }
 
   #flush(): void {
+    this.#handOn();
     const dirty = this.#dirty;
     const written = this.#written;
     this.#dirty = this.#spare;
@@ -88,12 +135,12 @@ export class Clients<Data = unknown> {
   }
 }
 
-function offer<Data>(to: Iterable<Connection<Data>>, frame: Frame, except: ReadonlySet<string> | undefined): number {
-  let offered = 0;
-  for (const connection of to) {
-    if (except !== undefined && except.has(connection.id)) continue;
-    connection.enqueue(frame);
-    offered++;
-  }
-  return offered;
+function groupOf<Data>(byId: ReadonlyMap<string, Connection<Data>>): Group<Data> {
+  return {
+    get size() {
+      return byId.size;
+    },
+    has: (connection) => byId.get(connection.id) === connection,
+    values: () => byId.values(),
+  };
 }

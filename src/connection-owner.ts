@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import type { FanOut } from "./fan-out.ts";
 import type { Message } from "./frame.ts";
 import type { Limits } from "./limits.ts";
 import type { Session } from "./session.ts";
@@ -9,6 +10,8 @@ export interface ConnectionOwner<Data> {
   readonly limits: Readonly<Limits>;
   /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
   readonly dropsSlow: boolean;
+  /** What this tick sends to a group and has not yet handed on to all of its members. */
+  readonly fanOut: FanOut<Data> | undefined;
   /** The connection has frames for the end of this tick. */
   willFlush(connection: Connection<Data>): void;
   /** The connection started to close or was lost: it takes no more messages. Called once. */

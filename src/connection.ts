@@ -62,6 +62,11 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   get bufferedAmount(): number {
+    this.#catchUp();
+    return this.#queuedAndHeld;
+  }
+
+  get #queuedAndHeld(): number {
     return (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
   }
 
@@ -110,6 +115,12 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Puts a frame into this tick's write. False, and the connection is closed as too slow, when its buffer is full. */
   enqueue(frame: Frame): boolean {
+    this.#catchUp();
+    return this.append(frame);
+  }
+
+  /** {@link Connection.enqueue} of what was sent to a whole group, when its turn has come. */
+  append(frame: Frame): boolean {
     if (!this.#open) return this.#refuse(frame);
     const burst = this.#burst;
     if (burst === undefined) this.#heldBytes = this.#socket.bufferedAmount;
@@ -123,9 +134,27 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     return true;
   }
 
+  /** {@link Connection.append} for each frame of a burst, at the cost of one where there is room for all. */
+  enqueueBurst(burst: Burst): void {
+    if (this.#open && this.#burst === undefined) {
+      this.#heldBytes = this.#socket.bufferedAmount;
+      if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
+        this.#owner.willFlush(this);
+        this.#burst = burst;
+        return;
+      }
+    }
+    for (const frame of burst.frames) this.append(frame);
+  }
+
+  /** Takes over what this tick sent to a group that the connection belongs to: it comes before what follows. */
+  #catchUp(): void {
+    this.#owner.fanOut?.handOn(this);
+  }
+
   /** Looks again: the engine may have written since the burst began. */
   #isFull(frame: Frame): boolean {
-    const buffered = this.bufferedAmount;
+    const buffered = this.#queuedAndHeld;
     return buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes;
   }
 
@@ -147,6 +176,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Counts what this tick queued as refused: the connection will not write it any more. */
   #dropQueue(): void {
+    this.#catchUp();
     for (const frame of this.#burst?.frames ?? []) frame.refused++;
     this.#burst = undefined;
   }
@@ -163,6 +193,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   close(code: number = CloseCode.Normal, reason = ""): void {
     checkClose(code, reason);
     if (!this.#open) return;
+    this.#catchUp();
     this.flush();
     // The flush may have found the connection gone.
     if (!this.#open) return;

@@ -237,10 +237,14 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   }
 
   #makeOwner(dropsSlow: boolean): ConnectionOwner<Data> {
+    const { clients } = this;
     return {
       limits: this.limits,
       dropsSlow,
-      willFlush: (connection) => this.clients.willFlush(connection),
+      get fanOut() {
+        return clients.fanOut;
+      },
+      willFlush: (connection) => clients.willFlush(connection),
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
       send: (connection, message, options) => this.run(options, () => this.#sendToConnection(connection, message)),

@@ -11,8 +11,14 @@ export type Listener = Pick<Connection, "id" | "info" | "replaced">;
 
 /** Which connections of this node listen on which topic. */
 export class TopicIndex<Data> {
+  readonly #beforeChange: (listeners: ReadonlySet<Connection<Data>>) => void;
   readonly #byTopic = new Map<string, Set<Connection<Data>>>();
   readonly #observers = new Map<string, Set<TopicObserver>>();
+
+  /** `beforeChange` is called before a topic's listeners change. */
+  constructor(beforeChange: (listeners: ReadonlySet<Connection<Data>>) => void) {
+    this.#beforeChange = beforeChange;
+  }
 
   /** Tells the observer of every change from now on; returns what takes it off again. */
   observe(topic: string, observer: TopicObserver): () => void {
@@ -39,6 +45,7 @@ export class TopicIndex<Data> {
     const first = listeners === undefined;
     if (!listeners) this.#byTopic.set(topic, listeners = new Set());
     if (listeners.has(connection)) return false;
+    this.#beforeChange(listeners);
     listeners.add(connection);
     for (const observer of this.#observers.get(topic) ?? []) observer.joined(connection);
     (connection.topicSet ??= new Set()).add(topic);
@@ -49,7 +56,9 @@ export class TopicIndex<Data> {
   delete(topic: string, connection: Connection<Data>): boolean {
     connection.topicSet?.delete(topic);
     const listeners = this.#byTopic.get(topic);
-    if (!listeners?.delete(connection)) return false;
+    if (!listeners?.has(connection)) return false;
+    this.#beforeChange(listeners);
+    listeners.delete(connection);
     for (const observer of this.#observers.get(topic) ?? []) observer.left(connection);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);

@@ -59,6 +59,7 @@ const LAYERS: readonly Layer[] = [
         "admissions",
         "connection",
         "clients",
+        "fan-out",
         "topics",
         "drain",
         "handlers",
