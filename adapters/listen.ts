@@ -34,7 +34,16 @@ export async function listenOn<Data>(
   const { routes, limits } = server;
   if (tls?.mutual && tls.ca === undefined) throw invalidArgument("rpc.tls.mutual needs ca: who signs the callers");
   const portTls = tls && { cert: tls.cert, key: tls.key, clientCa: tls.mutual ? tls.ca : undefined };
-  const rpcPort = await openRpcPort({ routes, ...limits, runtime, hostname, port, tls: portTls, logger: hub.logger });
+  const rpcPort = await openRpcPort({
+    routes,
+    openLine: (authorization) => server.openLine(authorization),
+    ...limits,
+    runtime,
+    hostname,
+    port,
+    tls: portTls,
+    logger: hub.logger,
+  });
   hub.onClose(() => rpcPort.close());
   const host = options.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
   const own = tls?.mutual ? { cert: tls.cert, key: tls.key } : {};

@@ -12,11 +12,12 @@ import { Inbox } from "./inbox.ts";
 import { IncomingLines } from "./incoming-lines.ts";
 import { Interest } from "./interest.ts";
 import { publishItem, replyItem } from "./items.ts";
-import type { Limits } from "./limits.ts";
+import { type Limits, rpcBytes } from "./limits.ts";
 import { Links, type NodeTransport } from "./links.ts";
 import type { Local } from "./local.ts";
 import type { Logger } from "./logger.ts";
 import { Membership } from "./membership.ts";
+import type { IncomingPackedLine } from "./packed-line.ts";
 import { PresenceLines } from "./presence-lines.ts";
 import { Reach, type RemoteMembers } from "./reach.ts";
 import { receive } from "./receive.ts";
@@ -161,6 +162,7 @@ export class Cluster<Data = unknown> {
     this.presence.close();
     this.#stopped.abort();
     await this.#membership.stop();
+    this.#incoming.cut();
     this.#links.close();
   }
 
@@ -169,6 +171,17 @@ export class Cluster<Data = unknown> {
   /** What another node's line carries; it ends when that is too old to be taken, or this node leaves. */
   incoming(batches: AsyncIterable<Batch>, signal: AbortSignal): AsyncIterable<Batch> {
     return this.#incoming.read(batches, AbortSignal.any([signal, this.stopped]));
+  }
+
+  /** The receiving end of another node's packed line. */
+  packedLine(): IncomingPackedLine {
+    const { limits } = this.#options;
+    const { readMaxBytes: maxBytes } = rpcBytes(limits);
+    return this.#incoming.packed({
+      deliver: (batch) => (this.stopped.aborted ? undefined : this.inbox.deliver(batch)),
+      maxBytes,
+      maxBufferedBytes: limits.maxLinkBytes,
+    });
   }
 
   /** Another node says that it lives, or leaves. */

@@ -7,6 +7,7 @@ import { type Batch, type BatchAnswer, Node } from "./gen/meshsocket/node/v1/nod
 import { Cluster } from "./gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "./gen/websocket/websocket_pb.ts";
 import { rpcBytes } from "./limits.ts";
+import type { IncomingPackedLine } from "./packed-line.ts";
 import { type AccessRules, RpcAccess, type Scope } from "./rpc-access.ts";
 import { toConnectError } from "./rpc-error.ts";
 import { createRpcFetch, type RpcServerOptions } from "./rpc-fetch.ts";
@@ -72,6 +73,12 @@ export class DistServer<Data = unknown> {
       this.#access = { host, rules: access, check: new RpcAccess(host, access) };
     }
     await this.#access.check.check(scope, call, authorization);
+  }
+
+  /** The receiving end of a packed line for a caller with this `authorization`; rejects with why it gets none. */
+  async openLine(authorization: string | null): Promise<IncomingPackedLine> {
+    await this.#authorize("node", Node.method.link.name, authorization);
+    return this.#hub.cluster.packedLine();
   }
 
   #nodeService(): ServiceImpl<typeof Node> {

@@ -1,4 +1,5 @@
 import type { Batch } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { IncomingPackedLine, type PackedLineHost } from "./packed-line.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /**
@@ -10,6 +11,7 @@ import { untilAborted } from "./until-aborted.ts";
 export class IncomingLines {
   readonly #serving: () => boolean;
   readonly #lines = new Set<AbortController>();
+  readonly #packed = new Set<IncomingPackedLine>();
 
   /** `serving` says whether what arrives may be taken now. */
   constructor(serving: () => boolean) {
@@ -30,8 +32,17 @@ export class IncomingLines {
     }
   }
 
+  /** The receiving end of a packed line, until it is cut or this node does not serve. */
+  packed(host: PackedLineHost): IncomingPackedLine {
+    const deliver: PackedLineHost["deliver"] = (batch) => (this.#serving() ? host.deliver(batch) : undefined);
+    const line: IncomingPackedLine = new IncomingPackedLine({ ...host, deliver }, () => this.#packed.delete(line));
+    this.#packed.add(line);
+    return line;
+  }
+
   /** Ends all lines. */
   cut(): void {
+    for (const line of [...this.#packed]) line.close();
     for (const line of this.#lines) line.abort();
   }
 }

@@ -2,7 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { MeshError } from "./error.ts";
 import {
   type Answer,
-  AnswerSchema,
   type Batch,
   type BatchAnswer,
   BatchSchema,
@@ -14,6 +13,7 @@ import { batchOf, type Call, type SentBatch, takeBatch } from "./link-call.ts";
 import type { Line } from "./line.ts";
 import { LineName } from "./line-name.ts";
 import type { LinkOptions } from "./link-options.ts";
+import { plainAnswer } from "./packed-batch.ts";
 import type { Holder } from "./storage/storage.ts";
 import { afterTick } from "./tick.ts";
 
@@ -23,7 +23,7 @@ const MAX_BACKOFF_MS = 1_000;
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
 const MISSING = new MeshError("internal", "an answer is missing");
-const NOT_HERE: Answer = create(AnswerSchema, { status: Status.NOT_HERE });
+const NOT_HERE: Answer = plainAnswer(Status.NOT_HERE);
 
 /**
  * A node's batched, ordered line to one life of one other node.

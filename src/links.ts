@@ -1,20 +1,15 @@
 import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { MeshError } from "./error.ts";
-import {
-  type Answer,
-  AnswerSchema,
-  BatchSchema,
-  type Item,
-  Node,
-  Outcome,
-  Status,
-} from "./gen/meshsocket/node/v1/node_pb.ts";
+import { type Answer, BatchSchema, type Item, Node, Outcome, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
+import type { DialStream } from "./byte-stream.ts";
 import { checkHost } from "./host.ts";
 import type { SizedItem } from "./items.ts";
 import { type Limits, rpcBytes } from "./limits.ts";
-import { type NodeClient, streamLine, unaryLine } from "./line.ts";
+import { type NodeClient, type OpenLine, streamLine, unaryLine } from "./line.ts";
 import { Link } from "./link.ts";
+import { plainAnswer } from "./packed-batch.ts";
+import { packedLine } from "./packed-line.ts";
 import { randomId } from "./random-id.ts";
 import { bearer } from "./rpc-auth.ts";
 import { fromRpcError } from "./rpc-error.ts";
@@ -26,8 +21,8 @@ const STREAM_BATCHES_IN_FLIGHT = 4;
 /** What a batch has beside its items. */
 const BATCH_SLACK_BYTES = 4_096;
 
-/** A Connect transport that can be given up. */
-export type NodeTransport = Transport & { close?(): void };
+/** A Connect transport that can be given up, and where it can also opens streams for packed lines. */
+export type NodeTransport = Transport & { close?(): void; dial?: DialStream };
 
 /** How {@link Links} reach the other nodes. */
 export interface LinksOptions {
@@ -109,7 +104,7 @@ export class Links {
     const link = new Link({
       to,
       from,
-      open: lines === "stream" ? streamLine(client) : unaryLine(client, limits.timeoutMs),
+      open: lines === "stream" ? this.#stream(to, transport, client) : unaryLine(client, limits.timeoutMs),
       // Calls overtake each other: only one at a time keeps the order.
       maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,
       maxBytes: limits.maxLinkBytes,
@@ -120,6 +115,14 @@ export class Links {
       onOtherLife: () => this.drop(to.life),
     });
     return { link, client, transport };
+  }
+
+  #stream({ host }: Holder, { dial }: NodeTransport, client: NodeClient): OpenLine {
+    const { tokens, limits } = this.#options;
+    const otherwise = streamLine(client);
+    if (!dial) return otherwise;
+    const maxBytes = rpcBytes(limits).readMaxBytes;
+    return packedLine({ dial, token: tokens && (() => tokens.token(host)), maxBytes, otherwise });
   }
 
   /** One timer for all links, and only while one of them has something to watch over. */
@@ -162,6 +165,6 @@ async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs
   });
   const [one] = answer.answers;
   if (one) return one;
-  if (answer.outcome === Outcome.OTHER_LIFE) return create(AnswerSchema, { status: Status.NOT_HERE });
+  if (answer.outcome === Outcome.OTHER_LIFE) return plainAnswer(Status.NOT_HERE);
   throw new MeshError("internal", "an answer is missing");
 }

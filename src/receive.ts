@@ -4,6 +4,7 @@ import type { Clients } from "./clients.ts";
 import { CloseCode } from "./close-code.ts";
 import { errorCode } from "./error.ts";
 import { Frame } from "./frame.ts";
+import { plainAnswer } from "./packed-batch.ts";
 import { receiveMembers } from "./receive-members.ts";
 import { receiveRequest } from "./receive-request.ts";
 import {
@@ -56,8 +57,8 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
   switch (kind.case) {
     case "emit": {
       const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      if (!clients.emit(kind.value.id, frame)) return answer(Status.NOT_HERE);
-      return () => answer(frame.refused === 0 ? Status.OK : Status.FULL);
+      if (!clients.emit(kind.value.id, frame)) return plainAnswer(Status.NOT_HERE);
+      return () => plainAnswer(frame.refused === 0 ? Status.OK : Status.FULL);
     }
     case "broadcast": {
       const frame = Frame.relayed(kind.value.data, kind.value.binary);
@@ -65,15 +66,15 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
     }
     case "publish": {
       const { topic } = kind.value;
-      if (!clients.topics.listeners(topic)) return answer(Status.NOT_HERE);
+      if (!clients.topics.listeners(topic)) return plainAnswer(Status.NOT_HERE);
       const frame = Frame.relayed(kind.value.data, kind.value.binary);
       return delivered(clients.publish(topic, frame, exceptOf(kind.value.except)), frame);
     }
     case "evict":
       context.evict(kind.value.id, kind.value.claim);
-      return answer(Status.OK);
+      return plainAnswer(Status.OK);
     case "online":
-      return answer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
+      return plainAnswer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
     case "disconnect":
       return disconnect(clients, kind.value.id, kind.value.code || CloseCode.Normal, kind.value.reason);
     case "members":
@@ -82,24 +83,15 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
       return receiveRequest(clients, kind.value, (reply) => from && context.reply(from, reply));
     case "reply":
       context.replied(kind.value);
-      return answer(Status.OK);
+      return plainAnswer(Status.OK);
     case "interest":
       if (from) context.announced(kind.value.topic, from);
-      return answer(from ? Status.OK : Status.INVALID);
+      return plainAnswer(from ? Status.OK : Status.INVALID);
     case "subscription":
       return subscription(context, kind.value.id, kind.value.topic, kind.value.wanted);
     default:
-      return answer(Status.INVALID);
+      return plainAnswer(Status.INVALID);
   }
-}
-
-/** The answers that say no more than a status, made once: nobody changes an answer. */
-const plain = new Map<Status, Answer>();
-
-function answer(status: Status): Answer {
-  let made = plain.get(status);
-  if (!made) plain.set(status, made = create(AnswerSchema, { status }));
-  return made;
 }
 
 function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
@@ -117,11 +109,11 @@ function disconnect<Data>(clients: Clients<Data>, id: string, code: number, reas
   try {
     checkClose(code, reason);
   } catch {
-    return answer(Status.INVALID);
+    return plainAnswer(Status.INVALID);
   }
   const connection = clients.get(id);
   connection?.close(code, reason);
-  return answer(connection ? Status.OK : Status.NOT_HERE);
+  return plainAnswer(connection ? Status.OK : Status.NOT_HERE);
 }
 
 async function subscription<Data>(
@@ -131,10 +123,10 @@ async function subscription<Data>(
   wanted: boolean,
 ): Promise<Answer> {
   try {
-    return answer((await context.subscription(id, topic, wanted)) ? Status.OK : Status.NOT_HERE);
+    return plainAnswer((await context.subscription(id, topic, wanted)) ? Status.OK : Status.NOT_HERE);
   } catch (error) {
     const code = errorCode(error);
-    if (code === "invalid_argument") return answer(Status.INVALID);
-    return answer(code === "resource_exhausted" ? Status.FULL : Status.FAILED);
+    if (code === "invalid_argument") return plainAnswer(Status.INVALID);
+    return plainAnswer(code === "resource_exhausted" ? Status.FULL : Status.FAILED);
   }
 }

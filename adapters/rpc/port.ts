@@ -10,6 +10,7 @@ import type { TlsOptions } from "../../src/serve.ts";
 import { listenError } from "../listen-error.ts";
 import { Http1 } from "./http1.ts";
 import { Http2 } from "./http2.ts";
+import { Lines, type OpenLine } from "./lines.ts";
 import { rpcListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
 import { sniff } from "./sniff.ts";
@@ -19,6 +20,8 @@ const KEEP_ALIVE_MS = 30_000;
 /** What {@link openRpcPort} needs. */
 export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal"> {
   routes: RpcRoutes;
+  /** Takes the lines of other nodes. Default: none are taken. */
+  openLine?: OpenLine | undefined;
   runtime: Runtime;
   /** The address to listen on. */
   hostname: string;
@@ -76,6 +79,7 @@ class Connections {
   readonly #shutdown = new AbortController();
   readonly #http1: Http1;
   readonly #http2: Http2;
+  readonly #lines: Lines | undefined;
   readonly #maxConnections: number;
   readonly #firstRequestTimeoutMs: number;
   readonly #closeTimeoutMs: number;
@@ -88,6 +92,7 @@ class Connections {
       runtime: options.runtime,
       maxConcurrentStreams: options.maxConcurrentStreams ?? 128,
     });
+    this.#lines = options.openLine && new Lines(options.openLine);
     this.#maxConnections = options.maxConnections ?? 4_096;
     this.#firstRequestTimeoutMs = options.firstRequestTimeoutMs ?? 10_000;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? 1_000;
@@ -110,11 +115,15 @@ class Connections {
     socket.setNoDelay(true);
     // A peer that lost its power says nothing: only the operating system finds out.
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    sniff(socket, (isHttp2, first) => {
+    sniff(socket, (spoken, first) => {
       this.#silent.delete(socket);
-      if (!isHttp2) return this.#http1.accept(socket, first, () => clearTimeout(timer));
-      clearTimeout(timer);
-      this.#http2.accept(socket, first);
+      const begin = (): void => clearTimeout(timer);
+      if (spoken === "line" && this.#lines) this.#lines.accept(socket, first, begin);
+      else if (spoken !== "http2") this.#http1.accept(socket, first, begin);
+      else {
+        begin();
+        this.#http2.accept(socket, first);
+      }
     });
   }
 
@@ -124,6 +133,7 @@ class Connections {
     for (const socket of this.#silent) socket.destroy();
     this.#http1.close();
     this.#http2.close();
+    this.#lines?.close();
     const gone = [...this.#sockets].map((socket) => new Promise((resolve) => socket.once("close", resolve)));
     const timer = setTimeout(() => this.#sockets.forEach((socket) => socket.destroy()), this.#closeTimeoutMs);
     await Promise.all(gone);

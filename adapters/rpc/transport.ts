@@ -1,10 +1,12 @@
-import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { ClientHttp2Stream } from "node:http2";
+import type { DialStream } from "../../src/byte-stream.ts";
 import { MeshError } from "../../src/error.ts";
 import { createFetchTransport } from "../../src/fetch-transport.ts";
 import type { Fetch } from "../../src/fetch-transport.ts";
 import { checkHost } from "../../src/host.ts";
+import type { NodeTransport } from "../../src/links.ts";
+import { dialStream } from "./dial.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What {@link transportTo} needs. */
@@ -23,7 +25,9 @@ export interface TransportOptions {
 }
 
 /** A transport to one node that holds a connection. */
-export interface ClosableTransport extends Transport {
+export interface ClosableTransport extends NodeTransport {
+  /** Opens a stream to the node. */
+  dial: DialStream;
   /** Ends the calls in flight and the connection; later calls reject `unavailable`. */
   close(): void;
 }
@@ -38,8 +42,11 @@ export interface ClosableTransport extends Transport {
 export function transportTo(host: string, options: TransportOptions): ClosableTransport {
   checkHost(host);
   const baseUrl = `${options.tls ? "https" : "http"}://${host}`;
-  return options.runtime === "deno" ? overFetch(baseUrl, options) : overHttp2(baseUrl, options);
+  const transport = options.runtime === "deno" ? overFetch(baseUrl, options) : overHttp2(baseUrl, options);
+  return Object.assign(transport, { dial: dialStream(host, options.tls) });
 }
+
+type Closable = Omit<ClosableTransport, "dial">;
 
 /** For calls that come too late. */
 function closedError(): MeshError {
@@ -51,7 +58,7 @@ function cutError(): MeshError {
   return new MeshError("unknown", "the transport was closed after the call may have been sent");
 }
 
-function overHttp2(baseUrl: string, options: TransportOptions): ClosableTransport {
+function overHttp2(baseUrl: string, options: TransportOptions): Closable {
   const { tls, readMaxBytes, writeMaxBytes, pingIntervalMs = 5_000, pingTimeoutMs = 2_000 } = options;
   const sessionManager = new Http2Line(
     baseUrl,
@@ -109,7 +116,7 @@ interface DenoHttpClients {
   createHttpClient(options: { caCerts?: string[]; http2: boolean; cert?: string; key?: string }): { close(): void };
 }
 
-function overFetch(baseUrl: string, options: TransportOptions): ClosableTransport {
+function overFetch(baseUrl: string, options: TransportOptions): Closable {
   const { readMaxBytes, writeMaxBytes, tls } = options;
   const { Deno: deno } = globalThis as { Deno?: DenoHttpClients };
   // A pool of its own, so that there is something to close.

@@ -1,0 +1,81 @@
+import { Buffer } from "node:buffer";
+import http, { STATUS_CODES } from "node:http";
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { type ByteStream, type ByteStreamReceiver, LINE_PATH, LINE_PROTOCOL } from "../../src/byte-stream.ts";
+import { errorCode } from "../../src/error.ts";
+import { byteStream } from "./byte-socket.ts";
+
+/** What a connection that asks for a line starts with. */
+export const LINE_REQUEST: Buffer = Buffer.from(`GET ${LINE_PATH} HTTP/1.1\r\n`);
+
+/** The receiving end of a line whose stream is to be given to it. */
+export interface IncomingLine extends ByteStreamReceiver {
+  open(stream: ByteStream): void;
+}
+
+/** Lets a caller with this `authorization` open a line; rejects with why not. */
+export type OpenLine = (authorization: string | null) => Promise<IncomingLine>;
+
+const MAX_HEADER_BYTES = 16_384;
+const SWITCHING = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${LINE_PROTOCOL}\r\n\r\n`;
+
+/**
+ * The lines of other nodes, on sockets that another server accepted: streams by an upgrade of HTTP/1.1.
+ *
+ * An HTTP server of its own, since one that takes upgrades takes those of any protocol from its other callers.
+ */
+export class Lines {
+  readonly #server: http.Server;
+  readonly #open: OpenLine;
+  /** What to call at each connection's request. */
+  readonly #sockets = new Map<Socket, () => void>();
+
+  constructor(open: OpenLine) {
+    this.#open = open;
+    this.#server = http.createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (_request, response) => {
+      response.writeHead(426, { connection: "close, Upgrade", upgrade: LINE_PROTOCOL }).end();
+    });
+    this.#server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket as Socket, head));
+  }
+
+  /** Serves a paused socket that was read up to `first`; `begin` is called when its request is there. */
+  accept(socket: Socket, first: Buffer, begin: () => void): void {
+    this.#sockets.set(socket, begin);
+    socket.on("close", () => this.#sockets.delete(socket));
+    this.#server.emit("connection", socket);
+    // As in Http1.accept.
+    socket.emit("data", first);
+    socket.resume();
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.keys()) socket.destroy();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
+    this.#sockets.get(socket)?.();
+    const { headers } = request;
+    if (headers.origin !== undefined) return refuse(socket, 403);
+    if (headers.upgrade?.toLowerCase() !== LINE_PROTOCOL) return refuse(socket, 426);
+    // Who sends before the 101 was answered does not speak the protocol.
+    if (head.byteLength > 0) return refuse(socket, 400);
+    let line: IncomingLine;
+    try {
+      line = await this.#open(headers.authorization ?? null);
+    } catch (error) {
+      const code = errorCode(error);
+      return refuse(socket, code === "unauthenticated" ? 401 : code === "permission_denied" ? 403 : 503);
+    }
+    if (socket.destroyed) return line.closed();
+    socket.write(SWITCHING);
+    line.open(byteStream(socket, line));
+    socket.resume();
+  }
+}
+
+function refuse(socket: Socket, status: number): void {
+  const upgrade = status === 426 ? `Upgrade: ${LINE_PROTOCOL}\r\n` : "";
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${upgrade}Content-Length: 0\r\n\r\n`;
+  socket.end(head, () => socket.destroy());
+}

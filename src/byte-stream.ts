@@ -1,0 +1,35 @@
+/** An open stream of bytes both ways between two nodes: what carries a packed line. */
+export interface ByteStream {
+  /** Bytes taken and not yet handed to the operating system. */
+  readonly bufferedAmount: number;
+  /** Takes bytes, in order; they must stay unchanged afterwards. */
+  write(bytes: Uint8Array): void;
+  /** Cuts the stream at once; nothing is told of it any more. */
+  close(): void;
+}
+
+/** What is told of a {@link ByteStream}. */
+export interface ByteStreamReceiver {
+  /** Bytes came. They stay unchanged afterwards. */
+  data(bytes: Uint8Array): void;
+  /** The stream is gone, for whatever reason. Called once. */
+  closed(): void;
+}
+
+/**
+ * Opens a stream to a node, with a token where there is one.
+ *
+ * Rejects with a MeshError: `unimplemented` when the node, or something before it, knows no such streams;
+ * `unauthenticated` or `permission_denied` when it refuses the token; `unavailable` when nobody answers at its address;
+ * `unknown` when the attempt broke off and another one may succeed.
+ */
+export type DialStream = (
+  receiver: ByteStreamReceiver,
+  token: string | undefined,
+  signal: AbortSignal,
+) => Promise<ByteStream>;
+
+/** What an upgrade of HTTP/1.1 asks for to get such a stream (RFC 9110 section 7.8). */
+export const LINE_PROTOCOL = "meshsocket-line-1";
+/** Where it asks. */
+export const LINE_PATH = "/meshsocket.node.v1.Node/Link";
