@@ -6,18 +6,17 @@ import { CloseCode } from "./close-code.ts";
 import type { DistSession } from "./dist-session.ts";
 import { Evictions } from "./evictions.ts";
 import type { Frame } from "./frame.ts";
-import { type Batch, HelloRequestSchema, type Reply } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { HelloRequestSchema, type Reply } from "./gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "./host.ts";
 import { Inbox } from "./inbox.ts";
 import { IncomingLines } from "./incoming-lines.ts";
 import { Interest } from "./interest.ts";
 import { publishItem, replyItem } from "./items.ts";
-import { type Limits, rpcBytes } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import { Links, type NodeTransport } from "./links.ts";
 import type { Local } from "./local.ts";
 import type { Logger } from "./logger.ts";
 import { Membership } from "./membership.ts";
-import type { IncomingPackedLine } from "./packed-line.ts";
 import { PresenceLines } from "./presence-lines.ts";
 import { Reach, type RemoteMembers } from "./reach.ts";
 import { receive } from "./receive.ts";
@@ -60,6 +59,8 @@ export class Cluster<Data = unknown> {
   readonly claims: Claims;
   readonly interest: Interest;
   readonly inbox: Inbox;
+  /** The lines of the other nodes. */
+  readonly incoming: IncomingLines;
   readonly reach: Reach;
   readonly requests: RequestTable;
   readonly presence: PresenceLines;
@@ -69,7 +70,6 @@ export class Cluster<Data = unknown> {
   readonly #router: Router;
   readonly #audience: Audience;
   readonly #stopped = new AbortController();
-  readonly #incoming: IncomingLines;
   readonly reclaim: Reclaim<Data>;
   readonly #evictions: Evictions;
 
@@ -117,7 +117,12 @@ export class Cluster<Data = unknown> {
       maxWaiting: limits.maxConnections,
     });
     this.reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
-    this.#incoming = new IncomingLines(() => this.#membership.servingLife !== undefined);
+    this.incoming = new IncomingLines({
+      serving: () => this.#membership.servingLife !== undefined,
+      deliver: (batch) => this.inbox.deliver(batch),
+      limits,
+      stopped: this.stopped,
+    });
     this.inbox = new Inbox({
       life: () => this.#membership.servingLife,
       maxLines: limits.maxInboxLines,
@@ -162,27 +167,10 @@ export class Cluster<Data = unknown> {
     this.presence.close();
     this.#stopped.abort();
     await this.#membership.stop();
-    this.#incoming.cut();
     this.#links.close();
   }
 
   // ---- what other nodes say ----
-
-  /** What another node's line carries; it ends when that is too old to be taken, or this node leaves. */
-  incoming(batches: AsyncIterable<Batch>, signal: AbortSignal): AsyncIterable<Batch> {
-    return this.#incoming.read(batches, AbortSignal.any([signal, this.stopped]));
-  }
-
-  /** The receiving end of another node's packed line. */
-  packedLine(): IncomingPackedLine {
-    const { limits } = this.#options;
-    const { readMaxBytes: maxBytes } = rpcBytes(limits);
-    return this.#incoming.packed({
-      deliver: (batch) => (this.stopped.aborted ? undefined : this.inbox.deliver(batch)),
-      maxBytes,
-      maxBufferedBytes: limits.maxLinkBytes,
-    });
-  }
 
   /** Another node says that it lives, or leaves. */
   hello(node: Holder, leaving: boolean): void {
@@ -276,7 +264,7 @@ export class Cluster<Data = unknown> {
       onDegraded,
       onRenewed: () => this.#renewed(),
       stallMs: limits.timeoutMs,
-      onStall: () => this.#incoming.cut(),
+      onStall: () => this.incoming.cut(),
     });
   }
 

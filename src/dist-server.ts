@@ -78,7 +78,7 @@ export class DistServer<Data = unknown> {
   /** The receiving end of a packed line for a caller with this `authorization`; rejects with why it gets none. */
   async openLine(authorization: string | null): Promise<IncomingPackedLine> {
     await this.#authorize("node", Node.method.link.name, authorization);
-    return this.#hub.cluster.packedLine();
+    return this.#hub.cluster.incoming.packed();
   }
 
   #nodeService(): ServiceImpl<typeof Node> {
@@ -92,7 +92,7 @@ export class DistServer<Data = unknown> {
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
       async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
         const { cluster } = hub;
-        for await (const batch of cluster.incoming(batches, signal)) yield await cluster.inbox.deliver(batch);
+        for await (const batch of cluster.incoming.read(batches, signal)) yield await cluster.inbox.deliver(batch);
       },
       deliver: (batch) => hub.cluster.inbox.deliver(batch),
       presence: (requests, context) => hub.presenceFeed(requests, context.signal),

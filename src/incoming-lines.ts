@@ -1,6 +1,18 @@
-import type { Batch } from "./gen/meshsocket/node/v1/node_pb.ts";
-import { IncomingPackedLine, type PackedLineHost } from "./packed-line.ts";
+import type { Batch, BatchAnswer } from "./gen/meshsocket/node/v1/node_pb.ts";
+import { type Limits, rpcBytes } from "./limits.ts";
+import { IncomingPackedLine } from "./packed-line.ts";
 import { untilAborted } from "./until-aborted.ts";
+
+/** What {@link IncomingLines} stand on. */
+export interface IncomingLinesOptions {
+  /** Whether what arrives may be taken now. */
+  serving: () => boolean;
+  /** Takes a batch of a packed line and answers it. */
+  deliver: (batch: Batch) => Promise<BatchAnswer>;
+  limits: Readonly<Limits>;
+  /** Aborted when this node leaves the cluster: then all lines end. */
+  stopped: AbortSignal;
+}
 
 /**
  * The lines that other nodes hold to this one.
@@ -9,22 +21,23 @@ import { untilAborted } from "./until-aborted.ts";
  * they send again what is not, with the numbers it had.
  */
 export class IncomingLines {
-  readonly #serving: () => boolean;
+  readonly #options: IncomingLinesOptions;
   readonly #lines = new Set<AbortController>();
   readonly #packed = new Set<IncomingPackedLine>();
 
-  /** `serving` says whether what arrives may be taken now. */
-  constructor(serving: () => boolean) {
-    this.#serving = serving;
+  constructor(options: IncomingLinesOptions) {
+    this.#options = options;
+    options.stopped.addEventListener("abort", () => this.cut());
   }
 
   /** The batches of one line, until the signal is aborted, the line is cut or this node does not serve. */
   async *read(batches: AsyncIterable<Batch>, signal: AbortSignal): AsyncIterable<Batch> {
+    const { serving, stopped } = this.#options;
     const line = new AbortController();
     this.#lines.add(line);
     try {
-      for await (const batch of untilAborted(batches, AbortSignal.any([signal, line.signal]))) {
-        if (!this.#serving() || line.signal.aborted) return;
+      for await (const batch of untilAborted(batches, AbortSignal.any([signal, stopped, line.signal]))) {
+        if (!serving() || line.signal.aborted) return;
         yield batch;
       }
     } finally {
@@ -33,9 +46,13 @@ export class IncomingLines {
   }
 
   /** The receiving end of a packed line, until it is cut or this node does not serve. */
-  packed(host: PackedLineHost): IncomingPackedLine {
-    const deliver: PackedLineHost["deliver"] = (batch) => (this.#serving() ? host.deliver(batch) : undefined);
-    const line: IncomingPackedLine = new IncomingPackedLine({ ...host, deliver }, () => this.#packed.delete(line));
+  packed(): IncomingPackedLine {
+    const { serving, deliver, limits, stopped } = this.#options;
+    const line: IncomingPackedLine = new IncomingPackedLine({
+      deliver: (batch) => (serving() && !stopped.aborted ? deliver(batch) : undefined),
+      maxBytes: rpcBytes(limits).readMaxBytes,
+      maxBufferedBytes: limits.maxLinkBytes,
+    }, () => this.#packed.delete(line));
     this.#packed.add(line);
     return line;
   }

@@ -1,0 +1,177 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import type { ByteStream, ByteStreamReceiver } from "../../src/byte-stream.ts";
+import { MeshError } from "../../src/error.ts";
+import {
+  type Batch,
+  type BatchAnswer,
+  BatchAnswerSchema,
+  BatchSchema,
+  Outcome,
+} from "../../src/gen/meshsocket/node/v1/node_pb.ts";
+import type { Line, LineEvents } from "../../src/line.ts";
+import { IncomingPackedLine, packedLine } from "../../src/packed-line.ts";
+import { Events } from "../kit/wait.ts";
+
+const MAX_BYTES = 10_000;
+
+function batch(number: bigint): Batch {
+  return create(BatchSchema, { line: "a:0", toLife: "b", number });
+}
+
+function taken(number: bigint): BatchAnswer {
+  return create(BatchAnswerSchema, { number, outcome: Outcome.TAKEN });
+}
+
+/** The near end of a stream to a receiver that may come later. */
+class TestStream implements ByteStream {
+  bufferedAmount = 0;
+  closed = false;
+  readonly written: Uint8Array[] = [];
+  to: ByteStreamReceiver | undefined;
+
+  write(bytes: Uint8Array): void {
+    this.written.push(bytes);
+    this.to?.data(bytes);
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** What a line told its link. */
+class Told implements LineEvents {
+  readonly answers = new Events<bigint>("an answer");
+  readonly breaks = new Events<string>("the end of the line");
+
+  answered(answer: BatchAnswer): void {
+    this.answers.add(answer.number);
+  }
+
+  broken(error: MeshError): void {
+    this.breaks.add(error.code);
+  }
+}
+
+/** Both ends of a line, with the answers in the hands of the test. */
+function bothEnds(deliver: (batch: Batch) => Promise<BatchAnswer> | undefined): {
+  line: Line;
+  told: Told;
+  there: TestStream;
+  back: TestStream;
+  incoming: IncomingPackedLine;
+} {
+  const [told, there, back] = [new Told(), new TestStream(), new TestStream()];
+  const incoming = new IncomingPackedLine({ deliver, maxBytes: MAX_BYTES, maxBufferedBytes: 1_000 }, () => {});
+  const open = packedLine({
+    dial: async (receiver) => {
+      back.to = receiver;
+      there.to = incoming;
+      incoming.open(back);
+      return there;
+    },
+    token: undefined,
+    maxBytes: MAX_BYTES,
+    otherwise: () => assert.fail("another line"),
+  });
+  return { line: open(told), told, there, back, incoming };
+}
+
+test("what is sent before the stream is open goes out in order, and each batch is answered", async () => {
+  const { line, told } = bothEnds(async ({ number }) => taken(number));
+  line.send(batch(1n));
+  line.send(batch(2n));
+  assert.equal(await told.answers.next(), 1n);
+  assert.equal(await told.answers.next(), 2n);
+  line.send(batch(3n));
+  assert.equal(await told.answers.next(), 3n);
+});
+
+test("a node that takes no packed lines is asked once, and gets the other kind with what waited", async () => {
+  const sent = new Events<bigint>("a batch on the other line");
+  let dialled = 0;
+  const open = packedLine({
+    dial: () => {
+      dialled++;
+      return Promise.reject(new MeshError("unimplemented", "the node answered HTTP 405"));
+    },
+    token: undefined,
+    maxBytes: MAX_BYTES,
+    otherwise: () => ({ send: ({ number }) => sent.add(number), close() {} }),
+  });
+  const told = new Told();
+  open(told).send(batch(1n));
+  assert.equal(await sent.next(), 1n);
+  open(told).send(batch(2n));
+  assert.equal(await sent.next(), 2n);
+  assert.equal(dialled, 1);
+  assert.deepEqual(told.breaks.waiting, []);
+});
+
+test("the line breaks with the code of a failed attempt, and with unknown when an open stream ends", async () => {
+  const refused = new Told();
+  packedLine({
+    dial: () => Promise.reject(new MeshError("unauthenticated", "the token is nobody's here")),
+    token: undefined,
+    maxBytes: MAX_BYTES,
+    otherwise: () => assert.fail("another line"),
+  })(refused);
+  assert.equal(await refused.breaks.next(), "unauthenticated");
+  const { told, line, back } = bothEnds(async ({ number }) => taken(number));
+  line.send(batch(1n));
+  await told.answers.next();
+  back.to?.closed();
+  assert.equal(await told.breaks.next(), "unknown");
+});
+
+test("a line that was closed while it was dialled closes the stream and tells nothing", async () => {
+  const stream = new TestStream();
+  const dialled = Promise.withResolvers<ByteStream>();
+  const dials = new Events<true>("a dial");
+  const told = new Told();
+  const line = packedLine({
+    dial: () => {
+      dials.add(true);
+      return dialled.promise;
+    },
+    token: undefined,
+    maxBytes: MAX_BYTES,
+    otherwise: () => assert.fail("another line"),
+  })(told);
+  line.send(batch(1n));
+  await dials.next();
+  line.close();
+  dialled.resolve(stream);
+  await new Promise<void>((resolve) => setTimeout(resolve));
+  assert.equal(stream.closed, true);
+  assert.deepEqual([stream.written, told.breaks.waiting], [[], []]);
+});
+
+test("the receiving end is cut by what it cannot understand, by a message that is too long, and when nothing is taken now", async () => {
+  for (const bytes of [[2, 0, 0, 0, 9, 9], [0xff, 0xff, 0xff, 0xff]]) {
+    const { incoming, back } = bothEnds(() => assert.fail("a batch"));
+    await Promise.resolve();
+    incoming.data(new Uint8Array(bytes));
+    assert.equal(back.closed, true);
+  }
+  const { line, back } = bothEnds(() => undefined);
+  line.send(batch(1n));
+  await new Promise<void>((resolve) => setTimeout(resolve));
+  assert.equal(back.closed, true);
+});
+
+test("the receiving end is cut when more is unanswered than a sender leaves, or nobody reads the answers", async () => {
+  const waiting = bothEnds(() => new Promise<never>(() => {}));
+  for (let number = 1n; number <= 16n; number++) waiting.line.send(batch(number));
+  await new Promise<void>((resolve) => setTimeout(resolve));
+  assert.equal(waiting.back.closed, false);
+  waiting.line.send(batch(17n));
+  assert.equal(waiting.back.closed, true);
+  const full = bothEnds(async ({ number }) => taken(number));
+  full.back.bufferedAmount = 1_001;
+  full.line.send(batch(1n));
+  await full.told.answers.next();
+  assert.equal(full.back.closed, true);
+});
