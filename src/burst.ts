@@ -30,7 +30,7 @@ export class Burst {
 
   /** The same array for all who share the burst. */
   get frames(): readonly Frame[] {
-    return (this.#frames ??= Burst.#backwards(this).reverse());
+    return (this.#frames ??= this.#before === undefined ? [this.#last] : Burst.#backwards(this).reverse());
   }
 
   static #backwards(burst: Burst): Frame[] {

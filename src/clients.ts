@@ -111,6 +111,11 @@ export class Clients<Data = unknown> {
     return this.#written?.promise ?? Promise.resolve();
   }
 
+  /** Whether the sockets that a frame was queued for took it; known when everything queued so far was written. */
+  taken(frame: Frame): Promise<boolean> {
+    return this.written().then(() => frame.refused === 0);
+  }
+
   willFlush(connection: Connection<Data>): void {
     this.#dirty.push(connection);
     this.#willWrite();

@@ -104,8 +104,12 @@ export class Handlers<Data> {
   }
 
   #handle(data: string | Uint8Array): void {
-    if (!this.#session.onEvent) return;
-    const result = this.#call(() => this.#session.onEvent?.(this.#client, data));
+    let result: unknown;
+    try {
+      result = this.#session.onEvent?.(this.#client, data);
+    } catch (error) {
+      this.#failed(error);
+    }
     if (!isThenable(result)) return;
     this.#busy = true;
     this.#await(result);

@@ -18,9 +18,9 @@ import type { SessionFactory } from "./session.ts";
 import type { Socket } from "./socket.ts";
 import type { PresenceWatch, WatchOptions } from "./presence-watch.ts";
 import { Presences } from "./presences.ts";
-import { checkSize, Sender } from "./sender.ts";
+import { checkSendOptions, checkSize, Sender } from "./sender.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import type { Verbs } from "./verbs.ts";
+import type { SendOptions, Verbs } from "./verbs.ts";
 
 export type { CloseOptions, HubOptions } from "./hub-options.ts";
 
@@ -98,7 +98,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return this.#status;
   }
 
-  /** Calls `listener` at each event of the type; returns what takes it off again. */
+  /** Calls `listener` at each event of the type; returns what stops that. */
   on<Type extends keyof HubEvents>(type: Type, listener: (event: HubEvents[Type]) => void): () => void {
     return this.#events.on(type, listener);
   }
@@ -247,7 +247,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
       willFlush: (connection) => clients.willFlush(connection),
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
-      send: (connection, message, options) => this.run(options, () => this.#sendToConnection(connection, message)),
+      send: (connection, message, options) => this.#sendToConnection(connection, message, options),
       request: (connection, message, options) => this.request(connection.id, message, options),
       broadcast: (message, options) => this.broadcast(message, options),
       publish: (topic, message, options) => this.publish(topic, message, options),
@@ -287,10 +287,14 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return connection;
   }
 
-  #sendToConnection(connection: Connection<Data>, message: Message): Promise<boolean> {
-    const frame = Frame.of(message);
-    checkSize(frame, this.limits);
-    if (!connection.enqueue(frame)) return Promise.resolve(false);
-    return this.clients.written().then(() => frame.refused === 0);
+  /** As {@link Sender.run}, for the most frequent call: once the arguments are good its promise does not reject. */
+  #sendToConnection(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<boolean> {
+    try {
+      checkSendOptions(options);
+      const frame = checkSize(Frame.of(message), this.limits);
+      return connection.enqueue(frame) ? this.clients.taken(frame) : Promise.resolve(false);
+    } catch (error) {
+      return this.rejected(error);
+    }
   }
 }

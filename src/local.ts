@@ -20,7 +20,7 @@ export class Local<Data = unknown> implements Verbs {
 
   emit(id: string, frame: Frame): Promise<boolean> {
     if (!this.#clients.emit(id, frame)) return Promise.resolve(false);
-    return this.#clients.written().then(() => frame.refused === 0);
+    return this.#clients.taken(frame);
   }
 
   async online(id: string): Promise<boolean> {

@@ -135,48 +135,47 @@ export abstract class Sender {
     options: SendOptions | undefined,
     call: (options: SendOptions) => Promise<Result>,
   ): Promise<Result> {
-    return this.tracked(() => {
+    try {
       checkSendOptions(options);
-      options?.signal?.throwIfAborted();
-      return call(options ?? NO_OPTIONS);
-    });
+      const promise = call(options ?? NO_OPTIONS);
+      promise.catch(this.#heard);
+      return promise;
+    } catch (error) {
+      return this.rejected(error);
+    }
   }
 
   /**
-   * Runs a call whose rejection, should nobody handle it, is heard by {@link Sender.failed} and ends nothing.
+   * A rejection that, should nobody handle it, is heard by {@link Sender.failed} and ends nothing.
    *
    * @internal
    */
-  protected tracked<Result>(call: () => Promise<Result>): Promise<Result> {
-    let promise: Promise<Result>;
-    try {
-      promise = call();
-    } catch (error) {
-      promise = Promise.reject(error);
-    }
+  protected rejected<Result>(error: unknown): Promise<Result> {
+    const promise = Promise.reject<Result>(error);
     promise.catch(this.#heard);
     return promise;
   }
 
   #frame(message: Message): Frame {
-    const frame = Frame.of(message);
-    checkSize(frame, this.limits);
-    return frame;
+    return checkSize(Frame.of(message), this.limits);
   }
 }
 
-/** Throws `resource_exhausted` for a message over the limit. */
-export function checkSize(frame: Frame, { maxMessageBytes }: Readonly<Limits>): void {
-  if (frame.messageBytes <= maxMessageBytes) return;
+/** The frame; throws `resource_exhausted` for a message over the limit. */
+export function checkSize(frame: Frame, { maxMessageBytes }: Readonly<Limits>): Frame {
+  if (frame.messageBytes <= maxMessageBytes) return frame;
   throw new MeshError("resource_exhausted", `the message is longer than ${maxMessageBytes} bytes`);
 }
 
-function checkSendOptions(options: unknown): void {
+/** Throws for bad options, and the signal's reason when it is aborted already. */
+export function checkSendOptions(options: SendOptions | undefined): void {
   if (options === undefined) return;
   checkObject("options", options);
   const { timeoutMs, signal } = options as { timeoutMs?: unknown; signal?: unknown };
   if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, Number.MIN_VALUE);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
+  signal.throwIfAborted();
 }
 
 function exceptSet(except: Iterable<string> | undefined): Except {

@@ -6,8 +6,12 @@ import type { Frame } from "../../src/frame.ts";
 import type { Socket, SocketReceiver } from "../../src/socket.ts";
 import { concat } from "./concat.ts";
 
-/** Of each `ws` socket its {@link WsSocket}, so that all sockets share the same listeners. */
-const sockets = new WeakMap<WebSocket, WsSocket>();
+/** Of each `ws` socket its {@link WsSocket}, so that all sockets share the same listeners. A map would be asked for every message. */
+const SOCKET = Symbol("meshsocket");
+
+interface Marked extends WebSocket {
+  [SOCKET]?: WsSocket;
+}
 
 /**
  * A {@link Socket} over `ws`.
@@ -30,7 +34,7 @@ export class WsSocket implements Socket {
   /** Joins the hub with a connection whose 101 was just written to `stream`. */
   static open(ws: WebSocket, stream: Duplex, admission: Admission): void {
     const socket = new WsSocket(ws, stream);
-    sockets.set(ws, socket);
+    (ws as Marked)[SOCKET] = socket;
     ws.on("message", onMessage);
     ws.on("close", onClose);
     ws.on("error", onError);
@@ -87,20 +91,20 @@ export class WsSocket implements Socket {
   }
 }
 
-function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
-  sockets.get(this)?.message(data as Buffer, isBinary);
+function onMessage(this: Marked, data: unknown, isBinary: boolean): void {
+  this[SOCKET]?.message(data as Buffer, isBinary);
 }
 
-function onControl(this: WebSocket): void {
-  sockets.get(this)?.control();
+function onControl(this: Marked): void {
+  this[SOCKET]?.control();
 }
 
-function onClose(this: WebSocket, code: number, reason: Buffer): void {
-  sockets.get(this)?.closed(code, reason.toString());
+function onClose(this: Marked, code: number, reason: Buffer): void {
+  this[SOCKET]?.closed(code, reason.toString());
 }
 
-function onError(this: WebSocket, error: Error): void {
-  sockets.get(this)?.failed(error);
+function onError(this: Marked, error: Error): void {
+  this[SOCKET]?.failed(error);
 }
 
 /** The close code that `ws` answers a peer's fault with; undefined for an error that is not the peer's fault. */
