@@ -83,7 +83,7 @@ export class Cluster<Data = unknown> {
     this.#router = new Router({
       storage,
       maxRoutes: limits.maxRoutes,
-      call: (to, item, deadlineMs) => this.#links.call(to, item, deadlineMs),
+      start: (to, item, deadlineMs, caller) => this.#links.start(to, item, deadlineMs, caller),
     });
     this.#audience = new Audience({ storage, holder, maxTopics: limits.maxRoutes });
     this.reach = new Reach(this.#router, this.#links);

@@ -31,7 +31,11 @@ export class DirectVerbs implements Verbs {
       lines: "unary",
     });
     const { maxRoutes } = limits;
-    const router = new Router({ storage, maxRoutes, call: (to, item, at) => this.#links.call(to, item, at) });
+    const router = new Router({
+      storage,
+      maxRoutes,
+      start: (to, item, at, caller) => this.#links.start(to, item, at, caller),
+    });
     this.#reach = new Reach(router, this.#links);
   }
 

@@ -1,15 +1,19 @@
 import { create } from "@bufbuild/protobuf";
-import type { MeshError } from "./error.ts";
 import { type Answer, type Batch, HolderSchema, type Item, ItemSchema } from "./gen/meshsocket/node/v1/node_pb.ts";
 import type { Holder } from "./storage/storage.ts";
+
+/** Who made a call, and hears once what came of it. A promise's two ends are such a caller. */
+export interface Caller {
+  resolve(answer: Answer): void;
+  reject(error: unknown): void;
+}
 
 /** A call that a link was given, until it is settled. */
 export interface Call {
   readonly item: Item;
   readonly bytes: number;
   readonly deadlineMs: number;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: MeshError) => void;
+  readonly caller: Caller;
   settled: boolean;
 }
 

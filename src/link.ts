@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { backoffMs } from "./backoff.ts";
 import { MeshError } from "./error.ts";
 import {
   type Answer,
@@ -9,7 +10,7 @@ import {
   Outcome,
   Status,
 } from "./gen/meshsocket/node/v1/node_pb.ts";
-import { batchOf, type Call, type SentBatch, takeBatch } from "./link-call.ts";
+import { batchOf, type Call, type Caller, type SentBatch, takeBatch } from "./link-call.ts";
 import type { Line } from "./line.ts";
 import { LineName } from "./line-name.ts";
 import type { LinkOptions } from "./link-options.ts";
@@ -17,8 +18,6 @@ import { plainAnswer } from "./packed-batch.ts";
 import type { Holder } from "./storage/storage.ts";
 import { afterTick } from "./tick.ts";
 
-const FIRST_BACKOFF_MS = 50;
-const MAX_BACKOFF_MS = 1_000;
 /** Errors by which a node says, before it takes anything, that it will not: another attempt would meet the same. */
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
@@ -60,19 +59,17 @@ export class Link {
   }
 
   /** Sends one item; `bytes` is about its size, `deadlineMs` a moment on the monotonic clock. */
-  call(item: Item, bytes: number, deadlineMs: number): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const refusal = this.#refusal(bytes);
-      if (refusal) {
-        reject(refusal);
-        return;
-      }
-      this.#waiting.push({ item, bytes, deadlineMs, resolve, reject, settled: false });
-      this.#calls++;
-      this.#bytes += bytes;
-      this.#options.onActive();
-      this.#scheduleFlush();
-    });
+  call(item: Item, bytes: number, deadlineMs: number, caller: Caller): void {
+    const refusal = this.#refusal(bytes);
+    if (refusal) {
+      caller.reject(refusal);
+      return;
+    }
+    this.#waiting.push({ item, bytes, deadlineMs, caller, settled: false });
+    this.#calls++;
+    this.#bytes += bytes;
+    this.#options.onActive();
+    this.#scheduleFlush();
   }
 
   /** Rejects what is under way and takes no more. */
@@ -167,33 +164,34 @@ export class Link {
       return;
     }
     this.#sent.delete(answer.number);
-    for (const [index, call] of sent.calls.entries()) {
+    for (let index = 0; index < sent.calls.length; index++) {
+      const call = sent.calls[index] as Call;
       const one = answer.answers[index];
-      this.#settle(call, () => (one ? call.resolve(one) : call.reject(MISSING)));
+      if (one) this.#resolve(call, one);
+      else this.#reject(call, MISSING);
     }
     this.#flush();
   }
 
   /** Nothing of this link's was taken by the life that answers now. What an earlier line carried may have been taken by the former. */
   #otherLife(): void {
-    for (const sent of this.#sent.values()) {
-      for (const call of sent.calls) this.#settle(call, () => this.#elsewhere(call, sent.doubtful));
+    const doubt = new MeshError("unknown", "the node started anew while it held the message");
+    for (const { calls, doubtful } of this.#sent.values()) {
+      for (const call of calls) {
+        if (doubtful) this.#reject(call, doubt);
+        else this.#resolve(call, NOT_HERE);
+      }
     }
-    for (const call of this.#waiting) this.#settle(call, () => call.resolve(NOT_HERE));
+    for (const call of this.#waiting) this.#resolve(call, NOT_HERE);
     this.#options.onOtherLife();
     this.close();
-  }
-
-  #elsewhere(call: Call, doubtful: boolean): void {
-    if (doubtful) call.reject(new MeshError("unknown", "the node started anew while it held the message"));
-    else call.resolve(NOT_HERE);
   }
 
   /** The receiver no longer knows this line's numbers: what was sent is in doubt, what was not goes out under a new name. */
   #startOver(): void {
     const error = new MeshError("unknown", "the node no longer knows what it took");
     for (const sent of this.#sent.values()) {
-      for (const call of sent.calls) this.#settle(call, () => call.reject(error));
+      for (const call of sent.calls) this.#reject(call, error);
     }
     this.#line?.close();
     this.#line = undefined;
@@ -208,12 +206,21 @@ export class Link {
     this.#lastNumber = 0n;
   }
 
-  #settle(call: Call, how: () => void): void {
-    if (call.settled) return;
+  #resolve(call: Call, answer: Answer): void {
+    if (this.#settle(call)) call.caller.resolve(answer);
+  }
+
+  #reject(call: Call, error: MeshError): void {
+    if (this.#settle(call)) call.caller.reject(error);
+  }
+
+  /** False when the call was settled before. */
+  #settle(call: Call): boolean {
+    if (call.settled) return false;
     call.settled = true;
     this.#calls--;
     this.#bytes -= call.bytes;
-    how();
+    return true;
   }
 
   // ---- faults ----
@@ -221,20 +228,16 @@ export class Link {
   #broken(error: MeshError): void {
     this.#line = undefined;
     const neverTaken = REFUSED.has(error.code) || (error.code === "unavailable" && !this.#heardOnLine);
-    const backoffMs = this.#backoffMs(this.#failures++);
+    const waitMs = backoffMs(this.#failures++);
     if (neverTaken) {
-      this.#refusing = { error, untilMs: performance.now() + backoffMs };
+      this.#refusing = { error, untilMs: performance.now() + waitMs };
       this.#failAll(error);
       return;
     }
     this.#doubt();
     // Whoever waits has a deadline: until then the batches can be sent again, and are taken once.
     if (this.#failures === 1) this.#reopen();
-    else this.#reopenAtMs = performance.now() + backoffMs;
-  }
-
-  #backoffMs(failures: number): number {
-    return Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures, 10)) * (0.5 + Math.random() / 2);
+    else this.#reopenAtMs = performance.now() + waitMs;
   }
 
   /** Opens a line if somebody waits, and sends again what was unanswered. */
@@ -255,9 +258,9 @@ export class Link {
     const doubt = new MeshError("unknown", "the line to that node broke", { cause: error });
     for (const sent of this.#sent.values()) {
       const why = sent.doubtful ? doubt : error;
-      for (const call of sent.calls) this.#settle(call, () => call.reject(why));
+      for (const call of sent.calls) this.#reject(call, why);
     }
-    for (const call of this.#waiting) this.#settle(call, () => call.reject(error));
+    for (const call of this.#waiting) this.#reject(call, error);
     this.#waiting = [];
     if (this.#sent.size > 0) this.#rename();
   }
@@ -275,7 +278,7 @@ export class Link {
   #expire(now: number): void {
     const late = new MeshError("deadline_exceeded", "that node did not answer in time");
     const expire = (call: Call): void => {
-      if (call.deadlineMs <= now) this.#settle(call, () => call.reject(late));
+      if (call.deadlineMs <= now) this.#reject(call, late);
     };
     for (const sent of this.#sent.values()) sent.calls.forEach(expire);
     this.#waiting.forEach(expire);

@@ -8,6 +8,7 @@ import type { SizedItem } from "./items.ts";
 import { type Limits, rpcBytes } from "./limits.ts";
 import { type NodeClient, type OpenLine, streamLine, unaryLine } from "./line.ts";
 import { Link } from "./link.ts";
+import type { Caller } from "./link-call.ts";
 import { plainAnswer } from "./packed-batch.ts";
 import { packedLine } from "./packed-line.ts";
 import { randomId } from "./random-id.ts";
@@ -58,13 +59,29 @@ export class Links {
   }
 
   /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
-  async call(to: Holder, { item, bytes }: SizedItem, deadlineMs: number): Promise<Answer> {
-    const peer = this.#peer(to);
-    if (bytes > this.#maxItemBytes) {
-      throw new MeshError("resource_exhausted", "the message is too long with all the ids to leave out");
+  call(to: Holder, sized: SizedItem, deadlineMs: number): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.start(to, sized, deadlineMs, { resolve, reject });
+    return promise;
+  }
+
+  /** {@link Links.call} for a caller that needs no promise. */
+  start(to: Holder, { item, bytes }: SizedItem, deadlineMs: number, caller: Caller): void {
+    let peer: Peer;
+    try {
+      peer = this.#peer(to);
+    } catch (error) {
+      caller.reject(error);
+      return;
     }
-    if (!goesBeside(item)) return await peer.link.call(item, bytes, deadlineMs);
-    return await callBeside(peer.client, to, item, deadlineMs);
+    if (bytes > this.#maxItemBytes) {
+      caller.reject(new MeshError("resource_exhausted", "the message is too long with all the ids to leave out"));
+    } else if (goesBeside(item)) {
+      callBeside(peer.client, to, item, deadlineMs).then(
+        (answer) => caller.resolve(answer),
+        (error: unknown) => caller.reject(error),
+      );
+    } else peer.link.call(item, bytes, deadlineMs, caller);
   }
 
   /** The RPC client of a life, for calls beside the line. */

@@ -120,7 +120,7 @@ export function packAnswer(answer: BatchAnswer): Uint8Array<ArrayBuffer> {
 export function unpackAnswer(message: Uint8Array): BatchAnswer {
   const reader = new PackReader(message);
   const kind = reader.u8();
-  if (kind === ANSWER) return fromBinary(BatchAnswerSchema, reader.rest());
+  if (kind === ANSWER) return fromBinary(BatchAnswerSchema, reader.rest().slice());
   if (kind !== STATUSES) throw new RangeError("not an answer");
   const number = reader.u64();
   const answers: Answer[] = [];
@@ -171,7 +171,8 @@ function writeItem(writer: PackWriter, { kind }: Item, other: Uint8Array | undef
 function readItem(reader: PackReader): Item {
   const kind = reader.u8();
   if (kind === NOTHING) return create(ItemSchema);
-  if (kind === OTHER) return fromBinary(ItemSchema, reader.bytes(reader.u32()));
+  // A copy: what Protobuf reads of bytes is a view, which would keep all that came with it in memory.
+  if (kind === OTHER) return fromBinary(ItemSchema, reader.bytes(reader.u32()).slice());
   if (kind !== TEXT && kind !== BINARY) throw new RangeError("not an item");
   const id = reader.text();
   const data = reader.bytes(reader.u32());

@@ -1,3 +1,4 @@
+import { backoffMs } from "./backoff.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   type Member,
@@ -10,9 +11,6 @@ import type { PresenceView } from "./presence-view.ts";
 import type { RemotePresence } from "./presences.ts";
 import { Pipe } from "./pipe.ts";
 import type { Holder } from "./storage/storage.ts";
-
-const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 1_000;
 
 /** What {@link PresenceLines} stand on. */
 export interface PresenceLinesOptions {
@@ -167,8 +165,7 @@ class PresenceLine {
         // Whoever watches keeps what it knows until the node is back or declared dead.
       }
       if (!signal.aborted) this.#options.suspect(this.node);
-      const backoffMs = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures, 10));
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs * (0.5 + Math.random() / 2)));
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));
     }
   }
 

@@ -31,8 +31,8 @@ export interface ReceiveContext<Data> {
   subscription(id: string, topic: string, wanted: boolean): Promise<boolean>;
 }
 
-/** What is known of an item's answer before, and after, this tick is written. */
-type Pending = Answer | Promise<Answer> | (() => Answer);
+/** What is known of an item's answer before this tick is written; of an emit, its frame. */
+type Pending = Answer | Frame | Promise<Answer> | (() => Answer);
 
 /**
  * Does to this node's clients what a batch asks for, and answers item by item.
@@ -48,7 +48,10 @@ export async function receive<Data>(
   const pending = items.map((item) => begin(context, item, from));
   await context.clients.written();
   const answers: Answer[] = [];
-  for (const one of pending) answers.push(typeof one === "function" ? one() : await one);
+  for (const one of pending) {
+    if (one instanceof Frame) answers.push(plainAnswer(one.refused === 0 ? Status.OK : Status.FULL));
+    else answers.push(typeof one === "function" ? one() : await one);
+  }
   return answers;
 }
 
@@ -57,8 +60,7 @@ function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder
   switch (kind.case) {
     case "emit": {
       const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      if (!clients.emit(kind.value.id, frame)) return plainAnswer(Status.NOT_HERE);
-      return () => plainAnswer(frame.refused === 0 ? Status.OK : Status.FULL);
+      return clients.emit(kind.value.id, frame) ? frame : plainAnswer(Status.NOT_HERE);
     }
     case "broadcast": {
       const frame = Frame.relayed(kind.value.data, kind.value.binary);

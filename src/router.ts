@@ -2,25 +2,56 @@ import { Batcher } from "./batch.ts";
 import { MeshError } from "./error.ts";
 import { type Answer, Status } from "./gen/meshsocket/node/v1/node_pb.ts";
 import type { SizedItem } from "./items.ts";
+import type { Caller } from "./link-call.ts";
 import type { Entry, Holder, Storage } from "./storage/storage.ts";
 
 /** What a {@link Router} stands on. */
 export interface RouterOptions {
   storage: Storage;
   maxRoutes: number;
-  /** Calls a node; see `Links.call` for the errors. */
-  call: (to: Holder, item: SizedItem, deadlineMs: number) => Promise<Answer>;
+  /** Calls a node; see `Links.start`. */
+  start: (to: Holder, item: SizedItem, deadlineMs: number, caller: Caller) => void;
 }
 
-interface RoutedCall {
+/** Who hears what a node that a call was sent to makes of it. */
+interface Routing {
+  answered(call: RoutedCall, answer: Answer): void;
+  failed(call: RoutedCall, error: unknown): void;
+}
+
+/** A call on its way to the owner of its id: the caller at each node that it is sent to. */
+class RoutedCall implements Caller {
   readonly id: string;
   readonly item: SizedItem;
   readonly deadlineMs: number;
-  readonly resolve: (answer: Answer | undefined) => void;
-  readonly reject: (error: unknown) => void;
+  /** Settles the call: with undefined when nobody has the id. */
+  readonly done: (answer: Answer | undefined) => void;
+  readonly fail: (error: unknown) => void;
+  /** Where it was sent last. */
+  route: Entry | undefined = undefined;
   /** The route that turned out wrong, and how. */
-  tried: { route: Entry; error: unknown } | undefined;
+  tried: { route: Entry; error: unknown } | undefined = undefined;
+  readonly #routing: Routing;
+
+  constructor(routing: Routing, id: string, item: SizedItem, deadlineMs: number, ends: Ends) {
+    this.#routing = routing;
+    this.id = id;
+    this.item = item;
+    this.deadlineMs = deadlineMs;
+    this.done = ends.done;
+    this.fail = ends.fail;
+  }
+
+  resolve(answer: Answer): void {
+    this.#routing.answered(this, answer);
+  }
+
+  reject(error: unknown): void {
+    this.#routing.failed(this, error);
+  }
 }
+
+type Ends = Pick<RoutedCall, "done" | "fail">;
 
 /** The calls that wait for one look-up of their id. */
 interface LookUp {
@@ -39,6 +70,10 @@ const LOOK_UPS_IN_FLIGHT = 4;
  * the storage is asked again, once. Calls to one id leave in the order they were made, also while a look-up is under way.
  */
 export class Router {
+  readonly #routing: Routing = {
+    answered: (call, answer) => this.#answered(call, answer),
+    failed: (call, error) => this.#failed(call, error),
+  };
   readonly #options: RouterOptions;
   readonly #lookUps: Batcher<string, Entry | undefined>;
   /** In the order of their look-up. */
@@ -59,8 +94,8 @@ export class Router {
 
   /** Calls the owner of an id; undefined when nobody has it. Rejects when that cannot be told. */
   call(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
-    return new Promise((resolve, reject) => {
-      const call: RoutedCall = { id, item, deadlineMs, resolve, reject, tried: undefined };
+    return new Promise((done, fail) => {
+      const call = new RoutedCall(this.#routing, id, item, deadlineMs, { done, fail });
       const route = this.#waiting.has(id) ? undefined : this.#routes.get(id);
       if (route) this.#send(call, route);
       else this.#wait(call);
@@ -90,7 +125,7 @@ export class Router {
     if (entry) this.#remember(id, entry);
     for (const call of lookUp.calls) {
       if (entry) this.#sendFound(call, entry);
-      else call.resolve(undefined);
+      else call.done(undefined);
     }
     // A route is good for the late ones as well; that there is none may have changed since the storage looked.
     for (const call of lookUp.late) {
@@ -104,7 +139,7 @@ export class Router {
     const why = error instanceof MeshError
       ? error
       : new MeshError("unavailable", "the storage failed", { cause: error });
-    for (const call of [...lookUp.calls, ...lookUp.late]) call.reject(why);
+    for (const call of [...lookUp.calls, ...lookUp.late]) call.fail(why);
   }
 
   #take(id: string): LookUp {
@@ -124,26 +159,30 @@ export class Router {
   #sendFound(call: RoutedCall, entry: Entry): void {
     const { tried } = call;
     // The node that cannot be reached still holds the id: asking it again would end the same way.
-    if (tried?.error !== undefined && tried.route.life === entry.life) call.reject(tried.error);
+    if (tried?.error !== undefined && tried.route.life === entry.life) call.fail(tried.error);
     else this.#send(call, entry);
   }
 
   #send(call: RoutedCall, route: Entry): void {
-    this.#options.call(route, call.item, call.deadlineMs).then(
-      (answer) => {
-        if (answer.status === Status.NOT_HERE) this.#stale(call, route, undefined);
-        else call.resolve(answer);
-      },
-      (error: unknown) => {
-        const neverSent = error instanceof MeshError && error.code === "unavailable";
-        if (neverSent) this.#stale(call, route, error);
-        else call.reject(error);
-      },
-    );
+    call.route = route;
+    this.#options.start(route, call.item, call.deadlineMs, call);
+  }
+
+  #answered(call: RoutedCall, answer: Answer): void {
+    if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
+    else call.done(answer);
+  }
+
+  #failed(call: RoutedCall, error: unknown): void {
+    const neverSent = error instanceof MeshError && error.code === "unavailable";
+    if (neverSent) this.#stale(call, error);
+    else call.fail(error);
   }
 
   /** The route was wrong: takes the newer one that another call has found since, or asks the storage again, once for each call. */
-  #stale(call: RoutedCall, route: Entry, error: unknown): void {
+  #stale(call: RoutedCall, error: unknown): void {
+    const { route } = call;
+    if (!route) return;
     const known = this.#routes.get(call.id);
     if (known && known.claim > route.claim && !this.#waiting.has(call.id)) {
       this.#send(call, known);
@@ -153,7 +192,7 @@ export class Router {
     if (!call.tried) {
       call.tried = { route, error };
       this.#wait(call);
-    } else if (error !== undefined) call.reject(error);
-    else call.resolve(undefined);
+    } else if (error !== undefined) call.fail(error);
+    else call.done(undefined);
   }
 }

@@ -7,7 +7,8 @@ export function byteStream(socket: Socket, receiver: ByteStreamReceiver): ByteSt
   socket.setTimeout(0);
   // What it says is said again by "close".
   socket.on("error", () => {});
-  socket.on("data", (chunk) => receiver.data(chunk));
+  // As plain bytes: what is cut out of a Buffer is a Buffer, and an application gets it as such.
+  socket.on("data", (chunk) => receiver.data(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
   socket.on("end", () => socket.destroy());
   socket.on("close", () => receiver.closed());
   return {

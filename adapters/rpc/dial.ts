@@ -39,7 +39,7 @@ export function dialStream(host: string, tls: DialTls | undefined): DialStream {
       request.on("upgrade", (_response, socket, head) => {
         settled();
         resolve(byteStream(socket, receiver));
-        if (head.byteLength > 0) receiver.data(head);
+        if (head.byteLength > 0) receiver.data(Uint8Array.from(head));
       });
       request.on("response", (response) => {
         settled();

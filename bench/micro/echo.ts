@@ -80,8 +80,7 @@ const frame = Buffer.concat([
   payload,
 ]);
 console.log("written at start", written);
-const tick = (): Promise<void> =>
-  new Promise((resolve) => setImmediate(resolve));
+const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 for (let round = 0; round < 100; round++) {
   for (const client of clients) client.push(Buffer.from(frame));
   await tick();

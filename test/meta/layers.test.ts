@@ -26,6 +26,7 @@ const LAYERS: readonly Layer[] = [
       "json",
       "pipe",
       "pack",
+      "backoff",
       "until-aborted",
       "rate",
       "origin",

@@ -47,9 +47,10 @@ class LinkUnderTest {
   /** Calls; it is not sent before the tick is over. */
   start(): Promise<Answer> {
     const { item, bytes } = onlineItem("alice");
-    const answer = this.link.call(item, bytes, performance.now() + 60_000);
-    answer.catch(() => {});
-    return answer;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.link.call(item, bytes, performance.now() + 60_000, { resolve, reject });
+    promise.catch(() => {});
+    return promise;
   }
 
   /** Calls, and waits until that is sent. */

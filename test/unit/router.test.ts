@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { MeshError } from "../../src/error.ts";
-import { type Answer, AnswerSchema, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
+import { AnswerSchema, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { onlineItem } from "../../src/items.ts";
+import type { Caller } from "../../src/link-call.ts";
 import { Router } from "../../src/router.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import type { MemoryStorage } from "../../src/storage/memory.ts";
@@ -24,12 +25,14 @@ async function makeRouter(): Promise<{ router: Router; storage: MemoryStorage; s
   const storage = new WatchedStorage();
   for (const holder of [OLD, NEW]) await storage.renew(holder, 60_000);
   const sent: Sent[] = [];
-  const call = (to: Holder): Promise<Answer> => {
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    sent.push({ to: to.host, answer: (status) => resolve(create(AnswerSchema, { status })), fail: reject });
-    return promise;
+  const start = (to: Holder, _item: unknown, _deadlineMs: number, caller: Caller): void => {
+    sent.push({
+      to: to.host,
+      answer: (status) => caller.resolve(create(AnswerSchema, { status })),
+      fail: (error) => caller.reject(error),
+    });
   };
-  const router = new Router({ storage, maxRoutes: 100, call });
+  const router = new Router({ storage, maxRoutes: 100, start });
   return { router, storage, sent, gets: () => storage.commands.filter((name) => name === "get").length };
 }
 
