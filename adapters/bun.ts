@@ -22,6 +22,8 @@ export type { UpgradeOptions } from "./upgrade-options.ts";
 
 /** How long requests that are under way may take after the hub is drained. */
 const STOP_TIMEOUT_MS = 2_000;
+/** How long a connection may be still. */
+const IDLE_TIMEOUT_SECONDS = 255;
 
 /** What {@link upgradeHandler} gives: parts for `Bun.serve` or `export default`. */
 export interface UpgradeHandler {
@@ -67,8 +69,9 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
       const server = Bun.serve({
         port,
         hostname,
-        // Bun would cut a quiet stream after 10 seconds.
-        idleTimeout: 0,
+        // The longest that Bun has: by default it would cut a quiet stream after 10 seconds, and with 0 never close a connection
+        // that asks nothing. WebSockets have a time of their own.
+        idleTimeout: IDLE_TIMEOUT_SECONDS,
         ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
         fetch: async (request, engine) =>
           (await handler.fetch(request, engine)) ?? checkHost(request) ?? (await app(request)),

@@ -15,6 +15,7 @@ import { randomId } from "./random-id.ts";
 import type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
 import type { Socket } from "./socket.ts";
 import { chosenProtocol } from "./subprotocol.ts";
+import { checkTextPing } from "./text-ping.ts";
 
 /** A granted claim on an id. */
 export interface Grant {
@@ -116,6 +117,7 @@ export class Admissions<Data> {
     signal: AbortSignal | undefined,
   ): Promise<Response | Admission> {
     const { limits } = this.#host;
+    checkTextPing(session.textPing);
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
     const id = session.id ?? randomId();
     try {

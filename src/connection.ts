@@ -8,6 +8,7 @@ import { type End, Handlers } from "./handlers.ts";
 import { Pulse } from "./pulse.ts";
 import { REQUEST_PROTOCOL, Requests } from "./requests.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
+import { TextPinged } from "./text-ping.ts";
 import { unref } from "./tick.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
 
@@ -42,6 +43,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #gone: PromiseWithResolvers<void> | undefined;
   /** How this side closed, if it did so first. */
   #closeSent: End | undefined;
+  readonly #textPinged: TextPinged | undefined;
 
   constructor(owner: ConnectionOwner<Data>, socket: Socket, identity: Identity<Data>) {
     this.pulse = new Pulse(owner.limits, performance.now());
@@ -55,6 +57,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     this.remoteAddress = identity.remoteAddress;
     this.protocol = identity.protocol;
     this.info = identity.info;
+    this.#textPinged = TextPinged.of(socket, identity.protocol, identity.session.textPing);
   }
 
   get open(): boolean {
@@ -231,6 +234,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   message(data: string | Uint8Array): void {
+    if (data === this.#textPinged?.pong) return this.control();
     if (!this.#open || !this.#inPace(this.pulse.message(performance.now()))) return;
     if (this.#requests?.take(data)) return;
     this.#handlers.message(data);
@@ -248,7 +252,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   /** Looks after the connection; returns the milliseconds until it is to be done again. */
   beat(now: number): number {
     if (this.#handlers.paused) this.pulse.deaf(now);
-    const next = this.pulse.beat(now, this.#socket);
+    const next = this.pulse.beat(now, this.#textPinged ?? this.#socket);
     if (typeof next === "number") return next;
     if (next.code === CloseCode.Abnormal) this.terminate();
     else this.close(next.code, next.reason);

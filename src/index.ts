@@ -43,5 +43,6 @@ export type { Socket, SocketReceiver } from "./socket.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage/storage.ts";
 export { BEARER_PROTOCOL_PREFIX } from "./subprotocol.ts";
+export type { TextPing } from "./text-ping.ts";
 export { createToken, type CreateTokenOptions, type Secret } from "./token.ts";
 export type { Count, Delivery, Members, MembersOptions, SendOptions, SendToManyOptions } from "./verbs.ts";

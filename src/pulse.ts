@@ -1,7 +1,7 @@
 import { CloseCode } from "./close-code.ts";
 import type { Limits } from "./limits.ts";
 import { type Rate, rate, take } from "./rate.ts";
-import type { Socket } from "./socket.ts";
+import type { Pingable } from "./text-ping.ts";
 
 /** How a connection is to end that broke a limit of time; `code` 1006 is a cut. */
 export interface Verdict {
@@ -81,19 +81,19 @@ export class Pulse {
   }
 
   /** Looks after the connection: the milliseconds until the next look, or how it is to end. */
-  beat(now: number, socket: Pick<Socket, "ping" | "bufferedAmount">): number | Verdict {
+  beat(now: number, socket: Pingable): number | Verdict {
     const { lifetimeMs, idleTimeoutMs, pingMs } = this.#limits;
     const left = this.#openedAt + lifetimeMs - now;
     if (left <= 0) return EXPIRED;
     const idle = this.#messageAt + idleTimeoutMs - now;
     if (idle <= 0) return IDLE;
-    if (!socket.ping || pingMs === Infinity) return Math.min(left, idle);
-    const next = this.#ping(now, socket);
+    if (pingMs === Infinity) return Math.min(left, idle);
+    const next = socket.ping ? this.#ping(now, socket) : this.#watch(now, socket);
     return next === undefined ? DEAD : Math.min(left, idle, next);
   }
 
   /** The milliseconds until the next look at the pings; undefined when the last one was not answered in time. */
-  #ping(now: number, socket: Pick<Socket, "ping" | "bufferedAmount">): number | undefined {
+  #ping(now: number, socket: Pingable): number | undefined {
     const { pingMs, pongMs } = this.#limits;
     if (this.#pingedAt > this.#heardAt) {
       const waited = now - this.#pingedAt;
@@ -110,7 +110,20 @@ export class Pulse {
     return pongMs;
   }
 
-  #await(now: number, socket: Pick<Socket, "bufferedAmount">): void {
+  /**
+   * The milliseconds until the next look at a peer that cannot be pinged, or whose engine pings it; undefined when it took
+   * nothing of what is held for it, behind which that ping would wait, and said nothing either.
+   */
+  #watch(now: number, socket: Pingable): number | undefined {
+    const { pingMs, pongMs } = this.#limits;
+    const { bufferedAmount } = socket;
+    const stands = bufferedAmount > 0 && bufferedAmount >= this.#bufferedAtPing && this.#pingedAt > this.#heardAt;
+    if (!stands) this.#await(now, socket);
+    else if (now - this.#pingedAt >= pingMs) return undefined;
+    return pongMs / 2;
+  }
+
+  #await(now: number, socket: Pick<Pingable, "bufferedAmount">): void {
     this.#pingedAt = now;
     this.#bufferedAtPing = socket.bufferedAmount;
   }

@@ -6,7 +6,8 @@ import type { Frame } from "./frame.ts";
  *
  * A request reaches the client as an ordinary message whose first line is `request:<number>`; the client replies with a
  * message of the same kind (text or binary) whose first line is `reply:<number>`. What follows the line feed is the
- * payload. Replies are not seen by `onEvent`. A client that never offers the subprotocol never sees any of it.
+ * payload; number 0 is a ping, which asks nothing but a reply. Replies are not seen by `onEvent`. A client that never offers
+ * the subprotocol never sees any of it.
  */
 export const REQUEST_PROTOCOL = "meshsocket.request.v1";
 

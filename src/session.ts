@@ -1,5 +1,6 @@
 import type { Client } from "./client.ts";
 import type { Json } from "./json.ts";
+import type { TextPing } from "./text-ping.ts";
 
 /**
  * The handlers and the id that an application gives a client at its upgrade.
@@ -17,6 +18,12 @@ export interface Session<Data = unknown> {
   info?: Json | undefined;
   /** The subprotocol to speak, one of those that the client offered. Omitted: none. */
   protocol?: string | undefined;
+  /**
+   * Two short texts for the heartbeat where the engine cannot ping (a WebSocket of an edge runtime): the client is sent `ping`
+   * when it was quiet, and answers `pong`, which `onEvent` does not see. Omitted: a client that speaks the request
+   * subprotocol is asked by that, and any other is not tested there. Other engines ping without it.
+   */
+  textPing?: TextPing | undefined;
   /** More headers for the 101 response, where the runtime can send them. */
   headers?: HeadersInit | undefined;
   /**

@@ -18,7 +18,7 @@ export interface Socket {
   close(code: number, reason: string): void;
   /** Cuts the connection at once. The receiver's `closed` follows. */
   terminate(): void;
-  /** Sends a ping, where the engine can: the receiver's `control` says that the pong came. Without it the peer is not tested. */
+  /** Sends a ping, where the engine can: the receiver's `control` says that the pong came. Without it the peer is tested by text, if its session says how, and by whether it reads. */
   ping?(): void;
   /** Stops reading, where the engine can. Without it a client that sends too fast is closed. */
   pause?(): void;

@@ -99,8 +99,10 @@ export class WhatwgSocket implements Socket {
   }
 
   #closed(event: CloseEvent): void {
-    // Deno shows a lost connection as 0.
-    this.#gone(event.code || CloseCode.Abnormal, event.reason);
+    // Deno shows a lost connection as 0, and one that answered no ping as its own going away.
+    const lost = !event.code || (event.code === CloseCode.GoingAway && !event.wasClean);
+    if (lost) this.#gone(CloseCode.Abnormal, "");
+    else this.#gone(event.code, event.reason);
   }
 
   #gone(code: number, reason: string): void {

@@ -6,8 +6,10 @@ import { extraHeaders } from "../extra-headers.ts";
 import { plainAddress } from "../upgrade-options.ts";
 import type { DenoEngine, DenoServeInfo } from "./engine.ts";
 
-/** Seconds without a sign of life; Deno pings before they are over. */
-const IDLE_TIMEOUT = 120;
+/** Seconds without a sign of life after which Deno closes; it pings when half of them are over, and waits for as long. 0 is never. */
+function idleTimeout({ pingMs, pongMs }: Readonly<Limits>): number {
+  return pingMs === Infinity ? 0 : Math.max(pingMs, 2 * pongMs) / 1_000;
+}
 
 /** Makes an upgrade that is let in; the Response is the 101 or a refusal. */
 export async function upgrade(
@@ -26,7 +28,7 @@ export async function upgrade(
 function accept(deno: DenoEngine, request: Request, admission: Admission, limits: Readonly<Limits>): Response {
   let upgraded: ReturnType<DenoEngine["upgradeWebSocket"]>;
   try {
-    upgraded = deno.upgradeWebSocket(request, { idleTimeout: IDLE_TIMEOUT });
+    upgraded = deno.upgradeWebSocket(request, { idleTimeout: idleTimeout(limits) });
   } catch (error) {
     admission.cancel();
     throw error;

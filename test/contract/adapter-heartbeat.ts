@@ -2,19 +2,21 @@ import assert from "node:assert/strict";
 import type { Session } from "../../src/session.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
+import { until } from "../kit/until.ts";
 import { Events } from "../kit/wait.ts";
 import type { PromiseThat } from "./adapter.ts";
 
 const PING = 9;
 const PONG = 10;
 
-/** What a way of serving promises about pings where its engine sends and shows them. */
+const ends = new Events<number>("onDisconnect");
+const session: Session = {
+  onDisconnect: (_, code) => ends.add(code),
+  onEvent: (client, message) => void client.emit(message),
+};
+
+/** What every way of serving promises about those who fall silent. */
 export function heartbeat(promise: PromiseThat): void {
-  const ends = new Events<number>("onDisconnect");
-  const session: Session = {
-    onDisconnect: (_, code) => ends.add(code),
-    onEvent: (client, message) => void client.emit(message),
-  };
   const limits = { pingMs: 200, pongMs: 200 };
 
   promise(
@@ -53,6 +55,22 @@ export function heartbeat(promise: PromiseThat): void {
     await ends.next();
   }, { limits });
 
+  promise("a peer that falls silent with its buffer full is cut as well", () => ({
+    ...session,
+    onConnect: (client) => void client.emit(new Uint8Array(8_388_608)),
+  }), async ({ hub, port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws");
+    await until("the client to be there", () => hub.size === 1);
+    client.socket.pause();
+    assert.equal(await ends.next(), 1006);
+    assert.equal(hub.size, 0);
+    client.socket.destroy();
+  }, { limits: { ...limits, maxMessageBytes: 16_777_216, maxBufferedBytes: 16_777_216 } });
+}
+
+/** What a way of serving promises whose engine shows what is pinged. */
+export function controls(promise: PromiseThat): void {
   promise("a flood of pings is closed with 1008", () => session, async ({ port }) => {
     const client = await RawClient.connect(port);
     client.handshake("/ws");

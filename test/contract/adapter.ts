@@ -5,7 +5,7 @@ import type { SessionFactory } from "../../src/session.ts";
 import type { Way } from "../kit/servers.ts";
 import { admission } from "./adapter-admission.ts";
 import { closing } from "./adapter-closing.ts";
-import { heartbeat } from "./adapter-heartbeat.ts";
+import { controls, heartbeat } from "./adapter-heartbeat.ts";
 import { limits } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
 import { upgrades } from "./adapter-upgrades.ts";
@@ -45,6 +45,7 @@ export function adapterContract(way: Way): void {
   messages(promise);
   closing(promise);
   limits(promise);
-  // The own server of Deno neither sends pings nor shows them.
-  if (way.name === "serve") heartbeat(promise);
+  heartbeat(promise);
+  // The other engines of upgrade handlers are those of `serve`, or, as Deno's own, show no pings.
+  if (way.name === "serve") controls(promise);
 }

@@ -53,6 +53,7 @@ const LAYERS: readonly Layer[] = [
         "heartbeat",
         "auth",
         "subprotocol",
+        "text-ping",
         "first-message",
         "client",
         "session",

@@ -16,24 +16,25 @@ class Patient {
   pings = 0;
   ended: { readonly at: number; readonly verdict: Verdict } | undefined;
   bufferedAmount = 0;
+  /** Whether the engine can ping. */
+  readonly pingable: boolean;
   /** What it does when it is pinged. */
   onPing: (now: number) => void = () => {};
   #now = 1_000;
 
-  constructor(limits: Partial<Limits>, wheel?: Heartbeat) {
+  constructor(limits: Partial<Limits>, pingable = true) {
+    this.pingable = pingable;
     this.pulse = new Pulse(mergeLimits(limits), this.#now);
-    this.#wheel = wheel ?? new Heartbeat(mergeLimits(limits));
+    this.#wheel = new Heartbeat(mergeLimits(limits));
     this.#wheel.add(this, this.#now);
   }
 
   beat(now: number): number {
-    const socket = {
-      bufferedAmount: this.bufferedAmount,
-      ping: () => {
-        this.pings++;
-        this.onPing(now);
-      },
+    const ping = (): void => {
+      this.pings++;
+      this.onPing(now);
     };
+    const socket = { bufferedAmount: this.bufferedAmount, ...(this.pingable && { ping }) };
     const next = this.pulse.beat(now, socket);
     if (typeof next === "number") return next;
     this.ended = { at: now - 1_000, verdict: next };
@@ -92,6 +93,19 @@ test("a peer that is still reading what it was sent before the ping is not dead"
   const stuck = new Patient({});
   stuck.bufferedAmount = 1_000_000;
   assert.equal(stuck.live(60_000).ended?.verdict.code, 1006);
+});
+
+test("a peer that cannot be pinged is dead only if it takes nothing of what is held for it", () => {
+  const silent = new Patient({}, false);
+  assert.equal(silent.live(600_000).ended, undefined);
+  const reading = new Patient({}, false);
+  reading.bufferedAmount = 1_000_000;
+  assert.equal(reading.live(100_000, () => (reading.bufferedAmount -= 100)).ended, undefined);
+  const stuck = new Patient({}, false);
+  stuck.bufferedAmount = 1_000_000;
+  stuck.live(60_000);
+  assert.equal(stuck.ended?.verdict.code, 1006);
+  assert.ok(stuck.ended.at <= 35_000, `${stuck.ended.at}`);
 });
 
 test("a process that stood still judges nobody by what it could not hear", () => {
