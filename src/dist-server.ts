@@ -11,6 +11,7 @@ import type { IncomingPackedLine } from "./packed-line.ts";
 import { type AccessRules, RpcAccess, type Scope } from "./rpc-access.ts";
 import { toConnectError } from "./rpc-error.ts";
 import { createRpcFetch, type RpcServerOptions } from "./rpc-fetch.ts";
+import { ON_PROOF } from "./rpc-proof.ts";
 import { websocketService } from "./websocket-service.ts";
 
 /**
@@ -54,12 +55,13 @@ export class DistServer<Data = unknown> {
     };
     return {
       interceptors: [coded],
-      requestGate: async ({ requestHeader, method }) => {
+      requestGate: async ({ requestHeader, method, values }) => {
         try {
           await this.#authorize(scope, method.name, requestHeader.get("authorization"));
         } catch (error) {
           throw toConnectError(error);
         }
+        values.get(ON_PROOF)();
       },
     };
   }

@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import http from "node:http";
 import type { Socket } from "node:net";
+import type { RpcListener } from "./listener.ts";
 
 const MAX_HEADER_BYTES = 16_384;
 /** Longer than the callers' fetch keeps an unused connection (Deno: 90 s), so that none is cut just as it is used again. */
@@ -8,8 +9,8 @@ const KEEP_ALIVE_MS = 120_000;
 
 /** What an HTTP/1.1 connection does now. */
 interface Connection {
-  /** Called at its first request. */
-  begin: (() => void) | undefined;
+  /** Called when a caller has shown a good token on it. */
+  readonly onProof: () => void;
   /** Requests without a whole answer. */
   open: number;
 }
@@ -20,7 +21,7 @@ export class Http1 {
   readonly #connections = new Map<Socket, Connection>();
   #closing = false;
 
-  constructor(listener: http.RequestListener) {
+  constructor(listener: RpcListener) {
     this.#server = http.createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -30,14 +31,19 @@ export class Http1 {
     // Deno's node:http closes a connection after each answer unless its server listens.
     Object.defineProperty(this.#server, "listening", { get: () => true });
     this.#server.on("request", (request, response) => {
-      this.#track(request.socket, response);
-      listener(request, response);
+      const connection = this.#connections.get(request.socket);
+      if (!connection) {
+        request.destroy();
+        return;
+      }
+      this.#track(connection, request.socket, response);
+      listener(request, response, connection.onProof);
     });
   }
 
-  /** Serves a paused socket that was read up to `first`; `begin` is called when its first request is there. */
-  accept(socket: Socket, first: Buffer, begin: () => void): void {
-    this.#connections.set(socket, { begin, open: 0 });
+  /** Serves a paused socket that was read up to `first`. */
+  accept(socket: Socket, first: Buffer, onProof: () => void): void {
+    this.#connections.set(socket, { onProof, open: 0 });
     socket.on("close", () => this.#connections.delete(socket));
     this.#server.emit("connection", socket);
     // Not unshift(): on Deno what comes next may then reach the parser before it.
@@ -51,11 +57,7 @@ export class Http1 {
     for (const [socket, { open }] of this.#connections) if (open === 0) socket.destroy();
   }
 
-  #track(socket: Socket, response: http.ServerResponse): void {
-    const connection = this.#connections.get(socket);
-    if (!connection) return;
-    connection.begin?.();
-    connection.begin = undefined;
+  #track(connection: Connection, socket: Socket, response: http.ServerResponse): void {
     connection.open++;
     response.once("close", () => {
       connection.open--;

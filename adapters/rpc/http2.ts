@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import type { Socket } from "node:net";
 import { duplexOver } from "./duplex.ts";
 import { GoawayFilter } from "./goaway-filter.ts";
-import type { RpcRequest, RpcResponse } from "./listener.ts";
+import type { RpcListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
 
 const MAX_HEADER_LIST_BYTES = 16_384;
@@ -13,10 +13,13 @@ const MAX_INVALID_FRAMES = 100;
 export class Http2 {
   readonly #runtime: Runtime;
   readonly #server: http2.Http2Server;
-  readonly #sessions = new Set<http2.ServerHttp2Session>();
+  /** With each session what is called when a caller has shown a good token on it. */
+  readonly #sessions = new Map<http2.ServerHttp2Session, () => void>();
+  /** That of the connection which is being accepted. */
+  #accepting: () => void = ignore;
 
   constructor(
-    listener: (request: RpcRequest, response: RpcResponse) => void,
+    listener: RpcListener,
     options: { runtime: Runtime; maxConcurrentStreams: number },
   ) {
     this.#runtime = options.runtime;
@@ -27,14 +30,18 @@ export class Http2 {
         enablePush: false,
       },
       maxSessionInvalidFrames: MAX_INVALID_FRAMES,
-    }, listener);
+    }, (request, response) => {
+      const { session } = request.stream;
+      listener(request, response, (session && this.#sessions.get(session as http2.ServerHttp2Session)) ?? ignore);
+    });
     this.#server.on("session", (session) => this.#track(session));
     // A peer that breaks the protocol loses its connection; that is all there is to do.
     this.#server.on("sessionError", ignore);
   }
 
   /** Serves a paused socket that was read up to `first`, which starts with the preface. */
-  accept(socket: Socket, first: Buffer): void {
+  accept(socket: Socket, first: Buffer, onProof: () => void): void {
+    this.#accepting = onProof;
     if (this.#runtime === "node") {
       socket.unshift(first);
       this.#server.emit("connection", socket);
@@ -46,11 +53,11 @@ export class Http2 {
 
   /** Tells the peers to open no more streams; each connection ends with its last stream. */
   close(): void {
-    for (const session of this.#sessions) session.close();
+    for (const session of this.#sessions.keys()) session.close();
   }
 
   #track(session: http2.ServerHttp2Session): void {
-    this.#sessions.add(session);
+    this.#sessions.set(session, this.#accepting);
     session.on("close", () => this.#sessions.delete(session));
     session.on("error", ignore);
   }

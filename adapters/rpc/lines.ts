@@ -28,7 +28,7 @@ const SWITCHING = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUp
 export class Lines {
   readonly #server: http.Server;
   readonly #open: OpenLine;
-  /** What to call at each connection's request. */
+  /** With each what is called when its caller has shown a good token. */
   readonly #sockets = new Map<Socket, () => void>();
 
   constructor(open: OpenLine) {
@@ -39,9 +39,9 @@ export class Lines {
     this.#server.on("upgrade", (request, socket, head) => void this.#upgrade(request, socket as Socket, head));
   }
 
-  /** Serves a paused socket that was read up to `first`; `begin` is called when its request is there. */
-  accept(socket: Socket, first: Buffer, begin: () => void): void {
-    this.#sockets.set(socket, begin);
+  /** Serves a paused socket that was read up to `first`. */
+  accept(socket: Socket, first: Buffer, onProof: () => void): void {
+    this.#sockets.set(socket, onProof);
     socket.on("close", () => this.#sockets.delete(socket));
     this.#server.emit("connection", socket);
     // As in Http1.accept.
@@ -54,7 +54,6 @@ export class Lines {
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
-    this.#sockets.get(socket)?.();
     const { headers } = request;
     if (headers.origin !== undefined) return refuse(socket, 403);
     if (headers.upgrade?.toLowerCase() !== LINE_PROTOCOL) return refuse(socket, 426);
@@ -68,6 +67,7 @@ export class Lines {
       return refuse(socket, code === "unauthenticated" ? 401 : code === "permission_denied" ? 403 : 503);
     }
     if (socket.destroyed) return line.closed();
+    this.#sockets.get(socket)?.();
     socket.write(SWITCHING);
     line.open(byteStream(socket, line));
     socket.resume();

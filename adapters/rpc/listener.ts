@@ -1,13 +1,16 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Logger } from "../../src/logger.ts";
+import { ON_PROOF } from "../../src/rpc-proof.ts";
 
 export type RpcRequest = IncomingMessage | Http2ServerRequest;
 export type RpcResponse = ServerResponse | Http2ServerResponse;
+/** Answers a request; `onProof` is called when its caller has shown a good token. */
+export type RpcListener = (request: RpcRequest, response: RpcResponse, onProof: () => void) => void;
 
 /**
  * Answers the requests of an RPC port, whichever HTTP they came by.
@@ -17,8 +20,8 @@ export type RpcResponse = ServerResponse | Http2ServerResponse;
 export function rpcListener(
   handlers: ReadonlyMap<string, UniversalHandler>,
   logger: Logger,
-): (request: RpcRequest, response: RpcResponse) => void {
-  return (request, response) => {
+): RpcListener {
+  return (request, response, onProof) => {
     // A peer that goes away is no error of ours; without listeners it would be an uncaught one.
     request.on("error", ignore);
     response.on("error", ignore);
@@ -28,7 +31,7 @@ export function rpcListener(
     if (request.method !== "POST") return refuse(response, 405, "unimplemented", "calls are POST requests");
     const handler = handlers.get(request.url?.split("?", 1)[0] ?? "");
     if (!handler) return refuse(response, 404, "unimplemented", "there is no such call");
-    answer(handler, request, response).catch((error: unknown) => {
+    answer(handler, request, response, onProof).catch((error: unknown) => {
       if (ConnectError.from(error).code === Code.Aborted) return;
       logger.error(`meshsocket: the call ${handler.requestPath} could not be answered`, error);
       cut(response);
@@ -36,8 +39,13 @@ export function rpcListener(
   };
 }
 
-async function answer(handler: UniversalHandler, request: RpcRequest, response: RpcResponse): Promise<void> {
-  const call = callOf(request, response);
+async function answer(
+  handler: UniversalHandler,
+  request: RpcRequest,
+  response: RpcResponse,
+  onProof: () => void,
+): Promise<void> {
+  const call = callOf(request, response, createContextValues().set(ON_PROOF, onProof));
   if (!call) return refuse(response, 400, "invalid_argument", "the request names no host");
   // Unsaid, so that Connect does not refuse bidirectional streams, which node:http carries on our three runtimes.
   await universalResponseToNodeResponse(await handler({ ...call, httpVersion: "" }), response);
@@ -46,9 +54,10 @@ async function answer(handler: UniversalHandler, request: RpcRequest, response: 
 function callOf(
   request: RpcRequest,
   response: RpcResponse,
+  values: ContextValues,
 ): ReturnType<typeof universalRequestFromNodeRequest> | undefined {
   try {
-    return universalRequestFromNodeRequest(request, response, undefined, undefined);
+    return universalRequestFromNodeRequest(request, response, undefined, values);
   } catch {
     // A Host header that is missing or makes no URL.
     return undefined;

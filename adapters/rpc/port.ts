@@ -16,6 +16,8 @@ import type { Runtime } from "./runtime.ts";
 import { sniff } from "./sniff.ts";
 
 const KEEP_ALIVE_MS = 30_000;
+const DEFAULT_PROOF_TIMEOUT_MS = 10_000;
+const DEFAULT_MAX_CONNECTIONS = 4_096;
 
 /** What {@link openRpcPort} needs. */
 export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal"> {
@@ -30,8 +32,8 @@ export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal">
   /** With `clientCa`, in PEM, only callers with a certificate of that authority are let in. */
   tls?: (TlsOptions & { clientCa?: string | undefined }) | undefined;
   logger?: Logger | undefined;
-  /** Milliseconds in which a new connection must say what it speaks and, with HTTP/1.1, send its first request. Default 10,000. Over it: cut. */
-  firstRequestTimeoutMs?: number;
+  /** Milliseconds in which a new connection must have made a call that its token opens, TLS included. Default 10,000. Over it: cut. */
+  proofTimeoutMs?: number;
   /** Milliseconds that calls in flight get to end when the port closes. Default 1,000. Over it: cut. */
   closeTimeoutMs?: number;
   /** Calls at a time on one HTTP/2 connection. Default 128. Over it: the caller waits, or is refused. */
@@ -59,8 +61,10 @@ export interface RpcPort {
 export async function openRpcPort(options: RpcPortOptions): Promise<RpcPort> {
   const connections = new Connections(options);
   const server = options.tls
-    ? tlsServer(options.tls, connections)
+    ? tlsServer(options.tls, connections, options.proofTimeoutMs ?? DEFAULT_PROOF_TIMEOUT_MS)
     : net.createServer((socket) => connections.accept(socket));
+  // Those in the middle of their TLS handshake count here, and only here.
+  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   await listen(server, options.hostname, options.port);
   const { port, address } = server.address() as AddressInfo;
   let closed: Promise<void> | undefined;
@@ -81,7 +85,7 @@ class Connections {
   readonly #http2: Http2;
   readonly #lines: Lines | undefined;
   readonly #maxConnections: number;
-  readonly #firstRequestTimeoutMs: number;
+  readonly #proofTimeoutMs: number;
   readonly #closeTimeoutMs: number;
 
   constructor(options: RpcPortOptions) {
@@ -93,8 +97,8 @@ class Connections {
       maxConcurrentStreams: options.maxConcurrentStreams ?? 128,
     });
     this.#lines = options.openLine && new Lines(options.openLine);
-    this.#maxConnections = options.maxConnections ?? 4_096;
-    this.#firstRequestTimeoutMs = options.firstRequestTimeoutMs ?? 10_000;
+    this.#maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+    this.#proofTimeoutMs = options.proofTimeoutMs ?? DEFAULT_PROOF_TIMEOUT_MS;
     this.#closeTimeoutMs = options.closeTimeoutMs ?? 1_000;
   }
 
@@ -106,7 +110,7 @@ class Connections {
     }
     this.#sockets.add(socket);
     this.#silent.add(socket);
-    const timer = setTimeout(() => socket.destroy(), this.#firstRequestTimeoutMs);
+    const timer = setTimeout(() => socket.destroy(), this.#proofTimeoutMs);
     socket.on("close", () => {
       clearTimeout(timer);
       this.#sockets.delete(socket);
@@ -117,13 +121,10 @@ class Connections {
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     sniff(socket, (spoken, first) => {
       this.#silent.delete(socket);
-      const begin = (): void => clearTimeout(timer);
-      if (spoken === "line" && this.#lines) this.#lines.accept(socket, first, begin);
-      else if (spoken !== "http2") this.#http1.accept(socket, first, begin);
-      else {
-        begin();
-        this.#http2.accept(socket, first);
-      }
+      const onProof = (): void => clearTimeout(timer);
+      if (spoken === "http2") this.#http2.accept(socket, first, onProof);
+      else if (spoken === "line" && this.#lines) this.#lines.accept(socket, first, onProof);
+      else this.#http1.accept(socket, first, onProof);
     });
   }
 
@@ -144,10 +145,11 @@ class Connections {
 function tlsServer(
   { cert, key, clientCa }: TlsOptions & { clientCa?: string | undefined },
   connections: Connections,
+  handshakeTimeout: number,
 ): net.Server {
   const mutual = clientCa === undefined ? {} : { ca: clientCa, requestCert: true, rejectUnauthorized: true };
   const server = tls.createServer(
-    { cert, key, ...mutual, ALPNProtocols: ["h2", "http/1.1"] },
+    { cert, key, ...mutual, handshakeTimeout, ALPNProtocols: ["h2", "http/1.1"] },
     (socket) => connections.accept(socket),
   );
   // Before the handshake is done a connection is not yet ours to listen to.

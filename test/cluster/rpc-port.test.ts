@@ -131,7 +131,7 @@ test("bytes that are no HTTP, and hosts that are none, harm no one", async () =>
 });
 
 test("a connection that says nothing, half a preface or half a head is cut in time", async () => {
-  const port = await openToy({ firstRequestTimeoutMs: 100 });
+  const port = await openToy({ proofTimeoutMs: 100 });
   try {
     const silent = ["", "P", "PRI * HTTP/2.0\r\n", `POST ${EMIT} HTTP/1.1\r\nhost: x\r\n`].map((bytes) =>
       new Raw(port.port, bytes)

@@ -5,6 +5,7 @@ import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
 import { toConnectError } from "../../src/rpc-error.ts";
+import { ON_PROOF } from "../../src/rpc-proof.ts";
 import { TokenVerifier } from "../../src/token.ts";
 import { runtime } from "./runtime.ts";
 
@@ -38,13 +39,13 @@ export class ToyLog {
  * large message for "large"; `Cluster.Emit` fails with the code that the id spells; `Link` answers each batch at once.
  */
 export function toyRoutes(log: ToyLog = new ToyLog(), secret?: string): (router: ConnectRouter) => void {
-  const guard = (audiences: readonly string[]): { requestGate?: (context: HandlerContext) => Promise<void> } => {
-    if (secret === undefined) return {};
-    const verifier = new TokenVerifier({ secrets: secret, audiences });
-    const gate = async ({ requestHeader }: HandlerContext): Promise<void> => {
-      await verifier.verify(requestHeader.get("authorization")).catch((error: unknown) => {
+  const guard = (audiences: readonly string[]): { requestGate: (context: HandlerContext) => Promise<void> } => {
+    const verifier = secret === undefined ? undefined : new TokenVerifier({ secrets: secret, audiences });
+    const gate = async ({ requestHeader, values }: HandlerContext): Promise<void> => {
+      await verifier?.verify(requestHeader.get("authorization")).catch((error: unknown) => {
         throw toConnectError(error);
       });
+      values.get(ON_PROOF)();
     };
     return { requestGate: gate };
   };

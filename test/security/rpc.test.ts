@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { connect } from "node:net";
 import { test } from "node:test";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
@@ -15,7 +14,6 @@ import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";
 import { loadServe } from "../kit/servers.ts";
 import { until } from "../kit/until.ts";
-import { within } from "../kit/wait.ts";
 
 const OLD = "the old secret of more than thirty-two bytes";
 const NEW = "the new secret of more than thirty-two bytes";
@@ -159,62 +157,4 @@ test("nodes with mutual TLS reach each other", async () => {
   assert.equal(await client.next(), "hi");
   await client.close();
   await assert.rejects(nodes.start({}, { tls: { cert, key, mutual: true } }), { code: "invalid_argument" });
-});
-
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-
-function h2Frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-test("an HTTP/2 connection is told its limits: streams, header list, no push", async () => {
-  await using nodes = new Nodes();
-  const { server } = await nodes.start();
-  const socket = connect(server.rpc?.port ?? 0, "127.0.0.1");
-  const settings = await within(
-    "the settings",
-    new Promise<Map<number, number>>((resolve) => {
-      let bytes = Buffer.alloc(0);
-      socket.on("data", (chunk) => {
-        bytes = Buffer.concat([bytes, chunk]);
-        if (bytes.length < 9 || bytes.length < 9 + bytes.readUIntBE(0, 3)) return;
-        const entries = new Map<number, number>();
-        for (let at = 9; at < 9 + bytes.readUIntBE(0, 3); at += 6) {
-          entries.set(bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
-        }
-        resolve(entries);
-      });
-      socket.write(Buffer.concat([PREFACE, h2Frame(4, 0, 0)]));
-    }),
-  );
-  assert.equal(settings.get(3), 128);
-  assert.equal(settings.get(6), 16_384);
-  socket.destroy();
-});
-
-test("streams that are reset as soon as they are opened leave the node alive", async () => {
-  await using nodes = new Nodes();
-  const { server, host } = await nodes.start();
-  const socket = connect(server.rpc?.port ?? 0, "127.0.0.1");
-  socket.on("error", () => {});
-  socket.resume();
-  socket.write(Buffer.concat([PREFACE, h2Frame(4, 0, 0)]));
-  // :method POST, :scheme http, :path /, of the static table (RFC 7541 appendix A).
-  const headers = Buffer.of(0x83, 0x86, 0x84);
-  const cancel = Buffer.of(0, 0, 0, 8);
-  const resets: Buffer[] = [];
-  for (let stream = 1; stream < 10_000; stream += 2) {
-    resets.push(h2Frame(1, 4, stream, headers), h2Frame(3, 0, stream, cancel));
-  }
-  const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-  socket.write(Buffer.concat(resets), () => socket.end());
-  const token = await createToken({ secret: OLD, audience: "cluster" });
-  assert.equal((await createClient(Cluster, transportTo(host, token)).nodes({})).nodes.length, 1);
-  socket.destroy();
-  await ended;
 });

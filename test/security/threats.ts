@@ -106,9 +106,37 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
   {
     id: "A60",
     title: "HTTP/2 rapid reset",
-    answer: "the connection is ended or served; the node lives",
-    file: "test/security/rpc.test.ts",
+    answer: "cut; others are served",
+    file: "test/security/rpc-abuse.test.ts",
     test: "streams that are reset as soon as they are opened",
+  },
+  {
+    id: "A61",
+    title: "HTTP/2 MadeYouReset",
+    answer: "cut; others are served; the budget of invalid frames is lowered to 100",
+    file: "test/security/rpc-abuse.test.ts",
+    test: "streams that make the server reset them",
+  },
+  {
+    id: "A62",
+    title: "HTTP/2 CONTINUATION and HPACK floods",
+    answer: "cut; others are served; the header list is limited to 16 kB",
+    file: "test/security/rpc-abuse.test.ts",
+    test: "headers that go on and on",
+  },
+  {
+    id: "A63",
+    title: "HTTP/2 floods of pings, settings, empty and oversize frames",
+    answer: "cut; others are served; the memory is back",
+    file: "test/security/rpc-abuse.test.ts",
+    test: "data frames with nothing in them",
+  },
+  {
+    id: "A65",
+    title: "HTTP/2 sessions that stay after a GOAWAY, or without a token",
+    answer: "a connection without a call that its token opens is cut after 10 s; a broken one leaves nothing behind",
+    file: "test/security/rpc-abuse.test.ts",
+    test: "connections that break the protocol leave no trace",
   },
   {
     id: "A64",
@@ -121,7 +149,7 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
     id: "A67",
     title: "one peer opens any number of streams",
     answer: "128 are announced and kept",
-    file: "test/security/rpc.test.ts",
+    file: "test/security/rpc-abuse.test.ts",
     test: "an HTTP/2 connection is told its limits",
   },
 ];
@@ -142,26 +170,6 @@ export const NOT_OURS: readonly NotOurs[] = [
     id: "A50",
     title: "one tenant reaches another's clients",
     why: "there are no tenants inside a cluster: give each its own prefix and its own secret",
-  },
-  {
-    id: "A61",
-    title: "HTTP/2 MadeYouReset",
-    why: "answered by the runtime; the budget of invalid frames is lowered to 100",
-  },
-  {
-    id: "A62",
-    title: "HTTP/2 CONTINUATION and HPACK floods",
-    why: "answered by the runtime; the header list is limited to 16 kB",
-  },
-  {
-    id: "A63",
-    title: "HTTP/2 floods of pings, settings and empty frames",
-    why: "answered by the runtime; measured on all three",
-  },
-  {
-    id: "A65",
-    title: "HTTP/2 sessions that stay after a GOAWAY",
-    why: "answered by the runtime; the port counts sockets, not sessions",
   },
   {
     id: "A66",
