@@ -7,6 +7,7 @@ import type { Logger } from "../../src/logger.ts";
 import { rpcHandlers } from "../../src/rpc-fetch.ts";
 import type { RpcRoutes, RpcServerOptions } from "../../src/rpc-fetch.ts";
 import type { TlsOptions } from "../../src/serve.ts";
+import { keepListening } from "../keep-listening.ts";
 import { listenError } from "../listen-error.ts";
 import { Http1 } from "./http1.ts";
 import { Http2 } from "./http2.ts";
@@ -67,12 +68,13 @@ export async function openRpcPort(options: RpcPortOptions): Promise<RpcPort> {
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   await listen(server, options.hostname, options.port);
   const { port, address } = server.address() as AddressInfo;
+  const stopKeeping = keepListening(server, { host: options.hostname, port }, options.logger ?? errorLogger);
   let closed: Promise<void> | undefined;
-  return {
-    port,
-    hostname: address,
-    close: () => (closed ??= Promise.all([stopListening(server), connections.close()]).then(ignore)),
+  const close = async (): Promise<void> => {
+    stopKeeping();
+    await Promise.all([stopListening(server), connections.close()]);
   };
+  return { port, hostname: address, close: () => (closed ??= close()) };
 }
 
 /** The connections of a port, from the first byte to the last. */
@@ -163,8 +165,6 @@ async function listen(server: net.Server, hostname: string, port: number): Promi
     server.once("error", refused);
     server.listen({ host: hostname, port }, () => {
       server.off("error", refused);
-      // From here on: a connection that could not be accepted.
-      server.on("error", ignore);
       resolve();
     });
   });

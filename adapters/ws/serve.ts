@@ -3,8 +3,10 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { refuse } from "../../src/admission.ts";
 import type { Hub } from "../../src/hub.ts";
+import type { Logger } from "../../src/logger.ts";
 import type { ServeOptions, Server } from "../../src/serve.ts";
 import { appFetch } from "../app-fetch.ts";
+import { keepListening } from "../keep-listening.ts";
 import { type OpenPort, start, type StartRpc } from "../start.ts";
 import { isUpgradeFor } from "../upgrade-options.ts";
 import { admitRoute } from "./attach.ts";
@@ -36,7 +38,7 @@ export function serveWs<Data>(hub: Hub<Data>, options: ServeOptions<Data>, start
           return await fetch(request);
         },
       });
-      return await listen(server, hostname, port);
+      return await listen(server, hostname, port, hub.logger);
     },
   });
 }
@@ -66,7 +68,7 @@ async function handle(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerR
   await respond(await fetch(request), outgoing);
 }
 
-async function listen(server: NodeServer, hostname: string, port: number): Promise<OpenPort> {
+async function listen(server: NodeServer, hostname: string, port: number, logger: Logger): Promise<OpenPort> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen({ port, host: hostname }, () => {
@@ -75,7 +77,15 @@ async function listen(server: NodeServer, hostname: string, port: number): Promi
     });
   });
   const address = server.address() as AddressInfo;
-  return { port: address.port, hostname, stop: () => stop(server) };
+  const stopKeeping = keepListening(server, { host: hostname, port: address.port }, logger);
+  return {
+    port: address.port,
+    hostname,
+    stop: () => {
+      stopKeeping();
+      return stop(server);
+    },
+  };
 }
 
 async function stop(server: NodeServer): Promise<void> {

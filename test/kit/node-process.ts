@@ -35,6 +35,8 @@ export interface NodeOptions extends Partial<NodeSetup["hub"]> {
   /** Default: a free port of 127.0.0.1. */
   readonly rpc?: RpcOptions;
   readonly publicRpc?: boolean;
+  /** How many files, sockets among them, it may have open. Default: as many as this process. */
+  readonly maxFiles?: number;
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
@@ -86,10 +88,13 @@ export class NodeProcess {
   }
 
   /** Starts a node; it has joined its cluster when this resolves. Rejects with the error of `serve`. */
-  static async start({ runtime, storage, defect, rpc, publicRpc, ...hub }: NodeOptions): Promise<NodeProcess> {
+  static async start(
+    { runtime, storage, defect, rpc, publicRpc, maxFiles, ...hub }: NodeOptions,
+  ): Promise<NodeProcess> {
     const program = runtimes.find(({ name }) => name === runtime)?.program ?? runtime;
-    const args = runtime === "deno" ? ["run", "--allow-all", "--no-check", SCRIPT] : [SCRIPT];
-    const child = spawn(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const args = [program, ...(runtime === "deno" ? ["run", "--allow-all", "--no-check", SCRIPT] : [SCRIPT])];
+    const shell = `${maxFiles === undefined ? "" : `ulimit -n ${maxFiles} && `}exec "$0" "$@"`;
+    const child = spawn("sh", ["-c", shell, ...args], { stdio: ["pipe", "pipe", "inherit"] });
     const node = new NodeProcess(runtime, child);
     node.#write({ storage, defect, hub, rpc: { hostname: "127.0.0.1", ...rpc }, publicRpc: publicRpc ?? false });
     try {

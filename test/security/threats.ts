@@ -34,8 +34,9 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
   },
   {
     id: "A15",
-    title: "too many connections, in all or of one address",
-    answer: "503 or 429 with Retry-After",
+    title: "too many connections, in all or of one address, or until no descriptor is left",
+    answer:
+      "503 or 429 with Retry-After; without descriptors the node lives and answers anew (`test/chaos/descriptors.test.ts`)",
     file: "test/contract/adapter-admission.ts",
     test: "an address that holds its share of connections is refused with 429",
   },
