@@ -108,6 +108,14 @@ test("whatever a client puts before them, the last entries of the proxies decide
     const written = new Headers({ "x-forwarded-for": `${spoof}, ${address}` });
     assert.equal(behindProxies(written, "10.0.0.1", 1).address, address);
   }));
+  fc.assert(fc.property(text, fc.ipV6(), (spoof, address) => {
+    const headers = new Headers({ forwarded: `${spoof}, for="[${address}]:80";host=a.example` });
+    const told = behindProxies(headers, "10.0.0.1", { hops: 1, header: "forwarded" });
+    assert.deepEqual(told, { address: plainIp(address), host: "a.example" });
+  }));
+  // A quote that is left open, before one of the proxy's own.
+  const open = new Headers({ forwarded: 'for="x, for="[2001:db8::1]"' });
+  assert.equal(behindProxies(open, "10.0.0.1", { hops: 1, header: "forwarded" }).address, "2001:db8::1");
   fc.assert(fc.property(text, (header) => {
     const { address } = behindProxies(new Headers({ forwarded: header }), "10.0.0.1", { hops: 2, header: "forwarded" });
     assert.ok(address === "10.0.0.1" || address === plainIp(address));
@@ -117,7 +125,9 @@ test("whatever a client puts before them, the last entries of the proxies decide
 test("an address is an IP address or nothing", () => {
   assert.equal(plainIp("1.2.3.4:80"), "1.2.3.4");
   assert.equal(plainIp("[2001:DB8::1]:80"), "2001:db8::1");
-  for (const bad of ["1.2.3.256", "a.example", "1.2.3", "[::1", "::1]", ":::", "1.2.3.4\r\nx"]) {
+  assert.equal(plainIp("::ffff:1.2.3.4"), "1.2.3.4");
+  assert.equal(plainIp("[::FFFF:1.2.3.4]:80"), "1.2.3.4");
+  for (const bad of ["::ffff:1.2.3.256", "1.2.3.256", "a.example", "1.2.3", "[::1", "::1]", ":::", "1.2.3.4\r\nx"]) {
     assert.equal(plainIp(bad), "");
   }
   assert.throws(() => checkTrustProxy(-1), { code: "invalid_argument" });
