@@ -3,6 +3,7 @@ import { checkName } from "./check.ts";
 import { CloseCode } from "./close-code.ts";
 import type { Connection } from "./connection.ts";
 import type { Identity } from "./connection-owner.ts";
+import { withTimeout } from "./deadline.ts";
 import { errorCode, MeshError } from "./error.ts";
 import { FirstMessage, type FirstMessageHost } from "./first-message.ts";
 import { Gate } from "./gate.ts";
@@ -138,7 +139,9 @@ export class Admissions<Data> {
     const gaveUp = (): void => this.#gaveUp(arrival.remoteAddress);
     const authenticate: FirstMessageHost["authenticate"] = async (message, signal) => {
       const info: UpgradeInfo = { remoteAddress: arrival.remoteAddress, signal };
-      const decided = await session.authenticate?.(message, info);
+      const answer = Promise.resolve(session.authenticate?.(message, info));
+      // One that never answers must not keep the place of a client that is long gone.
+      const decided = await withTimeout(answer, limits.authTimeoutMs, "the authentication");
       return decided && !signal.aborted ? await this.#claim(decided, arrival, signal) : undefined;
     };
     return {

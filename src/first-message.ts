@@ -4,6 +4,7 @@ import { CloseCode } from "./close-code.ts";
 import { errorCode } from "./error.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
+import { Pulse } from "./pulse.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 
 /** What {@link FirstMessage} asks of those who let its connection in. */
@@ -25,6 +26,7 @@ export class FirstMessage implements SocketReceiver {
   readonly #gone = new AbortController();
   /** What came after the first message and before its answer. */
   readonly #early = new Backlog();
+  readonly #pulse: Pulse;
   readonly #timer: ReturnType<typeof setTimeout>;
   #asked = false;
   /** The message is being decided about. */
@@ -38,6 +40,7 @@ export class FirstMessage implements SocketReceiver {
   constructor(socket: Socket, host: FirstMessageHost) {
     this.#socket = socket;
     this.#host = host;
+    this.#pulse = new Pulse(host.limits, performance.now());
     this.#timer = setTimeout(
       () => this.close(CloseCode.AuthTimeout, "not authenticated in time"),
       host.limits.authTimeoutMs,
@@ -46,7 +49,7 @@ export class FirstMessage implements SocketReceiver {
 
   message(data: string | Uint8Array): void {
     if (this.#receiver) return this.#receiver.message(data);
-    if (this.#closing) return;
+    if (this.#closing || !this.#inPace(this.#pulse.message(performance.now()))) return;
     if (!this.#asked) {
       this.#asked = true;
       void this.#authenticate(data);
@@ -79,7 +82,14 @@ export class FirstMessage implements SocketReceiver {
   }
 
   control(): void {
-    this.#receiver?.control();
+    if (this.#receiver) this.#receiver.control();
+    else if (!this.#closing) this.#inPace(this.#pulse.control(performance.now()));
+  }
+
+  /** Who is nobody yet may not send faster than a client. */
+  #inPace(inPace: boolean): boolean {
+    if (!inPace) this.close(CloseCode.PolicyViolation, "sends too fast");
+    return inPace;
   }
 
   /** Ends the connection, if it is still nobody's. */
@@ -129,7 +139,10 @@ export class FirstMessage implements SocketReceiver {
       case "unavailable":
       case "deadline_exceeded":
       case "failed_precondition":
-        this.#host.logger.warn("meshsocket: a client was refused, the storage does not answer", error);
+        this.#host.logger.warn(
+          "meshsocket: a client was refused, its authentication or the storage does not answer",
+          error,
+        );
         return this.close(CloseCode.TryAgainLater, "this node cannot take clients now");
       default:
         this.#host.logger.error("meshsocket: an authentication failed", error);

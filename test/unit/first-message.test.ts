@@ -73,6 +73,28 @@ test("an authentication that is late or whose client is gone makes no client, an
     assert.equal(await hub.online("alice"), false);
   }, { limits: { maxConnections: 1 } }));
 
+test("an authentication that never answers frees its place as well", () =>
+  withHub(async (hub) => {
+    for (let round = 0; round < 3; round++) {
+      const client = await MemoryClient.open(hub, { authenticate: () => new Promise(() => {}) });
+      client.socket.send("alice");
+      assert.equal((await client.closed()).code, 3008);
+      await until("the place to be free", () =>
+        MemoryClient.open(hub, {}).then(({ socket }) => {
+          socket.close();
+          return true;
+        }, () => false));
+      await until("nobody to be left", () => hub.size === 0);
+    }
+  }, { limits: { maxConnections: 1, authTimeoutMs: 50 } }));
+
+test("who has not authenticated may not send faster than a client", () =>
+  withHub(async (hub) => {
+    const client = await MemoryClient.open(hub, { authenticate: () => new Promise(() => {}) });
+    for (let sent = 0; sent < 10; sent++) client.socket.send("x");
+    assert.deepEqual(await client.closed(), { code: 1008, reason: "sends too fast" });
+  }, { limits: { messagesPerSecond: 1, messageBurst: 5 } }));
+
 test("an authentication that fails closes with 1011, and with 1013 when the storage does not answer", () =>
   withHub(async (hub) => {
     for (
