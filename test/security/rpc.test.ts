@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SignJWT } from "jose";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
 import { errorCode } from "../../src/error.ts";
@@ -60,6 +61,11 @@ function transportTo(host: string, token: string | undefined): Transport {
   };
 }
 
+/** A token of the cluster with these claims. */
+async function signed(claims: Record<string, unknown>): Promise<string> {
+  return await new SignJWT(claims).setProtectedHeader({ alg: "HS256" }).sign(new TextEncoder().encode(OLD));
+}
+
 async function codeOf(call: Promise<unknown>): Promise<Code | undefined> {
   return await call.then(() => undefined, (error: unknown) => ConnectError.from(error).code);
 }
@@ -101,17 +107,27 @@ test("rotating the secret over three running nodes drops nothing", async () => {
 test("a token opens one node: replayed at another, expired, forged and foreign ones are refused with their codes", async () => {
   await using nodes = new Nodes();
   const [a, b] = [await nodes.start(), await nodes.start()];
-  const emit = async (
-    host: string,
-    options: { secret?: string; audience: string; ttlMs?: number },
-  ): Promise<Code | undefined> => {
-    const token = await createToken({ secret: OLD, ...options });
-    return await codeOf(createClient(Websocket, transportTo(host, token)).emit({ id: "x" }));
-  };
+  const emitWith = (host: string, token: string): Promise<Code | undefined> =>
+    codeOf(createClient(Websocket, transportTo(host, token)).emit({ id: "x" }));
+  const emit = async (host: string, options: { secret?: string; audience: string }): Promise<Code | undefined> =>
+    await emitWith(host, await createToken({ secret: OLD, ...options }));
   assert.equal(await emit(a.host, { audience: a.host }), undefined);
   assert.equal(await emit(b.host, { audience: a.host }), Code.Unauthenticated);
   assert.equal(await emit(a.host, { audience: a.host, secret: NEW }), Code.Unauthenticated);
   assert.equal(await emit(a.host, { audience: "cluster" }), Code.PermissionDenied);
+  assert.equal(await emit(a.host, { audience: "elsewhere:1" }), Code.Unauthenticated);
+  const now = Math.floor(Date.now() / 1_000);
+  const good = { aud: a.host, iat: now - 60, exp: now + 60 };
+  assert.equal(await emitWith(a.host, await signed(good)), undefined);
+  // Clocks may differ by five seconds.
+  for (const claims of [{ ...good, exp: now - 10 }, { aud: a.host, iat: now }, { iat: now, exp: now + 60 }]) {
+    assert.equal(await emitWith(a.host, await signed(claims)), Code.Unauthenticated, JSON.stringify(claims));
+  }
+  const [head = "", body = "", signature = ""] = (await signed(good)).split(".");
+  const unsigned = `${btoa(JSON.stringify({ alg: "none" })).replaceAll("=", "")}.${body}.`;
+  for (const forged of [unsigned, `${unsigned}${signature}`, `${head}.${body}.${"A".repeat(43)}`]) {
+    assert.equal(await emitWith(a.host, forged), Code.Unauthenticated, forged);
+  }
   assert.equal(
     await codeOf(createClient(Websocket, transportTo(a.host, undefined)).emit({ id: "x" })),
     Code.Unauthenticated,
