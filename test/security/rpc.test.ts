@@ -6,6 +6,7 @@ import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
 import { errorCode } from "../../src/error.ts";
 import { createFetchTransport } from "../../src/fetch-transport.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
+import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { RpcOptions, Server } from "../../src/serve.ts";
@@ -132,6 +133,26 @@ test("a token opens one node: replayed at another, expired, forged and foreign o
     await codeOf(createClient(Websocket, transportTo(a.host, undefined)).emit({ id: "x" })),
     Code.Unauthenticated,
   );
+});
+
+test("a batch that is sent again gets its old answer and is not delivered again", async () => {
+  await using nodes = new Nodes();
+  const { hub, server, host } = await nodes.start();
+  const alice = await TestClient.open(`${server.url.replace("http", "ws")}/?id=alice`);
+  const node = createClient(Node, transportTo(host, await createToken({ secret: OLD, audience: host })));
+  const batch = (number: bigint, text: string) => ({
+    line: "attacker:1",
+    toLife: hub.cluster.holder.life,
+    number,
+    items: [{ kind: { case: "emit" as const, value: { id: "alice", data: new TextEncoder().encode(text) } } }],
+  });
+  const first = await node.deliver(batch(1n, "once"));
+  for (let again = 0; again < 3; again++) assert.deepEqual(await node.deliver(batch(1n, "once")), first);
+  // Another message under an old number is not looked at.
+  assert.deepEqual(await node.deliver(batch(1n, "another")), first);
+  await node.deliver(batch(2n, "the next"));
+  assert.deepEqual([await alice.next(), await alice.next()], ["once", "the next"]);
+  await alice.close();
 });
 
 test("an API key opens its calls of the Cluster service and nothing else", async () => {

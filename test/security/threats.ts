@@ -80,7 +80,7 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
     title: "a batch or a token that is sent again",
     answer: "a batch is answered from the window; a token opens no other node",
     file: "test/security/rpc.test.ts",
-    test: "a token opens one node",
+    test: "a batch that is sent again gets its old answer",
   },
   {
     id: "A47",
