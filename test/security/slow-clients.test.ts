@@ -23,7 +23,7 @@ test("clients that never read are gone with 4008, the others miss nothing, and e
   const options = { limits: { maxBufferedBytes: MAX_BUFFERED_BYTES } };
   await using target = await Target.start(options, () => ({ onDisconnect: (_, code) => void ends.push(code) }));
   const readers = await crowd(target, CLIENTS - STUCK);
-  let [rssMax, sent, delivered, dropped, offered, stuck] = [0, 0, 0, 0, 0, 0];
+  let [rssMax, heldMax, sent, delivered, dropped, offered, stuck] = [0, 0, 0, 0, 0, 0, 0];
   /** Broadcasts at full speed for those who read; how long each round took. */
   const broadcast = async (seconds: number): Promise<number[]> => {
     const times: number[] = [];
@@ -38,6 +38,7 @@ test("clients that never read are gone with 4008, the others miss nothing, and e
       delivered += delivery.delivered;
       dropped += delivery.dropped;
       rssMax = Math.max(rssMax, memoryUsage().rss);
+      for (const { bufferedAmount } of target.hub) heldMax = Math.max(heldMax, bufferedAmount);
       await until("the readers", () => readers.every(({ got }) => got >= sent));
       times.push(performance.now() - since);
     }
@@ -54,6 +55,7 @@ test("clients that never read are gone with 4008, the others miss nothing, and e
   await broadcast(0);
   const rssBefore = memoryUsage().rss;
   const first = await slowdown(SECONDS);
+  assert.ok(heldMax > MAX_BUFFERED_BYTES / 2 && heldMax <= MAX_BUFFERED_BYTES, `held ${heldMax} bytes for a client`);
   assert.ok(
     rssMax - rssBefore < STUCK * MAX_BUFFERED_BYTES + MARGIN_BYTES,
     `grew by ${(rssMax - rssBefore) >> 20} MiB`,
