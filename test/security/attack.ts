@@ -1,4 +1,11 @@
+import type { Runtime } from "../kit/runtime.ts";
 import type { Target } from "./target.ts";
+
+/** Where an answer is another one than on the other runtimes. */
+export interface Difference {
+  readonly on: Runtime;
+  readonly how: string;
+}
 
 /** An attack that is run against a served hub. */
 export interface Attack {
@@ -7,6 +14,7 @@ export interface Attack {
   readonly title: string;
   /** How it is answered. */
   readonly answer: string;
+  readonly differs?: Difference;
   run(target: Target): Promise<void>;
 }
 

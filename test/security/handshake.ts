@@ -164,7 +164,8 @@ export const HANDSHAKE: readonly Attack[] = [
   {
     id: "A14",
     title: "a request target that is a whole URL, or a path that only looks right",
-    answer: "400 on Node and Deno; Bun reads the URL's path and the Host header, so that nothing is proxied",
+    answer: "400",
+    differs: { on: "bun", how: "the URL's path and the Host header are read, so that nothing is proxied" },
     async run(target) {
       const asked = target.asked;
       const whole = await target.statusOf({ upgrade: undefined }, "http://169.254.169.254/latest/meta-data");

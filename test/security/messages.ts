@@ -46,7 +46,8 @@ export const MESSAGES: readonly Attack[] = [
   {
     id: "A23",
     title: "one message in tens of thousands of fragments",
-    answer: "1008 on Node and Deno; on Bun its size alone is bounded",
+    answer: "1008",
+    differs: { on: "bun", how: "its size alone is bounded" },
     async run(target) {
       for (const payload of ["", "x"]) {
         const client = await target.upgraded();

@@ -1,3 +1,4 @@
+import type { Runtime } from "../kit/runtime.ts";
 import { ATTACKS, ELSEWHERE, NOT_OURS } from "./threats.ts";
 
 interface Row {
@@ -5,10 +6,15 @@ interface Row {
   readonly cells: readonly string[];
 }
 
+const RUNTIMES: readonly (readonly [Runtime, string])[] = [["node", "Node"], ["bun", "Bun"], ["deno", "Deno"]];
+
 /** docs/security.md as the tests prove it; `node tools/security-table.ts` writes it. */
 export function securityPage(): string {
   const proved: Row[] = [
-    ...ATTACKS.map(({ id, title, answer }) => ({ id, cells: [title, answer, "`test/security/threats.test.ts`"] })),
+    ...ATTACKS.map(({ id, title, answer, differs }) => ({
+      id,
+      cells: [title, `${answer}${differs ? `; on ${nameOf(differs.on)} ${differs.how}` : ""}`, THREATS_FILE],
+    })),
     ...ELSEWHERE.map(({ id, title, answer, file }) => ({ id, cells: [title, answer, `\`${file}\``] })),
   ];
   const others: Row[] = NOT_OURS.map(({ id, title, why }) => ({ id, cells: [title, why] }));
@@ -21,21 +27,71 @@ export function securityPage(): string {
     "",
     "## Proved by a test",
     "",
-    ...table(["", "attack", "answer", "proved in"], proved),
+    ...table(["", "attack", "answer", "proved in"], inOrder(proved)),
     "",
     "## Not answered here",
     "",
-    ...table(["", "threat", "why"], others),
+    ...table(["", "threat", "why"], inOrder(others)),
     "",
   ].join("\n");
 }
 
-function table(head: readonly string[], rows: readonly Row[]): string[] {
+const THREATS_FILE = "`test/security/threats.test.ts`";
+
+/** What the list of threats is about, with the first id after it. */
+const PARTS: readonly (readonly [what: string, before: number])[] = [
+  ["the handshake", 20],
+  ["frames and messages", 40],
+  ["ids, the storage, the nodes", 60],
+  ["HTTP/2 of the RPC port", 100],
+];
+
+/** The table of README.md: how many attacks each runtime answers, counted from the tables that the tests run. */
+export function supportTable(): string {
+  let from = 0;
+  const rows = PARTS.map(([what, before]) => {
+    const within = ({ id }: { id: string }): boolean => Number(id.slice(1)) >= from && Number(id.slice(1)) < before;
+    const proved = [...ATTACKS, ...ELSEWHERE].filter(within);
+    const differing = ATTACKS.filter(within).filter(({ differs }) => differs !== undefined);
+    const others = NOT_OURS.filter(within).map(({ id }) => id);
+    from = before;
+    return [
+      what,
+      ...RUNTIMES.map(([name]) =>
+        String(proved.length - differing.filter(({ differs }) => differs?.on === name).length)
+      ),
+      differing.map(({ id, differs }) => differs ? `${id}: on ${nameOf(differs.on)} ${differs.how}` : "").join("; "),
+      others.join(", "),
+    ];
+  });
+  const head = ["attacks on", ...RUNTIMES.map(([, title]) => title), "answered otherwise", "not ours"];
+  return table(head, rows).join("\n");
+}
+
+function nameOf(runtime: Runtime): string {
+  return RUNTIMES.find(([name]) => name === runtime)?.[1] ?? runtime;
+}
+
+function inOrder(rows: readonly Row[]): string[][] {
   const sorted = rows.toSorted((one, other) => Number(one.id.slice(1)) - Number(other.id.slice(1)));
-  const lines = [head, ...sorted.map(({ id, cells }) => [id, ...cells])];
+  return sorted.map(({ id, cells }) => [id, ...cells]);
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const lines = [head, ...rows];
   const widths = head.map((_, column) => Math.max(3, ...lines.map((line) => line[column]?.length ?? 0)));
   const [first = "", ...rest] = lines.map((line) =>
     `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`
   );
   return [first, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rest];
+}
+
+const START = "<!-- attacks: written by tools/security-table.ts -->";
+const END = "<!-- /attacks -->";
+
+/** README.md with the table of now. */
+export function withSupportTable(readme: string): string {
+  const [start, end] = [readme.indexOf(START), readme.indexOf(END)];
+  if (start < 0 || end < start) throw new Error("README.md has no place for the table of attacks");
+  return `${readme.slice(0, start + START.length)}\n\n${supportTable()}\n\n${readme.slice(end)}`;
 }
