@@ -25,18 +25,23 @@ export function keepListening(server: Server, on: ListeningOn, logger: Logger): 
   if (!("Deno" in globalThis)) return () => {};
   let quiet = false;
   let trying = false;
+  let stopped = false;
   server.on("connection", () => (quiet = false));
   const look = async (): Promise<void> => {
     if (quiet && !trying) {
       trying = true;
-      if (!(await arrives(server, on))) listenAgain(server, on, logger);
+      const arrived = await arrives(server, on);
+      if (!arrived && !stopped) listenAgain(server, on, logger);
       trying = false;
     }
     quiet = true;
   };
   const timer = setInterval(() => void look(), CHECK_MS);
   timer.unref();
-  return () => clearInterval(timer);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+  };
 }
 
 /** Whether a connection of our own is accepted; true as well when it could not be tried. */
@@ -50,7 +55,8 @@ function arrives(server: Server, { host, port }: ListeningOn): Promise<boolean> 
       resolve(arrived);
     };
     const onConnection = (): void => settle(true);
-    const timer = setTimeout(() => settle(false), ARRIVAL_MS);
+    // In two steps: after a pause of the whole process a timer comes before what arrived meanwhile.
+    let timer = setTimeout(() => (timer = setTimeout(() => settle(false), ARRIVAL_MS / 2)), ARRIVAL_MS / 2);
     server.on("connection", onConnection);
     socket.on("error", (error) => settle((error as { code?: unknown }).code !== "ECONNREFUSED"));
   });
