@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MeshError } from "../../src/error.ts";
 import { LINE_PATH, LINE_PROTOCOL } from "../../src/byte-stream.ts";
 import { DistHub } from "../../src/dist-hub.ts";
 import { onlineItem } from "../../src/items.ts";
@@ -144,5 +145,29 @@ test("a node that takes no packed lines is reached by the Link call", async () =
   } finally {
     links.close();
     await toy.close();
+  }
+});
+
+test("a line outlives the time in which a connection must have shown a good token, and who shows none does not", async () => {
+  const proofTimeoutMs = 300;
+  const port = await openToy({
+    proofTimeoutMs,
+    openLine: (authorization) => {
+      if (authorization === null) return Promise.reject(new MeshError("unauthenticated", "the token is missing"));
+      return Promise.resolve({ open() {}, data() {}, closed() {} });
+    },
+  });
+  try {
+    const [good, silent] = [
+      await askForLine(port.port, { authorization: "Bearer good" }),
+      await RawClient.connect(port.port),
+    ];
+    assert.equal(await good.status(), 101);
+    await silent.ended();
+    // The line is the older of the two.
+    assert.equal(good.socket.readyState, "open");
+    good.socket.destroy();
+  } finally {
+    await port.close();
   }
 });
