@@ -4,20 +4,19 @@
  * A stream's source may not notice that its reader went away, or that this side wants to end it.
  */
 export async function* untilAborted<Item>(items: AsyncIterable<Item>, signal: AbortSignal): AsyncIterable<Item> {
-  const aborted = Promise.withResolvers<undefined>();
-  const onAbort = (): void => aborted.resolve(undefined);
   if (signal.aborted) return;
+  let stop = (): void => {};
+  const onAbort = (): void => stop();
   signal.addEventListener("abort", onAbort, { once: true });
   const iterator = items[Symbol.asyncIterator]();
   try {
-    for (;;) {
-      const next = iterator.next();
-      const result = await Promise.race([next, aborted.promise]);
-      if (result === undefined) {
-        next.catch(() => {});
-        return;
-      }
-      if (result.done) return;
+    while (!signal.aborted) {
+      // Not a race against one promise of the abort: that would keep every item for as long as the iteration lasts.
+      const result = await new Promise<IteratorResult<Item> | undefined>((resolve, reject) => {
+        stop = () => resolve(undefined);
+        iterator.next().then(resolve, reject);
+      });
+      if (result === undefined || result.done) return;
       yield result.value;
     }
   } finally {
