@@ -27,7 +27,7 @@ export class Member {
   }
 }
 
-const AT_ONCE = 50;
+const AT_ONCE = 100;
 
 /** Many clients of one node, by id. */
 export async function crowd(node: NodeProcess, prefix: string, count: number): Promise<Member[]> {

@@ -9,6 +9,7 @@ import { EtcdStorage } from "../../src/storage/etcd.ts";
 import { RedisStorage } from "../../src/storage/redis.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { spoil, spoilStorage } from "./defects.ts";
+import { usedHeapBytes } from "./heap.ts";
 import {
   fromLine,
   linesOf,
@@ -106,6 +107,11 @@ async function watch(hub: DistHub, topic: string): Promise<void> {
   await hub.watchPresence(topic, { onEvent: (event) => happened({ type: "presence", topic, event }) }).ready;
 }
 
+function stall(ms: number): void {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs);
+}
+
 const LAG_BEAT_MS = 50;
 const LAG_BEATS = 60;
 const lags: number[] = [0];
@@ -135,6 +141,10 @@ async function obey(hub: DistHub, order: Order): Promise<unknown> {
       return statusOf(hub);
     case "audit":
       return await hub.audit();
+    case "heap":
+      return usedHeapBytes();
+    case "stall":
+      return stall(order.ms);
     default:
       return await hub.close({ drainMs: order.drainMs });
   }

@@ -59,6 +59,10 @@ export type Order =
     | { readonly do: "watch"; readonly topic: string }
     | { readonly do: "status" }
     | { readonly do: "audit" }
+    /** Collects garbage and says how many bytes are in use. */
+    | { readonly do: "heap" }
+    /** Blocks the event loop, as a handler does that computes. */
+    | { readonly do: "stall"; readonly ms: number }
     | { readonly do: "close"; readonly drainMs: number }
   );
 

@@ -37,6 +37,8 @@ export interface NodeOptions extends Partial<NodeSetup["hub"]> {
   readonly publicRpc?: boolean;
   /** How many files, sockets among them, it may have open. Default: as many as this process. */
   readonly maxFiles?: number;
+  /** Beside the environment of the tests. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
@@ -89,12 +91,15 @@ export class NodeProcess {
 
   /** Starts a node; it has joined its cluster when this resolves. Rejects with the error of `serve`. */
   static async start(
-    { runtime, storage, defect, rpc, publicRpc, maxFiles, ...hub }: NodeOptions,
+    { runtime, storage, defect, rpc, publicRpc, maxFiles, env, ...hub }: NodeOptions,
   ): Promise<NodeProcess> {
     const program = runtimes.find(({ name }) => name === runtime)?.program ?? runtime;
     const args = [program, ...(runtime === "deno" ? ["run", "--allow-all", "--no-check", SCRIPT] : [SCRIPT])];
     const shell = `${maxFiles === undefined ? "" : `ulimit -n ${maxFiles} && `}exec "$0" "$@"`;
-    const child = spawn("sh", ["-c", shell, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn("sh", ["-c", shell, ...args], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, ...env },
+    });
     const node = new NodeProcess(runtime, child);
     node.#write({ storage, defect, hub, rpc: { hostname: "127.0.0.1", ...rpc }, publicRpc: publicRpc ?? false });
     try {
@@ -180,6 +185,16 @@ export class NodeProcess {
   /** Claims again what the storage lost without a sign; says how many. */
   async audit(): Promise<number> {
     return (await this.#order({ do: "audit" })) as number;
+  }
+
+  /** Bytes of JavaScript objects in use, after a collection of garbage. */
+  async heapBytes(): Promise<number> {
+    return (await this.#order({ do: "heap" })) as number;
+  }
+
+  /** Blocks its event loop; resolves when that is over. */
+  async stall(ms: number): Promise<void> {
+    await this.#order({ do: "stall", ms });
   }
 
   /** Closes the hub and ends the process; rejects if anything went uncaught. */
