@@ -258,6 +258,8 @@ export class Cluster<Data = unknown> {
           throw fromRpcError(error);
         });
       },
+      sample: () => this.reclaim.sample(),
+      isLost: (entries) => this.reclaim.isLost(entries),
       onLost: () => this.#restore(),
       onJoin,
       onLeave: (node) => this.#forget(node),

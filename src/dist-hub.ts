@@ -166,8 +166,9 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /**
    * Looks for claims of this node that the storage lost without a sign, and makes them again; says how many there were.
    *
-   * A storage that was wiped whole is noticed by itself. One that lost a part (a fail-over, an eviction) is not: this
-   * costs a command for each 500 clients. Rejects with `unavailable` when the storage fails.
+   * A storage that was wiped whole is noticed by itself, and one that lost a part (a fail-over, an eviction) in time: each renewal of the lease
+   * looks at the 32 newest claims and at 32 others in turn. This looks at all of them now, and costs a command for each 500
+   * clients. Rejects with `unavailable` when the storage fails.
    */
   async audit(): Promise<number> {
     return await this.cluster.reclaim.missing();
@@ -220,6 +221,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /** @internal */
   protected override opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
     if (!(grant instanceof DistSession)) return undefined;
+    this.cluster.reclaim.claimed(connection);
     const evicted = this.cluster.evictPrevious(connection.id, grant);
     if (!grant.lost) return evicted;
     return Promise.all([evicted, this.cluster.reclaim.one(connection)]).then(() => {});
@@ -228,6 +230,9 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /** @internal */
   protected override releaseId(id: string, claim: bigint): void {
     this.cluster.release(id, claim);
+    // An upgrade that came to nothing had taken the id from a connection that still stands.
+    const older = this.clients.get(id);
+    if (older?.open && older.claim < claim) void this.cluster.reclaim.one(older);
   }
 
   // ---- leaving ----

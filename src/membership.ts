@@ -1,7 +1,7 @@
 import type { Logger } from "./logger.ts";
 import { randomId } from "./random-id.ts";
 import { Stall } from "./stall.ts";
-import type { Holder, Renewal, Storage } from "./storage/storage.ts";
+import type { Entry, Holder, Renewal, Storage } from "./storage/storage.ts";
 
 /** What a {@link Membership} stands on, and whom it tells. */
 export interface MembershipOptions {
@@ -12,6 +12,9 @@ export interface MembershipOptions {
   logger: Logger;
   /** Tells another node that this one lives, or leaves. Bounded in time; may reject. */
   hello: (to: Holder, from: Holder, leaving: boolean) => Promise<void>;
+  /** Ids of this node for a renewal to look at, and whether what stands there shows that claims are lost. */
+  sample: () => readonly string[];
+  isLost: (entries: readonly (Entry | undefined)[]) => boolean;
   /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
   onLost: () => Promise<void>;
   onJoin: (node: Holder) => void;
@@ -175,12 +178,15 @@ export class Membership {
 
   async #renewOnce(): Promise<Renewal> {
     this.#renewals++;
-    return await this.#options.storage.renew(this.#holder, this.#options.leaseMs);
+    // While claims are made again some are missing still.
+    const ids = this.#lost || this.#restoring ? [] : this.#options.sample();
+    return await this.#options.storage.renew(this.#holder, this.#options.leaseMs, { ids });
   }
 
   async #accept(first: Renewal): Promise<void> {
     let renewal = first;
     const now = performance.now();
+    const lostSome = first.entries.length > 0 && this.#options.isLost(first.entries);
     const known = this.#generation;
     const wiped = known !== undefined && renewal.generation !== known;
     // A store that was wiped took the lease along: the life itself went on, and its routes are still good.
@@ -195,7 +201,7 @@ export class Membership {
     if (wiped) { for (const member of this.#members.values()) member.keptUntilMs = now + this.#options.leaseMs; }
     this.#update(renewal.living, now);
     if (ended) await this.#greet();
-    this.#lost ||= ended || wiped;
+    this.#lost ||= ended || wiped || lostSome;
     void this.#restore();
     this.#options.onRenewed();
   }

@@ -1,5 +1,14 @@
 import { errorCode, invalidArgument, MeshError, type MeshErrorCode } from "../src/error.ts";
-import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "../src/storage/storage.ts";
+import type {
+  Claimed,
+  Entry,
+  Holder,
+  IdEntry,
+  Renewal,
+  RenewOptions,
+  Storage,
+  StorageCallOptions,
+} from "../src/storage/storage.ts";
 
 /** Where a {@link RemoteStorage} is. */
 export interface RemoteStorageOptions {
@@ -13,6 +22,10 @@ export interface RemoteStorageOptions {
 /** An {@link Entry} as JSON can carry it. */
 interface JsonEntry extends Holder {
   readonly claim: string;
+}
+
+interface JsonRenewal extends Omit<Renewal, "entries"> {
+  readonly entries: readonly (JsonEntry | null)[];
 }
 
 interface JsonIdEntry extends JsonEntry {
@@ -87,8 +100,9 @@ export class RemoteStorage implements Storage {
     }
   }
 
-  async renew(holder: Holder, ttlMs: number, options: StorageCallOptions = {}): Promise<Renewal> {
-    return await this.#call<Renewal>("renew", [holder, ttlMs], options);
+  async renew(holder: Holder, ttlMs: number, options: RenewOptions = {}): Promise<Renewal> {
+    const renewal = await this.#call<JsonRenewal>("renew", [holder, ttlMs, options.ids ?? []], options);
+    return { ...renewal, entries: renewal.entries.map((entry) => (entry ? entryFrom(entry) : undefined)) };
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {

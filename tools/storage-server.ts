@@ -83,7 +83,7 @@ function call(storage: Storage, method: string, args: readonly unknown[]): Promi
     case "clear":
       return storage.clear(first as Holder);
     case "renew":
-      return storage.renew(first as Holder, second as number);
+      return storage.renew(first as Holder, second as number, { ids: third as string[] });
     case "living":
       return storage.living();
     case "leave":

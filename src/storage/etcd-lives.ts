@@ -3,13 +3,14 @@ import { noLease } from "./check-holder.ts";
 import type { EtcdClient } from "./etcd-client.ts";
 import type { EtcdKeys } from "./etcd-keys.ts";
 import { EtcdLife } from "./etcd-life.ts";
-import { livingOf, wordsOf } from "./etcd-value.ts";
+import { livingEntries, livingOf, wordsOf } from "./etcd-value.ts";
 import { inWaves } from "./etcd-waves.ts";
 import {
   type Answer,
   attachedTo,
   beginsWith,
   branch,
+  type Bytes,
   type KeyValue,
   type Operation,
   put,
@@ -50,12 +51,19 @@ export class EtcdLives {
     for (const { room } of this.#known.values()) room.freed(lease);
   }
 
-  async renew(holder: Holder, ttlMs: number, signal?: AbortSignal): Promise<Renewal> {
+  /** Renews or takes the lease of a life; `connections` are the keys to look at in the same step. */
+  async renew(holder: Holder, ttlMs: number, connections: readonly Bytes[], signal?: AbortSignal): Promise<Renewal> {
     const ttlS = Math.max(1, Math.ceil(ttlMs / 1_000));
     const life = this.#known.get(holder.life) ?? new EtcdLife(holder, this.#client, this.#keys);
     this.#known.set(life.life, life);
-    const kept = life.told && life.ttlS === ttlS && !life.broken ? await this.#keep(life, signal) : undefined;
-    return kept ?? await life.inTurn(() => this.#take(life, ttlS, signal));
+    const view = [
+      read(this.#keys.nodes),
+      read(this.#keys.generation),
+      read(this.#keys.leases(life.life)),
+      ...connections.map((key) => read(key)),
+    ];
+    const kept = life.told && life.ttlS === ttlS && !life.broken ? await this.#keep(life, view, signal) : undefined;
+    return kept ?? await life.inTurn(() => this.#take(life, ttlS, view, signal));
   }
 
   /** Everyone who lives. */
@@ -97,21 +105,21 @@ export class EtcdLives {
   }
 
   /** Renews all leases of a life, in one round; undefined if one of them is lost, or the store is. */
-  async #keep(life: EtcdLife, signal?: AbortSignal): Promise<Renewal | undefined> {
+  async #keep(life: EtcdLife, view: readonly Operation[], signal?: AbortSignal): Promise<Renewal | undefined> {
     const leases = [life.lease, ...life.room.names];
     const [kept, { succeeded, answers }] = await Promise.all([
       this.#client.keepAlive(leases, { signal }),
-      this.#client.txn([attachedTo(this.#keys.node(life.host), life.lease)], this.#view(life), [], { signal }),
+      this.#client.txn([attachedTo(this.#keys.node(life.host), life.lease)], view, [], { signal }),
     ]);
     if (succeeded && leases.every((lease) => kept.has(lease)) && answers[1]?.found[0]) {
-      return this.#renewal(life, answers, false);
+      return this.#renewal(life, answers, answers.slice(3), false);
     }
     life.broken = true;
     return undefined;
   }
 
   /** Takes the lease of a life, and ends in the same step whichever other life its host had. */
-  async #take(life: EtcdLife, ttlS: number, signal?: AbortSignal): Promise<Renewal> {
+  async #take(life: EtcdLife, ttlS: number, view: readonly Operation[], signal?: AbortSignal): Promise<Renewal> {
     const { told } = life;
     // If the answer is lost, the next renewal must tell of a lapse that this one may have ended.
     life.told = false;
@@ -120,10 +128,10 @@ export class EtcdLives {
     const ops = [
       put(node, `${life.life} ${randomId()}`, lease),
       branch([writtenAt(this.#keys.generation, 0n)], [put(this.#keys.generation, randomId())]),
-      ...this.#view(life),
+      ...view,
     ];
     const { succeeded, revision, answers } = await this.#client.txn(beginsWith(node, life.life), ops, ops, { signal });
-    const [taken, , nodes, generation, leases] = answers;
+    const [taken, , nodes, generation, leases, ...found] = answers;
     const lost = life.broken || !succeeded;
     if (lost) {
       this.#revokeLater([...life.room.names, ...this.#namesIn(leases)]);
@@ -131,15 +139,15 @@ export class EtcdLives {
     }
     this.#endFormer(life, taken?.before);
     Object.assign(life, { lease, ttlS, fence: revision, broken: false });
-    return this.#renewal(life, [nodes, generation, lost ? undefined : leases], lost || !told);
+    return this.#renewal(life, [nodes, generation, lost ? undefined : leases], found, lost || !told);
   }
 
-  /** What a renewal reads; {@link EtcdLives.#renewal} takes the answers. */
-  #view(life: EtcdLife): Operation[] {
-    return [read(this.#keys.nodes), read(this.#keys.generation), read(this.#keys.leases(life.life))];
-  }
-
-  #renewal(life: EtcdLife, [nodes, generation, leases]: readonly (Answer | undefined)[], lapsed: boolean): Renewal {
+  #renewal(
+    life: EtcdLife,
+    [nodes, generation, leases]: readonly (Answer | undefined)[],
+    found: readonly Answer[],
+    lapsed: boolean,
+  ): Renewal {
     // Another storage of the same life may have taken more.
     for (const name of this.#namesIn(leases)) life.room.add(name);
     life.told = true;
@@ -147,6 +155,7 @@ export class EtcdLives {
       lapsed,
       living: livingOf(this.#keys, nodes),
       generation: textOf(generation?.found[0]?.value ?? ""),
+      entries: livingEntries(this.#keys, nodes, found),
     };
   }
 

@@ -23,3 +23,16 @@ export function livesBy(keys: EtcdKeys, nodes: Answer | undefined): (holder: Hol
   const lives = new Map(livingOf(keys, nodes).map(({ host, life }) => [host, life]));
   return ({ host, life }) => lives.get(host) === life;
 }
+
+/** The entries that reads of single connections found, as far as their holders live by the same read. */
+export function livingEntries(
+  keys: EtcdKeys,
+  nodes: Answer | undefined,
+  reads: readonly Answer[],
+): (Entry | undefined)[] {
+  const lives = livesBy(keys, nodes);
+  return reads.map(({ found }) => {
+    const entry = found[0] && entryOf(found[0]);
+    return entry && lives(entry) ? entry : undefined;
+  });
+}

@@ -1,17 +1,17 @@
 import { checkName } from "../check.ts";
 import { errorCode } from "../error.ts";
 import { throwIfAborted, unlessAborted } from "./abort.ts";
-import { checkHolder } from "./check-holder.ts";
+import { checkHolder, checkRenewIds } from "./check-holder.ts";
 import { EtcdClaims } from "./etcd-claims.ts";
 import { EtcdClient } from "./etcd-client.ts";
 import type { EtcdConfig } from "./etcd-http.ts";
 import { type EtcdKeys, etcdKeysOf } from "./etcd-keys.ts";
 import { EtcdLives } from "./etcd-lives.ts";
 import { EtcdTopics } from "./etcd-topics.ts";
-import { entryOf, livesBy } from "./etcd-value.ts";
+import { entryOf, livesBy, livingEntries } from "./etcd-value.ts";
 import { inWaves, slicesOf } from "./etcd-waves.ts";
 import { beginsWith, branch, type Bytes, read, remove, writtenAt } from "./etcd-wire.ts";
-import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
+import type { Claimed, Entry, Holder, IdEntry, Renewal, RenewOptions, Storage, StorageCallOptions } from "./storage.ts";
 
 export type { EtcdConfig, EtcdRequestInit } from "./etcd-http.ts";
 
@@ -116,10 +116,11 @@ export class EtcdStorage implements Storage {
   }
 
   /** A lease lasts whole seconds, rounded up, and at least as long as etcd's election takes (2 s by default). */
-  async renew(holder: Holder, ttlMs: number, options: StorageCallOptions = {}): Promise<Renewal> {
+  async renew(holder: Holder, ttlMs: number, { signal, ids = [] }: RenewOptions = {}): Promise<Renewal> {
     checkHolder(holder);
-    throwIfAborted(options.signal);
-    return await this.#lives.renew(holder, ttlMs, options.signal);
+    checkRenewIds(ids);
+    throwIfAborted(signal);
+    return await this.#lives.renew(holder, ttlMs, ids.map((id) => this.#keys.connection(id)), signal);
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {
@@ -159,11 +160,7 @@ export class EtcdStorage implements Storage {
   async #entries(keys: readonly Bytes[], options: StorageCallOptions): Promise<(Entry | undefined)[]> {
     const ops = [read(this.#keys.nodes), ...keys.map((key) => read(key))];
     const { answers: [nodes, ...rest] } = await this.#client.txn([], ops, [], options);
-    const lives = livesBy(this.#keys, nodes);
-    return rest.map(({ found }) => {
-      const entry = found[0] && entryOf(found[0]);
-      return entry && lives(entry) ? entry : undefined;
-    });
+    return livingEntries(this.#keys, nodes, rest);
   }
 
   async #claim(ids: string[], holder: Holder, ifAbsent: boolean, signal?: AbortSignal): Promise<Claimed[]> {

@@ -1,8 +1,8 @@
 import { checkName } from "../check.ts";
 import { randomId } from "../random-id.ts";
 import { throwIfAborted } from "./abort.ts";
-import { noLease } from "./check-holder.ts";
-import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
+import { checkRenewIds, noLease } from "./check-holder.ts";
+import type { Claimed, Entry, Holder, IdEntry, Renewal, RenewOptions, Storage, StorageCallOptions } from "./storage.ts";
 
 interface Lease extends Holder {
   endsAtMs: number;
@@ -81,8 +81,9 @@ export class MemoryStorage implements Storage {
     }
   }
 
-  async renew(holder: Holder, ttlMs: number, options: StorageCallOptions = {}): Promise<Renewal> {
-    throwIfAborted(options.signal);
+  async renew(holder: Holder, ttlMs: number, { signal, ids = [] }: RenewOptions = {}): Promise<Renewal> {
+    throwIfAborted(signal);
+    checkRenewIds(ids);
     const lapsed = !this.#lives(holder.life);
     for (const lease of this.#leases.values()) {
       if (lease.host !== holder.host || lease.life === holder.life) continue;
@@ -90,7 +91,8 @@ export class MemoryStorage implements Storage {
       this.#remove(lease);
     }
     this.#leases.set(holder.life, { host: holder.host, life: holder.life, endsAtMs: this.#now() + ttlMs });
-    return { lapsed, living: await this.living(), generation: this.#generation };
+    const entries = ids.map((id) => this.#livingEntry(id));
+    return { lapsed, living: await this.living(), generation: this.#generation, entries };
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {

@@ -163,12 +163,13 @@ return answer
 `;
 
 /**
- * KEYS: leases, meta. ARGV: life, host, ttl in ms, a random name, ms after which a dead life is an orphan.
+ * KEYS: leases, meta, connections. ARGV: life, host, ttl in ms, a random name, ms after which a dead life is an orphan, ids.
  * The random name becomes the generation of an empty store and the tenure of a lease that is taken: an unknown tenure tells of a lapse
- * even where the answer that told of it first was lost. Answers the tenure, the generation, now, then `+holder` for each living one and `-holder` for up to eight dead ones to clear.
+ * even where the answer that told of it first was lost. Answers the tenure, the generation, now, then what stands at each id, as `get` does, then `+holder` for
+ * each living one and `-holder` for up to eight dead ones to clear.
  */
 const renew = `-- meshsocket renew
-${CLOCK}
+${CLOCK}${ENTRY}
 local host = ARGV[2]
 local me = ARGV[1] .. ' ' .. host
 if not lives(me) then redis.call('HSET', KEYS[2], 'tenure ' .. ARGV[1], ARGV[4]) end
@@ -177,18 +178,25 @@ redis.call('HSETNX', KEYS[2], 'generation', ARGV[4])
 local answer = redis.call('HMGET', KEYS[2], 'tenure ' .. ARGV[1], 'generation')
 answer[3] = string.format('%.0f', now)
 local leases = redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES')
-local dead = 0
+local holders, dead = {}, 0
 for index = 1, #leases, 2 do
   local holder, ends = leases[index], tonumber(leases[index + 1])
   local older = holder ~= me and string.match(holder, ' (%S+)$') == host
   if older and ends > 0 then redis.call('ZADD', KEYS[1], 0, holder) end
-  if ends > now and not older then
-    answer[#answer + 1] = '+' .. holder
+  known[holder] = ends > now and not older
+  if known[holder] then
+    holders[#holders + 1] = '+' .. holder
   elseif dead < 8 and (older or ends <= now - tonumber(ARGV[5])) then
     dead = dead + 1
-    answer[#answer + 1] = '-' .. holder
+    holders[#holders + 1] = '-' .. holder
   end
 end
+for index = 6, #ARGV do
+  local value = redis.call('HGET', KEYS[3], ARGV[index])
+  local life, _, host = entry(value)
+  answer[#answer + 1] = (life and lives(life .. ' ' .. host)) and value or ''
+end
+for _, holder in ipairs(holders) do answer[#answer + 1] = holder end
 return answer
 `;
 

@@ -3,7 +3,7 @@ import { errorCode, MeshError } from "../error.ts";
 import { DEFAULT_LIMITS } from "../limits.ts";
 import { randomId } from "../random-id.ts";
 import { throwIfAborted, unlessAborted } from "./abort.ts";
-import { checkHolder, noLease } from "./check-holder.ts";
+import { checkHolder, checkRenewIds, noLease } from "./check-holder.ts";
 import { RedisCaller } from "./redis-caller.ts";
 import { makeRedisClient, type RedisClient, type RedisConfig } from "./redis-client.ts";
 import { keysOf, type RedisKeys } from "./redis-keys.ts";
@@ -16,7 +16,7 @@ import {
   SLICE_ITEMS,
   slicesOf,
 } from "./redis-value.ts";
-import type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage.ts";
+import type { Claimed, Entry, Holder, IdEntry, Renewal, RenewOptions, Storage, StorageCallOptions } from "./storage.ts";
 
 export type { RedisClient, RedisConfig } from "./redis-client.ts";
 
@@ -89,10 +89,7 @@ export class RedisStorage implements Storage {
   async get(ids: readonly string[], options: StorageCallOptions = {}): Promise<(Entry | undefined)[]> {
     for (const id of ids) checkName("id", id, Infinity);
     const values = await Promise.all(slicesOf(ids, (id) => id).map((slice) => this.#values(slice, options.signal)));
-    return values.flat().map((value) => {
-      const entry = parseEntry(value);
-      return entry && publicEntry(entry);
-    });
+    return values.flat().map(entryOf);
   }
 
   async del(
@@ -138,17 +135,19 @@ export class RedisStorage implements Storage {
     } while (cursor !== undefined && cursor !== "0");
   }
 
-  async renew(holder: Holder, ttlMs: number, options: StorageCallOptions = {}): Promise<Renewal> {
+  async renew(holder: Holder, ttlMs: number, { signal, ids = [] }: RenewOptions = {}): Promise<Renewal> {
     checkHolder(holder);
-    const args = [holder.life, holder.host, String(Math.ceil(ttlMs)), randomId(), String(this.#orphanAfterMs)];
-    const answer = await this.#caller.run("renew", [this.#keys.leases, this.#keys.meta], args, options.signal);
-    const [tenure = "", generation = "", serverMs, ...holders] = answer;
+    checkRenewIds(ids);
+    const args = [holder.life, holder.host, String(Math.ceil(ttlMs)), randomId(), String(this.#orphanAfterMs), ...ids];
+    const keys = [this.#keys.leases, this.#keys.meta, this.#keys.connections];
+    const [tenure = "", generation = "", serverMs, ...rest] = await this.#caller.run("renew", keys, args, signal);
+    const [values, holders] = [rest.slice(0, ids.length), rest.slice(ids.length)];
     this.#setClock(serverMs);
     const lapsed = this.#tenures.get(holder.life) !== tenure;
     this.#tenures.set(holder.life, tenure);
     for (const dead of holders.filter((text) => text.startsWith("-"))) this.#clearLater(dead.slice(1));
     const living = holders.filter((text) => text.startsWith("+")).map((text) => parseHolder(text.slice(1)));
-    return { lapsed, living, generation };
+    return { lapsed, living, generation, entries: values.map(entryOf) };
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {
@@ -287,6 +286,11 @@ export class RedisStorage implements Storage {
     if (this.#clock === undefined) return "0";
     return String(Math.ceil(this.#clock.serverMs + performance.now() - this.#clock.localMs + this.#timeoutMs));
   }
+}
+
+function entryOf(value: string): Entry | undefined {
+  const entry = parseEntry(value);
+  return entry && publicEntry(entry);
 }
 
 function isClient(redis: RedisConfig | RedisClient): redis is RedisClient {

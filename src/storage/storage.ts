@@ -38,7 +38,21 @@ export interface Renewal {
   readonly living: readonly Holder[];
   /** Names this content of the storage; another value means that it was wiped and every claim is gone. */
   readonly generation: string;
+  /** Who holds the ids that the call named, as `get` says it; in their order. */
+  readonly entries: readonly (Entry | undefined)[];
 }
+
+/** How a lease is renewed. */
+export interface RenewOptions extends StorageCallOptions {
+  /**
+   * Ids to look at in the same command, at most {@link MAX_RENEW_IDS}: so a node notices that the storage lost a part of its
+   * claims, without a command for each.
+   */
+  ids?: readonly string[];
+}
+
+/** The most ids that one renewal looks at. */
+export const MAX_RENEW_IDS = 64;
 
 /** How long a storage call may take. Every implementation has a time limit of its own besides. */
 export interface StorageCallOptions {
@@ -79,10 +93,10 @@ export interface Storage {
   all(options?: StorageCallOptions): AsyncIterable<IdEntry>;
 
   /**
-   * Takes or renews the lease of a life, in one command, and answers who lives.
+   * Takes or renews the lease of a life, in one command, and answers who lives and who holds some ids.
    * Taking it ends the lease of any older life on the same host in the same step.
    */
-  renew(holder: Holder, ttlMs: number, options?: StorageCallOptions): Promise<Renewal>;
+  renew(holder: Holder, ttlMs: number, options?: RenewOptions): Promise<Renewal>;
 
   /** Everyone who holds a lease, without taking one: for callers that are no node. */
   living(options?: StorageCallOptions): Promise<Holder[]>;

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { ChaosCluster } from "../kit/chaos-cluster.ts";
 import { startChaosEtcd, STORES } from "../kit/chaos-store.ts";
 import { crowd, type Member } from "../kit/crowd.ts";
+import { Random, runSeed } from "../kit/random.ts";
 import { until } from "../kit/until.ts";
 
 /** Enough to see what is lost, and as many as one process of tests and three nodes can hold at once. */
@@ -64,9 +65,21 @@ for (const store of STORES) {
     );
   });
 
-  test(`${store}: what a part of the storage lost without a sign is found by an audit`, async () => {
+  test(`${store}: what a part of the storage lost without a sign is noticed and made again, with no reconnect`, async () => {
     await using cluster = await ChaosCluster.start({ store });
     const clients = await clientsOf(cluster, FEW);
+    const random = new Random(runSeed);
+    const lost = clients.filter(() => random.next() < 0.3).map(({ id }) => id);
+    await cluster.store.lose(lost);
+    await allReached(cluster, clients, "after");
+    const found = await Promise.all(cluster.seats.map(({ node }) => node.audit()));
+    assert.deepEqual(found, [0, 0, 0]);
+  });
+
+  test(`${store}: an audit finds at once what a part of the storage lost without a sign`, async () => {
+    // No lease is renewed meanwhile.
+    await using cluster = await ChaosCluster.start({ store, leaseMs: 60_000 });
+    const clients = await clientsOf(cluster, 30);
     const lost = clients.filter((_, index) => index % 3 === 0).map(({ id }) => id);
     await cluster.store.lose(lost);
     const [{ node: asking }, { node: other }] = [cluster.seat(0), cluster.seat(1)];

@@ -85,7 +85,7 @@ test("when all leases are revoked the next renewal says so, and the generation s
     assert.deepEqual(await other.get(["alice"]), [undefined]);
     await assert.rejects(storage.set(["alice"], a), withCode("failed_precondition"));
     const renewal = await storage.renew(a, LONG_MS);
-    assert.deepEqual(renewal, { lapsed: true, living: [a], generation });
+    assert.deepEqual(renewal, { lapsed: true, living: [a], generation, entries: [] });
     assert.equal((await storage.renew(a, LONG_MS)).lapsed, false);
     const entry = await claim(storage, "alice", a);
     assert.deepEqual(await other.get(["alice"]), [entryOf(entry)]);

@@ -121,6 +121,43 @@ export function leases(promise: Promised): void {
     assert.deepEqual(sorted(living), sorted(holders));
   });
 
+  promise("a renewal says in the same step who holds the ids that it names, as get does", async (storage, store) => {
+    const a = await livingHolder(storage, A);
+    const b = await livingHolder(storage, B, store.shortMs);
+    const [alice, bob] = [await claim(storage, "alice", a), await claim(storage, "bob", b)];
+    const ids = ["bob", "nobody", "alice", "bob"];
+    const { entries } = await storage.renew(a, LONG_MS, { ids });
+    assert.deepEqual(entries, [entryOf(bob), undefined, entryOf(alice), entryOf(bob)]);
+    assert.deepEqual((await storage.renew(a, LONG_MS)).entries, []);
+    await store.untilLapsed(storage, b);
+    const later = await storage.renew(a, LONG_MS, { ids });
+    assert.deepEqual(later.entries, [undefined, undefined, entryOf(alice), undefined]);
+  });
+
+  promise(
+    "a renewal of a lapsed or a new life shows none of what its host's older life held",
+    async (storage, store) => {
+      const a = await livingHolder(storage, A, store.shortMs);
+      await claim(storage, "alice", a);
+      await store.untilLapsed(storage, a);
+      const next = newHolder(A);
+      assert.deepEqual((await storage.renew(next, LONG_MS, { ids: ["alice"] })).entries, [undefined]);
+      const last = newHolder(A);
+      const bob = await claim(storage, "bob", next);
+      assert.deepEqual((await storage.renew(next, LONG_MS, { ids: ["bob"] })).entries, [entryOf(bob)]);
+      assert.deepEqual((await storage.renew(last, LONG_MS, { ids: ["bob"] })).entries, [undefined]);
+    },
+  );
+
+  promise("a renewal looks at 64 ids and refuses more", async (storage) => {
+    const a = await livingHolder(storage, A);
+    const ids = Array.from({ length: 65 }, (_, index) => `${index}`);
+    const claimed = await storage.set(ids, a);
+    const { entries } = await storage.renew(a, LONG_MS, { ids: ids.slice(1) });
+    assert.deepEqual(entries.map((entry) => entry?.claim), claimed.slice(1).map((one) => one.claim));
+    await assert.rejects(storage.renew(a, LONG_MS, { ids }), withCode("invalid_argument"));
+  });
+
   promise("the generation stays while the store does, and changes when it was wiped", async (storage, store) => {
     const a = newHolder(A);
     const { generation } = await storage.renew(a, LONG_MS);
