@@ -167,5 +167,16 @@ function isOk(answer: Answer | undefined): boolean {
 
 function checked(answer: Answer | undefined): Answer | undefined {
   if (answer?.status === Status.INVALID) throw new MeshError("invalid_argument", "the owner refused the arguments");
+  // Of a later version's status nobody here knows whether the item was done.
+  if (answer && !KNOWN.has(answer.status)) throw new MeshError("unknown", "the owner's answer is not understood");
   return answer;
 }
+
+const KNOWN: ReadonlySet<Status> = new Set([
+  Status.OK,
+  Status.NOT_HERE,
+  Status.FULL,
+  Status.FAILED,
+  Status.NO_REQUESTS,
+  Status.NO_REPLY,
+]);
