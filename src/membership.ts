@@ -129,8 +129,8 @@ export class Membership {
 
   #onStall(stalledMs: number): void {
     this.#options.onStall();
-    if (stalledMs < this.#options.leaseMs) return;
-    this.#frozen = true;
+    if (stalledMs >= this.#options.leaseMs) this.#frozen = true;
+    // Before the input that waited: of the lease some may be left, or nothing.
     this.#renewSoon(0);
   }
 

@@ -10,6 +10,7 @@ import { RedisStorage } from "../../src/storage/redis.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { spoil, spoilStorage } from "./defects.ts";
 import { usedHeapBytes } from "./heap.ts";
+import { setClock } from "./wall-clock.ts";
 import {
   fromLine,
   linesOf,
@@ -143,6 +144,8 @@ async function obey(hub: DistHub, order: Order): Promise<unknown> {
       return await hub.audit();
     case "heap":
       return usedHeapBytes();
+    case "clock":
+      return setClock(order.aheadMs);
     case "stall":
       return stall(order.ms);
     default:

@@ -61,6 +61,8 @@ export type Order =
     | { readonly do: "audit" }
     /** Collects garbage and says how many bytes are in use. */
     | { readonly do: "heap" }
+    /** Sets the wall clock this far from the true one, as this process sees it. */
+    | { readonly do: "clock"; readonly aheadMs: number }
     /** Blocks the event loop, as a handler does that computes. */
     | { readonly do: "stall"; readonly ms: number }
     | { readonly do: "close"; readonly drainMs: number }

@@ -192,6 +192,11 @@ export class NodeProcess {
     return (await this.#order({ do: "heap" })) as number;
   }
 
+  /** Sets its wall clock so far ahead of the true one. */
+  async setClock(aheadMs: number): Promise<void> {
+    await this.#order({ do: "clock", aheadMs });
+  }
+
   /** Blocks its event loop; resolves when that is over. */
   async stall(ms: number): Promise<void> {
     await this.#order({ do: "stall", ms });

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MeshError } from "../../src/error.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryCluster } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
+import { within } from "../kit/wait.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";
 
 /** Stands still, as a process does that is paused. */
@@ -65,6 +67,22 @@ test("faults: a node that stood still past its lease takes a new life, keeps its
   assert.equal(await kept.next(), "still here");
   assert.equal(await a.hub.emit("taken", "to the newer"), true);
   assert.equal(await newer.next(), "to the newer");
+});
+
+test("faults: a node that stood still renews its lease at once, however long it has to the next renewal", async () => {
+  const storage = new MemoryStorage();
+  await using cluster = new MemoryCluster(storage);
+  const a = await cluster.start({ leaseMs: 60_000, limits: { timeoutMs: 200 } });
+  const { life } = a.hub.cluster.holder;
+  const renewed = Promise.withResolvers<void>();
+  const renew = storage.renew.bind(storage);
+  storage.renew = async (...args) => {
+    renewed.resolve();
+    return await renew(...args);
+  };
+  standStill(400);
+  await within("the renewal", renewed.promise, 1_000);
+  assert.equal(a.hub.cluster.holder.life, life);
 });
 
 test("faults: after a kill the ids of the dead are offline within its lease, and reachable at once where they came back", async () => {
