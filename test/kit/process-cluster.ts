@@ -23,6 +23,7 @@ export const SECRET = "a secret of more than thirty-two bytes";
 export class ProcessCluster {
   readonly redis: TestRedis;
   readonly nodes: readonly ProxiedNode[];
+  readonly #killed = new Set<NodeProcess>();
 
   private constructor(redis: TestRedis, nodes: readonly ProxiedNode[]) {
     this.redis = redis;
@@ -51,9 +52,16 @@ export class ProcessCluster {
     return found.node;
   }
 
+  /** SIGKILL. */
+  async kill(node: NodeProcess): Promise<void> {
+    this.#killed.add(node);
+    await node.kill();
+  }
+
   /** Closes all nodes, in order; rejects if anything went uncaught in one. */
   async close(): Promise<void> {
-    const closed = await Promise.allSettled(this.nodes.map(({ node }) => node.close()));
+    const living = this.nodes.filter(({ node }) => !this.#killed.has(node));
+    const closed = await Promise.allSettled(living.map(({ node }) => node.close()));
     await Promise.all(this.nodes.map(({ node }) => node.kill()));
     await Promise.all(this.nodes.map(({ proxy }) => proxy.close()));
     await this.redis.stop();
