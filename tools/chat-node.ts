@@ -14,12 +14,18 @@ export interface ChatNodeOptions {
   cluster?: { storage: Storage; secret: string | undefined; leaseMs: number | undefined; rpc: RpcOptions } | undefined;
 }
 
+/** A node with the chat page. */
+export interface ChatNode {
+  readonly hub: Hub;
+  readonly server: Server;
+}
+
 /** Starts a node with the chat page at `/`, its WebSockets at `/ws` and its readiness at `/ready`. */
-export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions): Promise<Server> {
+export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions): Promise<ChatNode> {
   const hub: Hub = cluster ? new DistHub(withoutUndefined(cluster)) : new Hub();
   const chat = new Chat(hub, thisRuntime.name, thisRuntime.version);
   const page = assets(["page.html", "page.css", "page.js", "theme.css"]);
-  return await serve(hub, {
+  const server = await serve(hub, {
     port,
     hostname,
     path: "/ws",
@@ -27,6 +33,7 @@ export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions
     fetch: (request) => readiness(request, hub) ?? page(request) ?? new Response("not found", { status: 404 }),
     ...(cluster && { rpc: cluster.rpc }),
   });
+  return { hub, server };
 }
 
 function withoutUndefined({ storage, secret, leaseMs }: NonNullable<ChatNodeOptions["cluster"]>) {

@@ -11,6 +11,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** What `tools/demo.ts` puts before the URL of a memory that it serves to its nodes. */
 export const MEMORY_SCHEME = "memory+";
 
+const DRAIN_MS = 5_000;
+
 /** The settings of a node, from the variables that `tools/start.ts` documents. Throws an Error with one clear line for a bad one. */
 export function configFrom(environment: Environment): ChatNodeOptions {
   const value = (...names: string[]): string | undefined => names.map((name) => environment[name]).find(Boolean);
@@ -23,6 +25,11 @@ export function configFrom(environment: Environment): ChatNodeOptions {
     rpc: rpcOf(value),
   };
   return { port: port ?? 8080, hostname: value("HOST") ?? "0.0.0.0", cluster };
+}
+
+/** Milliseconds over which a node that is told to end sends its clients away. Throws as {@link configFrom} does. */
+export function drainMsFrom(environment: Environment): number {
+  return numberOf("MESHSOCKET_DRAIN_MS", environment["MESHSOCKET_DRAIN_MS"] || undefined, 0, 600_000) ?? DRAIN_MS;
 }
 
 type Value = (...names: string[]) => string | undefined;

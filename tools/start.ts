@@ -14,26 +14,30 @@
  * | `MESHSOCKET_PREFIX`        | the name of the cluster in the storage                                      | websocket        |
  * | `MESHSOCKET_SECRET`        | what the nodes of the cluster share; without one RPC stays on this machine  | none             |
  * | `MESHSOCKET_LEASE_MS`      | milliseconds after which a dead node is forgotten                           | 15000            |
+ * | `MESHSOCKET_DRAIN_MS`      | milliseconds over which clients are sent away, some at a time, when the node is told to end | 5000 |
  * | `RPC_PORT`                 | the port for the other nodes and for back-ends                              | any free one     |
  * | `RPC_HOST`                 | the address to listen on for them                                           | 0.0.0.0; 127.0.0.1 without a secret |
  * | `ADVERTISE`                | `host:port` at which the others reach this node                             | this machine's address |
  *
- * `GET /ready` answers 200 while the node takes clients, else 503. SIGINT and SIGTERM end it in order, a second one at once.
+ * `GET /ready` answers 200 while the node takes clients, else 503. SIGINT and SIGTERM end it in order: `/ready` says 503, no client is
+ * let in, those who are there are closed with 1012 and told when to come back, and calls under way are answered. A second signal ends it at once.
  */
 import process from "node:process";
-import type { Server } from "../src/serve.ts";
-import { startChatNode } from "./chat-node.ts";
-import { configFrom } from "./start-config.ts";
+import { type ChatNode, startChatNode } from "./chat-node.ts";
+import { configFrom, drainMsFrom } from "./start-config.ts";
 import { stopOnSignal } from "./stop.ts";
 import { thisRuntime } from "./this-runtime.ts";
 
-let server: Server;
+let chat: ChatNode;
+let drainMs: number;
 try {
-  server = await startChatNode(configFrom(process.env));
+  drainMs = drainMsFrom(process.env);
+  chat = await startChatNode(configFrom(process.env));
 } catch (error) {
   console.error(`meshsocket cannot start: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }
-stopOnSignal({ stop: () => server.close() });
+const { hub, server } = chat;
+stopOnSignal({ stop: () => hub.close({ drainMs }), drainMs });
 const node = server.rpc ? `, node ${server.rpc.host} of the cluster` : "";
 console.log(`${server.url} on ${thisRuntime.name} ${thisRuntime.version}, listening on ${server.hostname}${node}`);

@@ -1,6 +1,6 @@
 import process from "node:process";
 
-/** The most that an orderly end may take. */
+/** The most that an orderly end may take, beyond the time that it takes on purpose. */
 const STOP_TIMEOUT_MS = 10_000;
 /** One Ctrl-C can arrive twice: from the terminal, and from npm which passes it on. */
 const SAME_SIGNAL_MS = 500;
@@ -15,10 +15,12 @@ export interface StopOptions {
   atOnce?: () => void;
   /** Also ends when its input does: the end of a parent that holds the other side. */
   withInput?: boolean;
+  /** Milliseconds that the orderly end takes on purpose. Default 0. */
+  drainMs?: number;
 }
 
-/** Ends the process in order at SIGINT, SIGTERM or SIGHUP, and at once at a second signal or after 10 seconds. */
-export function stopOnSignal({ stop, atOnce = () => {}, withInput = false }: StopOptions): void {
+/** Ends the process in order at SIGINT, SIGTERM or SIGHUP, and at once at a second signal or when that takes 10 seconds too long. */
+export function stopOnSignal({ stop, atOnce = () => {}, withInput = false, drainMs = 0 }: StopOptions): void {
   let startedMs: number | undefined;
   const exit = (code: number): void => {
     atOnce();
@@ -27,7 +29,7 @@ export function stopOnSignal({ stop, atOnce = () => {}, withInput = false }: Sto
   const end = (): void => {
     if (startedMs !== undefined) return;
     startedMs = performance.now();
-    setTimeout(() => exit(1), STOP_TIMEOUT_MS);
+    setTimeout(() => exit(1), drainMs + STOP_TIMEOUT_MS);
     stop().then(
       () => exit(0),
       (error: unknown) => {

@@ -1,0 +1,120 @@
+/** Nodes of the starter that are told to end while they are used. */
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { createToken } from "../../src/token.ts";
+import { DistClient } from "../../src/dist-client.ts";
+import { TestClient } from "../kit/client.ts";
+import { killPrograms, type Program, startFile } from "../kit/program.ts";
+import { RawClient } from "../kit/raw.ts";
+import { startRedis, type TestRedis } from "../kit/redis.ts";
+import { runtime } from "../kit/runtime.ts";
+import { until } from "../kit/until.ts";
+
+const SECRET = "a secret of these tests, over 32 bytes long";
+const CLIENTS = 40;
+const DRAIN_MS = 1_500;
+
+after(killPrograms);
+
+interface Node extends Program {
+  readonly url: string;
+  /** Of its RPC. */
+  readonly host: string;
+}
+
+async function start(redis: TestRedis, drainMs: number): Promise<Node> {
+  const env = {
+    PORT: "0",
+    HOST: "127.0.0.1",
+    RPC_HOST: "127.0.0.1",
+    MESHSOCKET_STORAGE_URL: redis.url,
+    MESHSOCKET_STORAGE_TOKEN: redis.token,
+    MESHSOCKET_SECRET: SECRET,
+    MESHSOCKET_DRAIN_MS: String(drainMs),
+  };
+  const program = startFile(runtime, "tools/start.ts", { env });
+  const [, url = "", host = ""] = await program.match(/(http:\/\/[\d.:]+) .* node ([\d.:]+) of the cluster/);
+  return Object.assign(program, { url, host });
+}
+
+async function enter({ url }: Node, name: string): Promise<TestClient> {
+  return await TestClient.open(`${url.replace("http", "ws")}/ws?name=${name}`);
+}
+
+async function crowd(node: Node): Promise<TestClient[]> {
+  return await Promise.all(Array.from({ length: CLIENTS }, (_, index) => enter(node, `client-${index}`)));
+}
+
+/** What a client gets from now on. */
+function gotBy(client: TestClient): string[] {
+  const got: string[] = [];
+  client.ws.addEventListener("message", ({ data }: MessageEvent) => void got.push(String(data)));
+  return got;
+}
+
+test("start: a node that is told to end under load lets nobody in, closes its clients in slices with a hint, loses nothing, and ends with 0", async () => {
+  const redis = await startRedis();
+  const [leaving, other] = [await start(redis, DRAIN_MS), await start(redis, 0)];
+  const clients = await crowd(leaving);
+  const got = clients.map(gotBy);
+  const token = await createToken({ secret: SECRET, audience: "cluster" });
+  const sender = new DistClient({ url: `http://${other.host}`, token });
+  const delivered: string[] = [];
+  let going = true;
+  const sending = (async () => {
+    for (let round = 0; going; round++) {
+      await Promise.all(clients.map(async (_, index) => {
+        const message = `message ${round}`;
+        if (await sender.emit(`client-${index}`, message).catch(() => false)) delivered.push(`${index} ${message}`);
+      }));
+    }
+  })();
+  await until("the load", () => delivered.length > 2 * CLIENTS);
+  const closedAt: number[] = [];
+  const closed = Promise.all(clients.map(async (client) => {
+    const { code, reason } = await client.closed();
+    closedAt.push(performance.now());
+    return { code, hint: (JSON.parse(reason) as { retryAfterMs: number }).retryAfterMs };
+  }));
+  const toldAtMs = performance.now();
+  leaving.kill("SIGTERM");
+  await until("not to be ready", async () => (await fetch(`${leaving.url}/ready`)).status === 503);
+  const raw = await RawClient.connect(Number(new URL(leaving.url).port));
+  raw.handshake("/ws?name=late");
+  const { status, headers } = await raw.head();
+  assert.equal(status, 503);
+  assert.ok(Number(headers.get("retry-after")) > 0);
+  raw.socket.destroy();
+  const ends = await closed;
+  assert.ok(ends.every(({ code, hint }) => code === 1012 && hint >= 0 && hint <= DRAIN_MS));
+  assert.ok(new Set(ends.map(({ hint }) => hint)).size > CLIENTS / 2, "the hints are spread");
+  assert.ok((closedAt.at(-1) ?? 0) - (closedAt[0] ?? 0) > DRAIN_MS / 2, "the slices are spread");
+  assert.equal(await leaving.ended, 0);
+  assert.ok(performance.now() - toldAtMs < DRAIN_MS + 8_000);
+  going = false;
+  await sending;
+  const lost = delivered.filter((one) => {
+    const space = one.indexOf(" ");
+    return !got[Number(one.slice(0, space))]?.includes(one.slice(space + 1));
+  });
+  assert.deepEqual(lost, []);
+  assert.equal(await sender.online("client-0"), false);
+  other.kill("SIGTERM");
+  assert.equal(await other.ended, 0);
+  await redis.stop();
+});
+
+test("start: a second signal ends a node at once that still sends its clients away", async () => {
+  const redis = await startRedis();
+  const node = await start(redis, 60_000);
+  const clients = await crowd(node);
+  node.kill("SIGTERM");
+  await until("a client to be closed", () => clients.some(({ ws }) => ws.readyState === WebSocket.CLOSED));
+  // The same signal within half a second counts as the same key press.
+  const again = setInterval(() => node.kill("SIGTERM"), 100);
+  assert.equal(await node.ended, 1);
+  clearInterval(again);
+  const codes = await Promise.all(clients.map(async (client) => (await client.closed()).code));
+  assert.ok(codes.includes(1012) && codes.some((code) => code !== 1012), codes.join());
+  await redis.stop();
+});
