@@ -6,6 +6,7 @@ import { ChaosCluster, LEASE_MS, type Seat } from "../kit/chaos-cluster.ts";
 import { STORES } from "../kit/chaos-store.ts";
 import { crowd, member, timed } from "../kit/crowd.ts";
 import type { Outcome } from "../kit/node-control.ts";
+import { runtime } from "../kit/runtime.ts";
 import { until } from "../kit/until.ts";
 
 const CLIENTS = 200;
@@ -27,7 +28,8 @@ async function offline({ node }: Seat, id: string): Promise<void> {
 for (const store of STORES) {
   test(`${store}: after kill -9 callers are answered in time, and every survivor says offline within the lease and 1 s`, async () => {
     await using cluster = await ChaosCluster.start({ store });
-    const [victim, ...survivors] = [cluster.seat(0), ...cluster.others(cluster.seat(0))] as const;
+    const victim = cluster.on(runtime);
+    const survivors = cluster.others(victim);
     const [asking, other] = survivors as [Seat, Seat];
     const { node: dead } = victim;
     const { holder } = await dead.status();
@@ -66,7 +68,7 @@ for (const store of STORES) {
 
   test(`${store}: a node that starts again at the address of a dead one serves its own clients and none of the dead one's`, async () => {
     await using cluster = await ChaosCluster.start({ store });
-    const victim = cluster.seat(0);
+    const victim = cluster.on(runtime);
     const [asking] = cluster.others(victim) as [Seat];
     const { life } = (await victim.node.status()).holder;
     await crowd(victim.node, "old", 20);

@@ -8,12 +8,13 @@ import { STORES } from "../kit/chaos-store.ts";
 import { crowd } from "../kit/crowd.ts";
 import { checkEmits, EmitHistory } from "../kit/emit-history.ts";
 import { Random, runSeed } from "../kit/random.ts";
+import { runtime } from "../kit/runtime.ts";
 import { until } from "../kit/until.ts";
 
 for (const store of STORES) {
   test(`${store}: a node that drains closes its clients in slices with 1012 and a hint, takes none, and leaves nothing behind`, async () => {
     await using cluster = await ChaosCluster.start({ store });
-    const leaving = cluster.seat(0);
+    const leaving = cluster.on(runtime);
     const [other] = cluster.others(leaving) as [Seat];
     const { life } = (await leaving.node.status()).holder;
     const clients = await crowd(leaving.node, "client", 60);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { ChaosCluster, LEASE_MS, type Seat } from "../kit/chaos-cluster.ts";
 import { STORES } from "../kit/chaos-store.ts";
 import { crowd, duplicates, member } from "../kit/crowd.ts";
+import { runtime } from "../kit/runtime.ts";
 import { until } from "../kit/until.ts";
 
 /** The deadline of these nodes' calls, and so what they may stand still without anybody giving up on them. */
@@ -11,9 +12,12 @@ const TIMEOUT_MS = 500;
 
 async function start(store: typeof STORES[number]): Promise<{ cluster: ChaosCluster; paused: Seat; others: Seat[] }> {
   const cluster = await ChaosCluster.start({ store, limits: { timeoutMs: TIMEOUT_MS } });
-  const paused = cluster.on(store === "redis" ? "deno" : "bun");
+  const paused = cluster.on(runtime);
   return { cluster, paused, others: cluster.others(paused) };
 }
+
+/** How long after it woke at most an id may have two owners. */
+const ONE_OWNER_MS = 5_000;
 
 function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -59,6 +63,7 @@ for (const store of STORES) {
     await sleep(2 * LEASE_MS);
     const newer = await crowd(first.node, "taken", 20);
     await underWay;
+    const wokenAtMs = performance.now();
     paused.node.signal("SIGCONT");
     await until("the taken ones to be closed", () => taken.every(({ closed }) => closed?.code === 4409));
     await until("a new life", async () => (await paused.node.status()).holder.life !== life);
@@ -71,6 +76,8 @@ for (const store of STORES) {
     }
     const owned = (await Promise.all(cluster.seats.map(({ node }) => node.status()))).flatMap((status) => status.ids);
     assert.deepEqual(owned.toSorted(), ids.toSorted());
+    const ms = performance.now() - wokenAtMs;
+    assert.ok(ms < ONE_OWNER_MS, `it took ${ms} ms`);
     assert.equal(duplicates([...kept, ...taken, ...newer, ...strangers]), 0);
     assert.deepEqual(taken.filter(({ got }) => got.some((text) => text.startsWith("after"))), []);
     assert.ok([...kept, ...strangers].every(({ closed }) => closed === undefined));
