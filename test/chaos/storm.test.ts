@@ -8,7 +8,7 @@ import type { NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster } from "../kit/process-cluster.ts";
 import { until } from "../kit/until.ts";
 
-const CLIENTS = 1_500;
+const CLIENTS = 1_000;
 const LEASE_MS = 2_000;
 /** How long a client waits at first, at random up to this: all of them is the worst that a program of ours should do. */
 const FIRST_WAIT_MS = 1_000;
@@ -60,7 +60,7 @@ test("the clients of a node that died are all back in time, their claims share r
 });
 
 test("beyond a rate upgrades are refused with 429 and a time to wait, and everybody is let in in the end", async () => {
-  const [rate, burst, clients] = [50, 20, 400];
+  const [rate, burst, clients] = [50, 20, 250];
   const cluster = await ProcessCluster.start({
     leaseMs: LEASE_MS,
     limits: { connectsPerSecond: rate, connectBurst: burst },

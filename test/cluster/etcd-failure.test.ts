@@ -4,7 +4,6 @@ import { type EtcdConfig, EtcdStorage } from "../../src/storage/etcd.ts";
 import { dropAnswersOf, type FaultyEtcd, startFaultyEtcd } from "../kit/faulty-etcd.ts";
 import { CANARY, fails } from "../kit/silent.ts";
 import { A, B, claim, entryOf, listed, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";
-import { until } from "../kit/until.ts";
 
 let etcd: FaultyEtcd;
 
@@ -14,53 +13,6 @@ before(async () => {
 
 after(async () => {
   await etcd.stop();
-});
-
-test("an etcd that is too slow makes every call reject as unavailable, in time", async () => {
-  const [storage, other] = etcd.makeStorages();
-  const a = await livingHolder(other, A);
-  await storage.set(["warm"], a);
-  etcd.members[0]?.pause();
-  try {
-    await Promise.all([
-      fails(storage.set([CANARY], a)),
-      fails(storage.get([CANARY])),
-      fails(storage.del([{ id: CANARY, life: a.life, claim: 1n }])),
-      fails(storage.renew(a, LONG_MS)),
-      fails(storage.subscribe(CANARY, a)),
-      fails(Array.fromAsync(storage.all())),
-    ]);
-  } finally {
-    etcd.members[0]?.resume();
-  }
-  await until("etcd to answer again", () => storage.get([CANARY]).then(() => true, () => false));
-});
-
-test("an etcd that answers nonsense makes calls reject as unavailable, and tells nothing of it", async () => {
-  const [storage, other] = etcd.makeStorages();
-  const a = await livingHolder(other, A);
-  await storage.set(["warm"], a);
-  const answers = [
-    () => Response.json({ error: CANARY, message: CANARY, code: 2 }, { status: 500 }),
-    () => Response.json({ error: `etcdserver: key "${CANARY}"`, code: 3 }, { status: 400 }),
-    () => new Response(`<html>${CANARY}</html>`, { status: 502 }),
-    () => new Response(`<html>${CANARY}</html>`, { status: 200 }),
-    () => new Response("", { status: 200 }),
-    () => Response.json(CANARY),
-    () => Response.json({ header: {}, responses: [{ response_range: { kvs: [{ key: "?" }] } }] }),
-    () => Response.json({ error: { grpc_code: 14, message: CANARY } }),
-  ];
-  for (const answer of answers) {
-    etcd.fault = async () => answer();
-    await fails(storage.get([CANARY]));
-    await fails(storage.set([CANARY], a));
-  }
-});
-
-test("an etcd that is not there makes calls reject as unavailable, at once", async () => {
-  const storage = new EtcdStorage({ endpoints: "http://127.0.0.1:1", timeoutMs: 5_000 });
-  await fails(storage.renew(newHolder(A), LONG_MS));
-  await fails(storage.set([CANARY], newHolder(A)));
 });
 
 test("nothing but a lost claim is sent again to the only endpoint", async () => {
@@ -114,19 +66,6 @@ async function revokeLeaseOf(id: string): Promise<void> {
   await etcd.call("/v3/lease/revoke", { ID: kvs[0]?.lease });
 }
 
-test("a lapse is told even if the answer that told of it first was lost", async () => {
-  const [storage, other] = etcd.makeStorages();
-  const a = newHolder(A);
-  await storage.renew(a, 1_000);
-  assert.equal((await storage.renew(a, 1_000)).lapsed, false);
-  await until("the lease to end", async () => (await other.living()).length === 0);
-  etcd.fault = dropAnswersOf("txn");
-  await fails(storage.renew(a, LONG_MS));
-  etcd.fault = undefined;
-  assert.equal((await storage.renew(a, LONG_MS)).lapsed, true);
-  assert.equal((await storage.renew(a, LONG_MS)).lapsed, false);
-});
-
 test("a renewal is one keepalive for all leases and one transaction, however many keys there are", async () => {
   const [storage] = etcd.makeStorages({ timeoutMs: 5_000 });
   const a = await livingHolder(storage, A);
@@ -135,16 +74,6 @@ test("a renewal is one keepalive for all leases and one transaction, however man
   await storage.renew(a, LONG_MS);
   assert.deepEqual(etcd.calls.map(({ name }) => name).sort(), ["keepalive", "txn"]);
   assert.equal(etcd.calls.find(({ name }) => name === "keepalive")?.body.split("\n").length, 4);
-});
-
-test("what an older life of a host left is cleared when a new one starts there", async () => {
-  const [, storage] = etcd.makeStorages();
-  const old = await livingHolder(storage, A);
-  await storage.set(["alice", "bob"], old);
-  await storage.subscribe("news", old);
-  await storage.renew(newHolder(A), LONG_MS);
-  await until("the older life to be cleared", async () => (await keysWith(old.life)).length === 0);
-  assert.deepEqual((await keysWith("alice")).length, 0);
 });
 
 test("a node that leaves leaves nothing but the generation, and no lease", async () => {
@@ -162,14 +91,6 @@ test("a node that leaves leaves nothing but the generation, and no lease", async
 async function keysWith(text: string): Promise<string[]> {
   return (await etcd.keys()).filter((key) => key.startsWith(etcd.prefix) && key.includes(text));
 }
-
-test("after close every call rejects as failed_precondition, and the entries stay", async () => {
-  const [storage, other] = etcd.makeStorages();
-  const entry = await claim(other, "alice", await livingHolder(other, A));
-  await storage.close();
-  await assert.rejects(storage.get(["alice"]), withCode("failed_precondition"));
-  assert.deepEqual(await other.get(["alice"]), [entryOf(entry)]);
-});
 
 test("bad endpoints, credentials, prefix or holder are refused with invalid_argument", async () => {
   const bad: [config: unknown, prefix?: unknown][] = [

@@ -3,8 +3,7 @@ import { after, before, test } from "node:test";
 import { RedisStorage } from "../../src/storage/redis.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import { type FaultyRedis, startFaultyRedis } from "../kit/faulty-redis.ts";
-import { CANARY, fails } from "../kit/silent.ts";
-import { A, B, claim, entryOf, listed, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";
+import { A, B, claim, listed, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";
 import { until } from "../kit/until.ts";
 
 let redis: FaultyRedis;
@@ -17,44 +16,6 @@ after(async () => {
   await redis.stop();
 });
 
-test("an endpoint that is too slow makes every call reject as unavailable, in time", async () => {
-  const [storage, other] = redis.makeStorages();
-  const a = await livingHolder(other, A);
-  const gate = Promise.withResolvers<void>();
-  redis.fault = async (_name, forward) => {
-    await gate.promise;
-    return forward();
-  };
-  const started = performance.now();
-  await Promise.all([
-    fails(storage.set([CANARY], a)),
-    fails(storage.get([CANARY])),
-    fails(storage.del([{ id: CANARY, life: a.life, claim: 1n }])),
-    fails(storage.renew(a, LONG_MS)),
-    fails(storage.subscribe(CANARY, a)),
-    fails(Array.fromAsync(storage.all())),
-  ]);
-  assert.ok(performance.now() - started < 1_500);
-  gate.resolve();
-});
-
-test("an endpoint that answers 500, with JSON or without, makes calls reject as unavailable", async () => {
-  const [storage, other] = redis.makeStorages();
-  const a = await livingHolder(other, A);
-  const answers = [
-    () => Response.json({ error: `ERR broken, command was ${CANARY}` }, { status: 500 }),
-    () => new Response(`<html>${CANARY}</html>`, { status: 502 }),
-    () => new Response(`<html>${CANARY}</html>`, { status: 200 }),
-    () => Response.json({ error: "ERR broken" }),
-    () => Response.json({ result: 5 }),
-  ];
-  for (const answer of answers) {
-    redis.fault = async () => answer();
-    await fails(storage.get([CANARY]));
-    await fails(storage.set([CANARY], a));
-  }
-});
-
 test("a wrong token makes calls reject as unavailable, and says why", async () => {
   redis.makeStorages();
   const storage = new RedisStorage({ url: redis.url, token: "wrong" });
@@ -62,19 +23,6 @@ test("a wrong token makes calls reject as unavailable, and says why", async () =
     assert.match(error.message, /refused the token/);
     return withCode("unavailable")(error);
   });
-});
-
-test("a server that is not there makes calls reject as unavailable, at once", async () => {
-  const storage = new RedisStorage({ url: "http://127.0.0.1:1", token: "token" }, "websocket", { timeoutMs: 5_000 });
-  await fails(storage.renew(newHolder(A), LONG_MS));
-  await fails(storage.set([CANARY], newHolder(A)));
-});
-
-test("what an older life of a host left is cleared when a new one starts there", async () => {
-  const [, storage] = redis.makeStorages();
-  await leaveOrphan(storage, newHolder(A));
-  await storage.renew(newHolder(A), LONG_MS);
-  await until("the older life to be cleared", async () => (await keysOf("held")) === 0);
 });
 
 test("what a life left that nobody cleared is cleared by any node's renewal", async () => {
@@ -120,14 +68,6 @@ test("a script that the server forgot is sent again, and each call is one reques
   redis.commands.length = 0;
   for (let round = 0; round < 10; round++) await storage.get(["alice"]);
   assert.deepEqual(redis.commands.map(([verb]) => verb), Array.from({ length: 10 }, () => "evalsha"));
-});
-
-test("after close every call rejects as failed_precondition, and the entries stay", async () => {
-  const [storage, other] = redis.makeStorages();
-  const entry = await claim(other, "alice", await livingHolder(other, A));
-  await storage.close();
-  await assert.rejects(storage.get(["alice"]), withCode("failed_precondition"));
-  assert.deepEqual(await other.get(["alice"]), [entryOf(entry)]);
 });
 
 test("a bad url, token, prefix or holder is refused with invalid_argument", async () => {
