@@ -30,7 +30,7 @@ export function heartbeat(promise: PromiseThat): void {
       assert.equal((await client.next())?.opcode, PING);
       await client.ended();
       assert.equal(await ends.next(), 1006);
-      assert.ok(performance.now() - since < 1_000, "it took too long");
+      assert.ok(performance.now() - since < 3_000, "it took too long");
       assert.equal(hub.size, 0);
       client.socket.destroy();
     },

@@ -52,7 +52,7 @@ function raw(
 }
 
 test("a connection on which nobody shows a good token is cut in time, and one on which somebody did stays", async () => {
-  const port = await openToy({ secret: SECRET, proofTimeoutMs: 400 });
+  const port = await openToy({ secret: SECRET, proofTimeoutMs: 1_500 });
   try {
     const token = await createToken({ secret: SECRET, audience: TOY_HOST });
     const one = raw(port.port, http1Call(token));
@@ -166,7 +166,7 @@ const FLOODS: Readonly<Record<string, () => Buffer[]>> = {
 
 for (const [what, flood] of Object.entries(FLOODS)) {
   test(`a flood of ${what} is cut, and others are served`, async () => {
-    const port = await openToy({ secret: SECRET, proofTimeoutMs: 1_000 });
+    const port = await openToy({ secret: SECRET, proofTimeoutMs: 2_000 });
     try {
       const rssBefore = memoryUsage().rss;
       const frames = flood();
