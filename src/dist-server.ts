@@ -77,7 +77,11 @@ export class DistServer<Data = unknown> {
     await this.#access.check.check(scope, call, authorization);
   }
 
-  /** The receiving end of a packed line for a caller with this `authorization`; rejects with why it gets none. */
+  /**
+   * The receiving end of a packed line for a caller with this `authorization`; rejects with why it gets none.
+   *
+   * @internal
+   */
   async openLine(authorization: string | null): Promise<IncomingPackedLine> {
     await this.#authorize("node", Node.method.link.name, authorization);
     return this.#hub.cluster.incoming.packed();

@@ -7,6 +7,7 @@
  */
 export type { Admission, UpgradeContext } from "./admission.ts";
 export { bearerToken, verifyBearer, type VerifyBearerOptions } from "./auth.ts";
+export type { ByteStream, ByteStreamReceiver, DialStream } from "./byte-stream.ts";
 export type { Client } from "./client.ts";
 export { CloseCode, shouldReconnect } from "./close-code.ts";
 export type { JoinOptions } from "./cluster.ts";
@@ -41,7 +42,16 @@ export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "
 export type { Session, SessionFactory, UpgradeInfo } from "./session.ts";
 export type { Socket, SocketReceiver } from "./socket.ts";
 export { MemoryStorage } from "./storage/memory.ts";
-export type { Claimed, Entry, Holder, IdEntry, Renewal, Storage, StorageCallOptions } from "./storage/storage.ts";
+export type {
+  Claimed,
+  Entry,
+  Holder,
+  IdEntry,
+  Renewal,
+  RenewOptions,
+  Storage,
+  StorageCallOptions,
+} from "./storage/storage.ts";
 export { BEARER_PROTOCOL_PREFIX } from "./subprotocol.ts";
 export type { TextPing } from "./text-ping.ts";
 export { createToken, type CreateTokenOptions, type Secret } from "./token.ts";
