@@ -18,7 +18,9 @@ import { type Contender, contenders, nameOf } from "./run/contenders.ts";
 import { pinned } from "./run/processes.ts";
 import { toSvg } from "./run/plot.ts";
 import { type Results, type Series, short, summarize, verdicts } from "./run/results.ts";
-import { type Cluster, type Scenario, scenarios } from "./run/scenarios.ts";
+import type { Cluster } from "./run/runs.ts";
+import type { Scenario } from "./run/scenario.ts";
+import { scenarios } from "./run/scenarios.ts";
 import { toMarkdown } from "./run/table.ts";
 
 const folder = join(root, "bench");

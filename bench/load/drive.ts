@@ -69,41 +69,36 @@ function makeGroups(
     for (const member of members) groupOf.set(member, group);
     return group;
   };
+  const echoes = (some: LoadClient[]): Group[] => some.map((client) => make("e", client, [client], job.outstanding));
+  const pairs = (some: LoadClient[], outstanding: number): Group[] =>
+    Array.from({ length: Math.floor(some.length / 2) }, (_, pair) => {
+      const [from, to] = some.slice(2 * pair, 2 * pair + 2) as [LoadClient, LoadClient];
+      return make(`@c${to.index}:`, from, [to], outstanding);
+    });
+  const topics = (some: LoadClient[]): Group[] => {
+    const size = job.perTopic ?? 10;
+    return Array.from({ length: Math.floor(some.length / size) }, (_, topic) => {
+      const members = some.slice(topic * size, topic * size + size);
+      const [sender] = members as [LoadClient];
+      return make(`pt${Math.floor(sender.index / size)}:`, sender, members, job.outstanding);
+    });
+  };
   const [first] = clients;
   if (!first) return [];
+  const third = Math.floor(clients.length / 3);
   switch (job.shape) {
     case "echo":
-      return clients.map((client) => make("e", client, [client], job.outstanding));
-    case "pairs": {
-      const pairs = Math.floor(clients.length / 2);
-      return Array.from({ length: pairs }, (_, pair) => {
-        const [from, to] = clients.slice(2 * pair, 2 * pair + 2) as [
-          LoadClient,
-          LoadClient,
-        ];
-        return make(
-          `@c${to.index}:`,
-          from,
-          [to],
-          Math.max(1, Math.round(job.outstanding / pairs)),
-        );
-      });
-    }
-    case "topics": {
-      const size = job.perTopic ?? 10;
-      return Array.from(
-        { length: Math.floor(clients.length / size) },
-        (_, topic) => {
-          const members = clients.slice(topic * size, topic * size + size);
-          return make(
-            `pt${topic}:`,
-            members[0] ?? first,
-            members,
-            job.outstanding,
-          );
-        },
-      );
-    }
+      return echoes(clients);
+    case "pairs":
+      return pairs(clients, Math.max(1, Math.round(job.outstanding / Math.floor(clients.length / 2))));
+    case "topics":
+      return topics(clients);
+    case "traffic":
+      return [
+        ...echoes(clients.slice(0, third)),
+        ...pairs(clients.slice(third, 2 * third), job.outstanding),
+        ...topics(clients.slice(2 * third)),
+      ];
     default: {
       const reading = clients.slice(0, clients.length - (job.slow ?? 0));
       return [make("b", first, reading, job.outstanding)];

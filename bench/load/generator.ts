@@ -25,13 +25,18 @@ function makeClients(job: Job): LoadClient[] {
         port: job.ports[index % job.ports.length] ?? 0,
         dialect: job.dialect,
         id: `c${index}`,
-        topic: job.shape === "topics" ? `t${Math.floor(index / (job.perTopic ?? 10))}` : "",
+        topic: topicOf(job, index),
         onFrames: (client, frames) => running?.received(client, frames),
         onLost: () => {
           if (!ending) lost++;
         },
       }),
   );
+}
+
+function topicOf(job: Job, index: number): string {
+  const listens = job.shape === "topics" || (job.shape === "traffic" && index >= (2 * job.clients) / 3);
+  return listens ? `t${Math.floor(index / (job.perTopic ?? 10))}` : "";
 }
 
 async function openAll(

@@ -8,6 +8,8 @@ export type Shape =
   | "pairs"
   /** The clients of a topic, `perTopic` of them, get what its first one publishes. */
   | "topics"
+  /** A third of the clients each as in "echo", "pairs" and "topics", with `outstanding` messages of every sender. */
+  | "traffic"
   /** Only connections: opened as fast as they come, and held. */
   | "connect";
 

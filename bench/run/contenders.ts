@@ -7,6 +7,8 @@ export type Kind =
   | "meshsocket"
   /** The runtime's own engine, used plainly. */
   | "native"
+  /** Where meshsocket stands on another engine than the runtime's own: that, used plainly. */
+  | "engine"
   /** Raw sockets with one write per tick: the bound. */
   | "limit"
   | "Socket.IO"
@@ -31,6 +33,7 @@ const FILES: readonly [
   ["native", "servers/ws.ts", ["node"]],
   ["native", "servers/bun.ts", ["bun"]],
   ["native", "servers/deno.ts", ["deno"]],
+  ["engine", "servers/ws.ts", ["deno"]],
   ["Socket.IO", "peers/socketio.ts", ["node", "bun"]],
   ["crossws", "peers/crossws.ts", ["node", "bun", "deno"]],
 ];

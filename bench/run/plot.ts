@@ -1,10 +1,11 @@
 import type { Kind } from "./contenders.ts";
 import { find, type Results, short, summarize } from "./results.ts";
-import type { Scenario } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
 
 const COLORS: Readonly<Record<Kind, string>> = {
   meshsocket: "#2563eb",
   native: "#64748b",
+  engine: "#94a3b8",
   limit: "#cbd5e1",
   crossws: "#d97706",
   "Socket.IO": "#111827",

@@ -1,5 +1,6 @@
 import { type Contender, type Kind, nameOf } from "./contenders.ts";
-import type { Measured, Scenario, Target } from "./scenarios.ts";
+import type { Measured } from "./runs.ts";
+import type { Scenario, Target } from "./scenario.ts";
 
 /** The repeated runs of one scenario on one server. */
 export interface Series {
@@ -27,8 +28,24 @@ export function summarize(
   series: Series | undefined,
   metric: string,
 ): Summary | undefined {
-  const values = (series?.runs ?? []).map((run) => run[metric] ?? Number.NaN)
-    .filter(Number.isFinite);
+  return summaryOf((series?.runs ?? []).map((run) => run[metric] ?? Number.NaN));
+}
+
+/**
+ * What one is to the other, round by round: runs of one round were made one after the other, so that what else the machine did
+ * then fell on both.
+ */
+export function ratio(own: Series | undefined, other: Series | undefined, metric: string): Summary | undefined {
+  const rounds = Math.min(own?.runs.length ?? 0, other?.runs.length ?? 0);
+  return summaryOf(
+    Array.from({ length: rounds }, (_, round) => {
+      return (own?.runs[round]?.[metric] ?? Number.NaN) / (other?.runs[round]?.[metric] ?? Number.NaN);
+    }),
+  );
+}
+
+function summaryOf(all: readonly number[]): Summary | undefined {
+  const values = all.filter(Number.isFinite);
   if (values.length === 0) return undefined;
   values.sort((left, right) => left - right);
   const half = values.length / 2;
@@ -104,10 +121,10 @@ function verdictOf(
     ) => (scenario.better === "more" ? right.median - left.median : left.median - right.median));
   const [best] = others;
   if (!best) return undefined;
-  const ratio = own / best.median;
+  const times = ratio(series, best.series, metric)?.median ?? 0;
   const bound = target.atMost ?? target.atLeast ?? 0;
-  const met = target.atMost === undefined ? ratio >= bound : ratio <= bound;
-  const text = `${ratio.toFixed(2)} × ${best.name}, to be ${
+  const met = target.atMost === undefined ? times >= bound : times <= bound;
+  const text = `${times.toFixed(2)} × ${best.name}, to be ${
     target.atMost === undefined ? "at least" : "at most"
   } ${bound} ×`;
   return { runtime, met, text: text + byProcessorTime(scenario, series, best.series) };
@@ -116,9 +133,8 @@ function verdictOf(
 /** The same comparison by what the servers used of the processor, which other work on the machine disturbs less. */
 function byProcessorTime(scenario: Scenario, series: Series, other: Series): string {
   if (scenario.metric !== "perSecond") return "";
-  const own = summarize(series, "perCpuSecond")?.median ?? 0;
-  const theirs = summarize(other, "perCpuSecond")?.median ?? 0;
-  return own > 0 && theirs > 0 ? ` (by processor time ${(own / theirs).toFixed(2)} ×)` : "";
+  const times = ratio(series, other, "perCpuSecond")?.median;
+  return times === undefined ? "" : ` (by processor time ${times.toFixed(2)} ×)`;
 }
 
 /** A number with three significant digits, thousands as k and millions as M. */

@@ -1,11 +1,12 @@
 import type { Kind } from "./contenders.ts";
-import { find, type Results, short, summarize, verdicts } from "./results.ts";
-import type { Scenario } from "./scenarios.ts";
+import { find, ratio, type Results, short, summarize, verdicts } from "./results.ts";
+import type { Scenario } from "./scenario.ts";
 
 const RUNTIMES = ["node", "bun", "deno"] as const;
 const KINDS: readonly Kind[] = [
   "meshsocket",
   "native",
+  "engine",
   "limit",
   "crossws",
   "Socket.IO",
@@ -17,7 +18,36 @@ export function toMarkdown(
   scenarios: readonly Scenario[],
 ): string {
   const parts = scenarios.filter(({ name }) => results.series.some(({ scenario }) => scenario === name));
-  return parts.map((scenario) => section(results, scenario)).join("\n");
+  const points = parts.filter(({ curve }) => curve);
+  const curves = [...new Set(points.map(({ curve }) => curve?.name))];
+  return [
+    ...parts.filter(({ curve }) => !curve).map((scenario) => section(results, scenario)),
+    ...curves.map((name) => curveSection(results, points.filter(({ curve }) => curve?.name === name))),
+  ].join("\n");
+}
+
+/** A curve as a table: a row for each point. */
+function curveSection(results: Results, points: readonly Scenario[]): string {
+  const [first] = points;
+  if (!first?.curve) return "";
+  const rows = points.map((point) => {
+    const cells = RUNTIMES.map((runtime) => {
+      const [series] = find(results, point.name, "meshsocket", runtime);
+      const [all, each] = [summarize(series, point.metric), summarize(series, "perCpuSecond")];
+      return all ? `${short(all.median)} (${short(each?.median ?? 0)})` : "";
+    });
+    return `| ${point.curve?.x} | ${cells.join(" | ")} |`;
+  });
+  return [
+    `### ${first.curve.title}`,
+    "",
+    `${first.unit}, and in brackets for each second of the servers' processor time. \`npm run bench -- --scenario ${first.curve.name}\``,
+    "",
+    "| | Node | Bun | Deno |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+    "",
+  ].join("\n");
 }
 
 function section(results: Results, scenario: Scenario): string {
@@ -59,6 +89,9 @@ function cell(
   const behind = kept < 0.95 ? `, falls behind (${(kept * 100).toFixed(0)} %)` : "";
   const value = `${short(summary.median)} ±${(summary.spread * 50).toFixed(0)} %${behind}`;
   const [own] = find(results, scenario.name, "meshsocket", runtime);
-  const ours = summarize(own, scenario.metric);
-  return kind === "meshsocket" || !ours ? value : `${value} (${(ours.median / summary.median).toFixed(2)} ×)`;
+  const times = ratio(own, series, scenario.metric);
+  const busy = summarize(series, "generatorBusy")?.median ?? 0;
+  // Of servers that are as fast as the generator, none is the faster.
+  const bound = busy > 0.9 ? ", generator full" : "";
+  return kind === "meshsocket" || !times ? `${value}${bound}` : `${value}${bound} (${times.median.toFixed(2)} ×)`;
 }

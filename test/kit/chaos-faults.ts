@@ -8,6 +8,8 @@ export interface FaultScene {
   readonly cluster: ChaosCluster;
   readonly clients: ChaosClients;
   readonly random: Random;
+  /** A seat whose process lives through the run, so that what it does not give back can be told. */
+  readonly survivor: Seat;
 }
 
 /** One thing that goes wrong, and is over when it resolves. */
@@ -22,6 +24,10 @@ function sleep(ms: number): Promise<void> {
 
 function anySeat({ cluster, random }: FaultScene): Seat {
   return random.pick(cluster.seats);
+}
+
+function anyMortal({ cluster, random, survivor }: FaultScene): Seat {
+  return random.pick(cluster.others(survivor));
 }
 
 function anyWay({ random }: FaultScene): readonly Direction[] {
@@ -39,15 +45,22 @@ async function pauseNode(scene: FaultScene, ms: number): Promise<void> {
 export const FAULTS: readonly ChaosFault[] = [
   {
     name: "kill -9 and a start at the same address",
-    run: async (scene) => await scene.cluster.restart(anySeat(scene)),
+    run: async (scene) => await scene.cluster.restart(anyMortal(scene)),
   },
   {
     name: "drain and a start at the same address",
-    run: async (scene) => await scene.cluster.drain(anySeat(scene), 300),
+    run: async (scene) => await scene.cluster.drain(anyMortal(scene), 300),
   },
   { name: "a pause within the lease", run: (scene) => pauseNode(scene, LEASE_MS / 3) },
   { name: "a pause of twice the lease", run: (scene) => pauseNode(scene, 2 * LEASE_MS) },
   { name: "a wipe", run: async ({ cluster }) => await cluster.store.wipe() },
+  {
+    name: "a part of the storage lost",
+    async run({ cluster, clients, random }) {
+      await cluster.store.lose(clients.ids.filter(() => random.below(3) === 0));
+      await sleep(200);
+    },
+  },
   {
     name: "a storage that stands still",
     async run({ cluster, random }) {

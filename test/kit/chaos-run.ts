@@ -5,6 +5,7 @@ import type { StoreName } from "./chaos-store.ts";
 import { checkEmits, EmitHistory, type SendLog, type Verdict } from "./emit-history.ts";
 import type { Defect, Outcome } from "./node-control.ts";
 import { Random } from "./random.ts";
+import { notGivenBack, type Resources, resourcesOf } from "./resources.ts";
 import { until } from "./until.ts";
 
 /** What run to make. */
@@ -24,6 +25,10 @@ export interface ChaosRunOptions {
 /** What a run came to. */
 export interface ChaosResult extends Verdict {
   readonly faults: readonly string[];
+  /** What the node that lived through the run held before its clients, after the first round with them, and after them. */
+  readonly start: Resources;
+  readonly warm: Resources | undefined;
+  readonly end: Resources;
 }
 
 const SENDS_PER_ROUND = 20;
@@ -42,8 +47,12 @@ export async function chaosRun(options: ChaosRunOptions): Promise<ChaosResult> {
   const faults: string[] = [];
   const problems: string[] = [];
   await using cluster = await ChaosCluster.start({ store, defect });
+  const survivor = random.pick(cluster.seats);
+  const { node: { pid } } = survivor;
+  const start = resourcesOf(pid);
   const clients = new ChaosClients(cluster, history, random, count);
   await clients.start();
+  let warm: Resources | undefined;
   const endsAtMs = performance.now() + forMs;
   const chosen = FAULTS.filter(({ name }) => options.faults?.includes(name) ?? true);
   while (performance.now() < endsAtMs) {
@@ -52,15 +61,20 @@ export async function chaosRun(options: ChaosRunOptions): Promise<ChaosResult> {
       const fault = random.pick(chosen);
       faults.push(fault.name);
       log(fault.name);
-      await fault.run({ cluster, clients, random });
+      await fault.run({ cluster, clients, random, survivor });
     }
     await stop();
     problems.push(...await quiet(cluster, clients, history));
+    warm ??= resourcesOf(pid);
+    log(`at rest, the ${survivor.runtime} node: ${JSON.stringify(resourcesOf(pid))}`);
   }
   await clients.stop();
   problems.push(...await settled(cluster));
+  const end = resourcesOf(pid);
+  const kept = warm && notGivenBack(start, warm, end);
+  if (kept !== undefined) problems.push(`${kept}, in the ${survivor.runtime} node that lived through the run`);
   const verdict = checkEmits(history);
-  return { ...verdict, broken: [...problems, ...verdict.broken], faults };
+  return { ...verdict, broken: [...problems, ...verdict.broken], faults, start, warm, end };
 }
 
 let sends = 0;

@@ -46,6 +46,11 @@ export interface Verdict {
   readonly exempt: number;
 }
 
+/** Whether more is exempt than faults explain: each breaks some connections, with about one message under way on each. */
+export function tooManyExempt({ exempt, delivered }: Verdict): boolean {
+  return exempt > 0.02 * delivered + 20;
+}
+
 /**
  * Whether every promise was kept:
  *

@@ -1,0 +1,128 @@
+import type { Kind } from "./contenders.ts";
+import { load, startServer } from "./processes.ts";
+import { job, local } from "./runs.ts";
+import type { Scenario, Target } from "./scenario.ts";
+
+const LOCAL: readonly Kind[] = [
+  "meshsocket",
+  "limit",
+  "native",
+  "engine",
+  "Socket.IO",
+  "crossws",
+];
+
+function fanOut(outstanding: number, targets: readonly Target[]): Scenario {
+  return {
+    name: `fanout-${outstanding}`,
+    title: `Fan-out to 1,000 clients, W=${outstanding}`,
+    kinds: LOCAL,
+    metric: "perSecond",
+    unit: "deliveries/s",
+    better: "more",
+    targets,
+    run: (contender, measureMs) => local(contender, measureMs, { outstanding }),
+  };
+}
+
+function echo(clients: number, targets: readonly Target[]): Scenario {
+  return {
+    name: `echo-${clients}`,
+    title: `Echo, ${clients.toLocaleString("en")} clients`,
+    kinds: LOCAL,
+    metric: "perSecond",
+    unit: "messages/s",
+    better: "more",
+    targets,
+    run: (contender, measureMs) => local(contender, measureMs, { shape: "echo", clients }),
+  };
+}
+
+const scripted = ["node", "deno"];
+
+export const localScenarios: readonly Scenario[] = [
+  fanOut(1, [
+    { against: "native", atLeast: 0.9, runtimes: scripted },
+    { against: "native", atLeast: 0.8, runtimes: ["bun"] },
+    { against: "Socket.IO", atLeast: 1 },
+  ]),
+  fanOut(8, [
+    { against: "limit", atLeast: 0.8, runtimes: scripted },
+    { against: "native", atLeast: 0.8, runtimes: ["bun"] },
+    { against: "Socket.IO", atLeast: 6 },
+  ]),
+  fanOut(64, [
+    { against: "limit", atLeast: 0.8, runtimes: scripted },
+    { against: "native", atLeast: 1, runtimes: ["bun"] },
+    { against: "Socket.IO", atLeast: 30 },
+  ]),
+  {
+    name: "paced",
+    title: "500 broadcasts/s to 1,000 clients (500,000 deliveries/s)",
+    kinds: ["meshsocket", "native", "Socket.IO"],
+    metric: "p99Ms",
+    unit: "ms p99",
+    better: "less",
+    targets: [{ metric: "p99Ms", atMost: 30 }],
+    run: (contender, measureMs) => local(contender, measureMs, { rate: 500 }),
+  },
+  echo(100, [{ against: "native", atLeast: 0.9 }, { against: "engine", atLeast: 0.9 }]),
+  echo(1_000, [
+    { against: "native", atLeast: 0.9 },
+    { against: "engine", atLeast: 0.9 },
+    { against: "Socket.IO", atLeast: 1.5 },
+  ]),
+  {
+    name: "topics",
+    title: "1,000 clients on 100 topics, 8 messages outstanding on each",
+    kinds: ["meshsocket", "Socket.IO", "crossws"],
+    metric: "perSecond",
+    unit: "deliveries/s",
+    better: "more",
+    run: (contender, measureMs) =>
+      local(contender, measureMs, {
+        shape: "topics",
+        perTopic: 10,
+        outstanding: 8,
+      }),
+  },
+  {
+    name: "slow",
+    title: "Fan-out to 1,000 clients, W=8, while 10 of them never read: the others' latency",
+    kinds: ["meshsocket", "Socket.IO"],
+    metric: "p99Ms",
+    unit: "ms p99",
+    better: "less",
+    run: (contender, measureMs) => local(contender, measureMs, { outstanding: 8, slow: 10 }),
+  },
+  {
+    name: "memory",
+    title: "Idle memory per client at 10,000",
+    kinds: LOCAL.filter((kind) => kind !== "limit"),
+    metric: "rssBytes",
+    unit: "bytes RSS",
+    better: "less",
+    async run(contender) {
+      const server = await startServer(contender);
+      try {
+        const before = await server.stats();
+        let after = before;
+        const clients = 10_000;
+        const during = async (): Promise<void> => {
+          await new Promise((resolve) => setTimeout(resolve, 1_000));
+          after = await server.stats();
+        };
+        await load(
+          job(contender, [server], 0, { shape: "connect", clients }),
+          { during },
+        );
+        return {
+          rssBytes: (after.rssBytes - before.rssBytes) / clients,
+          heapBytes: (after.heapBytes - before.heapBytes) / clients,
+        };
+      } finally {
+        await server.stop();
+      }
+    },
+  },
+];

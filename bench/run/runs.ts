@@ -1,0 +1,65 @@
+import type { Job, JobResult } from "../load/job.ts";
+import type { ServerSetup } from "../servers/control.ts";
+import type { Contender, RuntimeName } from "./contenders.ts";
+import { type BenchServer, load, startServer } from "./processes.ts";
+
+/** What one run of a scenario gave, by the names of what was measured. */
+export type Measured = Readonly<Record<string, number>>;
+
+/** What a cluster's servers share. */
+export type Cluster = Required<ServerSetup>;
+
+const WARMUP_MS = 700;
+
+export function job(
+  contender: Contender,
+  servers: BenchServer[],
+  measureMs: number,
+  more: Partial<Job>,
+): Job {
+  const { dialect } = contender;
+  const ports = servers.map(({ port }) => port);
+  const pids = servers.map(({ pid }) => pid);
+  const base = {
+    shape: "broadcast",
+    clients: 1_000,
+    outstanding: 1,
+    payloadBytes: 64,
+  } as const;
+  return { ...base, ports, pids, dialect, warmupMs: WARMUP_MS, measureMs, ...more };
+}
+
+/** One server, on a core of its own. */
+export async function local(
+  contender: Contender,
+  measureMs: number,
+  more: Partial<Job>,
+): Promise<Measured> {
+  const server = await startServer(contender);
+  try {
+    return numbers(await load(job(contender, [server], measureMs, more)));
+  } finally {
+    await server.stop();
+  }
+}
+
+/** A server for each runtime, all of one cluster; the clients are dealt out to them in turn. */
+export async function cluster(
+  contender: Contender,
+  runtimes: readonly RuntimeName[],
+  measureMs: number,
+  shared: Cluster,
+  more: Partial<Job>,
+): Promise<Measured> {
+  const servers: BenchServer[] = [];
+  try {
+    for (const runtime of runtimes) servers.push(await startServer({ ...contender, runtime }, shared, true));
+    return numbers(await load(job(contender, servers, measureMs, more), { spread: true }));
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+export function numbers(result: JobResult): Measured {
+  return { ...result };
+}

@@ -1,0 +1,33 @@
+import type { Contender, Kind } from "./contenders.ts";
+import type { Cluster, Measured } from "./runs.ts";
+
+/** One thing to measure on each of several servers. */
+export interface Scenario {
+  readonly name: string;
+  /** What a reader of the table sees. */
+  readonly title: string;
+  readonly kinds: readonly Kind[];
+  /** Of what {@link Scenario.run} measures, what the ratios are of. */
+  readonly metric: string;
+  readonly unit: string;
+  readonly better: "more" | "less";
+  /** The scenario is a point of a curve: what grows, and how far it has grown here. */
+  readonly curve?: { readonly name: string; readonly title: string; readonly x: string };
+  /** What meshsocket must reach, as a multiple of another kind on its runtime, or as a bound on a metric. */
+  readonly targets?: readonly Target[];
+  run(
+    contender: Contender,
+    measureMs: number,
+    cluster: () => Promise<Cluster>,
+  ): Promise<Measured>;
+}
+
+export interface Target {
+  readonly metric?: string;
+  /** Against this kind on the same runtime, or on any when `anyRuntime` is set. */
+  readonly against?: Kind;
+  readonly anyRuntime?: boolean;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  readonly runtimes?: readonly string[];
+}
