@@ -6,6 +6,9 @@ import type { Limits } from "./limits.ts";
 import { afterTick } from "./tick.ts";
 import { TopicIndex } from "./topics.ts";
 
+/** Up to so many it costs less to queue a frame for each than to keep a fan-out. */
+const MAX_SMALL_GROUP = 4;
+
 /**
  * The connections of this node, by id and by topic, and the one write per connection and tick.
  *
@@ -72,6 +75,7 @@ export class Clients<Data = unknown> {
   }
 
   #sendTo(group: Group<Data>, frame: Frame, ids: ReadonlySet<string> | undefined): number {
+    if (group.size <= MAX_SMALL_GROUP) return sendToEach(group, frame, ids);
     if (this.#fanOut?.group !== group) this.#handOn();
     const except = ids === undefined ? [] : this.#leaveOut(group, ids);
     this.#willWrite();
@@ -148,4 +152,14 @@ function groupOf<Data>(byId: ReadonlyMap<string, Connection<Data>>): Group<Data>
     has: (connection) => byId.get(connection.id) === connection,
     values: () => byId.values(),
   };
+}
+
+function sendToEach<Data>(group: Group<Data>, frame: Frame, except: ReadonlySet<string> | undefined): number {
+  let offered = 0;
+  for (const connection of group.values()) {
+    if (except !== undefined && except.has(connection.id)) continue;
+    connection.enqueue(frame);
+    offered++;
+  }
+  return offered;
 }

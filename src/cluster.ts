@@ -198,7 +198,8 @@ export class Cluster<Data = unknown> {
   }
 
   release(id: string, claim: bigint): void {
-    this.claims.release(id, this.holder.life, claim);
+    const { life } = this.holder;
+    this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
   }
 
   // ---- topics ----

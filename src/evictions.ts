@@ -19,6 +19,10 @@ export class Evictions {
   /** By life, ids with the claim that took them. */
   readonly #untold = new Map<string, { to: Holder; claims: Map<string, bigint> }>();
   #waiting = 0;
+  /** By id, how many previous holders may not know yet. */
+  readonly #open = new Map<string, number>();
+  /** By id, what is to happen when all of them know. */
+  readonly #after = new Map<string, (() => void)[]>();
 
   constructor(options: EvictionsOptions) {
     this.#options = options;
@@ -26,12 +30,18 @@ export class Evictions {
 
   /** Tells the previous holder of an id; settles when it did so or could not be told for now. Never rejects. */
   async evict(to: Holder, id: string, claim: bigint): Promise<void> {
-    try {
-      await this.#options.tell(to, evictItem(id, claim));
-    } catch (error) {
-      this.#options.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
-      this.#remember(to, id, claim);
-    }
+    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+    await this.#tell(to, id, claim);
+  }
+
+  /**
+   * Runs once no previous holder of the id is left who may not know that it was taken over: at once, where there is none.
+   *
+   * A claim is given up only then: until it is told, a previous holder must not find the id free, and take it again.
+   */
+  whenTold(id: string, run: () => void): void {
+    if (!this.#open.has(id)) run();
+    else this.#after.set(id, [...this.#after.get(id) ?? [], run]);
   }
 
   /** Tells again who could not be told. */
@@ -39,20 +49,48 @@ export class Evictions {
     const untold = [...this.#untold.values()];
     this.#untold.clear();
     this.#waiting = 0;
-    for (const { to, claims } of untold) for (const [id, claim] of claims) void this.evict(to, id, claim);
+    for (const { to, claims } of untold) for (const [id, claim] of claims) void this.#tell(to, id, claim);
   }
 
   /** A life ended: its connections are closed when it comes back as another one. */
   forget(life: string): void {
-    this.#waiting -= this.#untold.get(life)?.claims.size ?? 0;
+    const claims = this.#untold.get(life)?.claims ?? new Map<string, bigint>();
     this.#untold.delete(life);
+    this.#waiting -= claims.size;
+    for (const id of claims.keys()) this.#settle(id);
   }
 
-  #remember(to: Holder, id: string, claim: bigint): void {
-    if (this.#waiting >= this.#options.maxWaiting || !this.#options.lives(to)) return;
+  async #tell(to: Holder, id: string, claim: bigint): Promise<void> {
+    try {
+      await this.#options.tell(to, evictItem(id, claim));
+      this.#settle(id);
+    } catch (error) {
+      this.#options.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
+      if (!this.#remember(to, id, claim)) this.#settle(id);
+    }
+  }
+
+  /** False when it is not told again, or together with another claim of the same id. */
+  #remember(to: Holder, id: string, claim: bigint): boolean {
+    if (this.#waiting >= this.#options.maxWaiting || !this.#options.lives(to)) return false;
     const { claims } = this.#untold.get(to.life) ?? { claims: new Map<string, bigint>() };
-    if (!claims.has(id)) this.#waiting++;
-    if (claim > (claims.get(id) ?? 0n)) claims.set(id, claim);
+    const known = claims.get(id);
+    claims.set(id, known !== undefined && known > claim ? known : claim);
     this.#untold.set(to.life, { to, claims });
+    if (known === undefined) this.#waiting++;
+    return known === undefined;
+  }
+
+  /** One of the id's previous holders knows, or is no more. */
+  #settle(id: string): void {
+    const open = (this.#open.get(id) ?? 1) - 1;
+    if (open > 0) {
+      this.#open.set(id, open);
+      return;
+    }
+    this.#open.delete(id);
+    const after = this.#after.get(id) ?? [];
+    this.#after.delete(id);
+    for (const run of after) run();
   }
 }
