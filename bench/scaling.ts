@@ -26,14 +26,14 @@ const COST = {
   leaseSeconds: 15,
   /** Seconds of quiet after which a link asks for a sign of life; bytes of that and its answer, with their headers. */
   pingSeconds: 5,
-  ping: 2 * 150,
+  ping: 2 * 80,
   /** Seconds of a core, at each end, for a batch and its answer, and for each item in it. */
-  batchSeconds: 200e-6,
-  itemSeconds: 5e-6,
+  batchSeconds: 90e-6,
+  itemSeconds: 2.2e-6,
   /** Deliveries of a core in a second, with 8 messages of 64 bytes a tick. */
-  deliveriesPerCore: 1_400_000,
+  deliveriesPerCore: 950_000,
   /** Bytes that an emit adds to a batch, besides its message. */
-  itemOverhead: 40,
+  itemOverhead: 30,
 } as const;
 
 /** The load of the example: what each client does. */
