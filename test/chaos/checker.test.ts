@@ -12,14 +12,22 @@ const DEFECTS: readonly (readonly [Defect, readonly string[], RegExp])[] = [
     ["clients that connect twice"],
     /could not reach|in vain for all to be online|holders of/,
   ],
-  ["retry without dedupe", ["answers lost", "a line held up"], /was received 2 times/],
+  ["retry without dedupe", ["a line held up"], /was received 2 times/],
   ["no inbox window", ["answers lost"], /was received \d times/],
 ];
 
+/** What comes of a fault depends on its moment: a defect is found by one of so many runs. */
+const SEEDS = [1, 2, 3];
+
 for (const [defect, faults, finding] of DEFECTS) {
   test(`nodes with "${defect}" do not pass the chaos run`, async () => {
-    const { broken } = await chaosRun({ store: "redis", seed: 1, clients: 60, forMs: 1_500, defect, faults });
-    assert.ok(broken.some((line) => finding.test(line)), JSON.stringify(broken.slice(0, 10)));
+    const told: string[] = [];
+    for (const seed of SEEDS) {
+      const { broken } = await chaosRun({ store: "redis", seed, clients: 60, forMs: 1_500, defect, faults });
+      if (broken.some((line) => finding.test(line))) return;
+      told.push(...broken.slice(0, 3));
+    }
+    assert.fail(`not found by ${SEEDS.length} runs: ${JSON.stringify(told)}`);
   });
 }
 
