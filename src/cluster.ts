@@ -87,7 +87,7 @@ export class Cluster<Data = unknown> {
     });
     this.#audience = new Audience({ storage, holder, maxTopics: limits.maxRoutes });
     this.reach = new Reach(this.#router, this.#links);
-    this.requests = new RequestTable(this.reach);
+    this.requests = new RequestTable(this.reach, this.stopped);
     this.presence = new PresenceLines({
       client: (node) => this.#links.client(node),
       audience: (topic) => this.#audience.find(topic, async (nodes) => [...nodes]),

@@ -17,6 +17,11 @@ export function abortable<Result>(promise: Promise<Result>, signal: AbortSignal 
   });
 }
 
+/** Settles with the promise, whatever came of it, or once `timeoutMs` passed. */
+export async function settledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
+  await withTimeout(promise, timeoutMs, "it").catch(() => {});
+}
+
 /** The promise, or a rejection with `deadline_exceeded` once `timeoutMs` passed. */
 export async function withTimeout<Result>(promise: Promise<Result>, timeoutMs: number, what: string): Promise<Result> {
   let timer: ReturnType<typeof setTimeout> | undefined;

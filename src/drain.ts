@@ -1,5 +1,6 @@
 import { CloseCode } from "./close-code.ts";
 import type { Clients } from "./clients.ts";
+import { settledWithin } from "./deadline.ts";
 
 const SLICE_MS = 100;
 const MIN_SPREAD_MS = 1_000;
@@ -21,18 +22,11 @@ export async function drainClients<Data>(
       connection.close(CloseCode.ServiceRestart, retryHint(drainMs));
     }
   }
-  await withTimeLimit(Promise.all(gone), closeTimeoutMs + SLICE_MS);
+  await settledWithin(Promise.all(gone), closeTimeoutMs + SLICE_MS);
 }
 
 /** Tells a client when to come back: spread at random, so that they do not all come at once. */
 function retryHint(drainMs: number): string {
   const spreadMs = Math.max(MIN_SPREAD_MS, drainMs);
   return JSON.stringify({ retryAfterMs: Math.round(Math.random() * spreadMs) });
-}
-
-async function withTimeLimit(done: Promise<unknown>, timeoutMs: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([done, timeout]);
-  clearTimeout(timer);
 }

@@ -23,7 +23,10 @@ export interface HubOptions {
 
 /** How {@link Hub.close} goes about it. */
 export interface CloseOptions {
-  /** Spreads the closing of the clients over this many milliseconds. Default 0: all at once. */
+  /**
+   * Spreads the closing of the clients over this many milliseconds. Default 0: all at once.
+   * Calls that have begun get as long to end, and at least `limits.timeoutMs`.
+   */
   drainMs?: number;
 }
 

@@ -22,8 +22,6 @@ import { checkSendOptions, checkSize, Sender } from "./sender.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { SendOptions, Verbs } from "./verbs.ts";
 
-export type { CloseOptions, HubOptions } from "./hub-options.ts";
-
 /**
  * The clients connected to this node: by id and by topic, with local fan-out.
  *
@@ -118,8 +116,8 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   // ---- the life of the hub ----
 
   /**
-   * Closes every client with 1012 (come back, to another node) and refuses new ones; settles when all are gone
-   * and the servers that were started for this hub are stopped. Calling it again returns the same promise.
+   * Closes every client with 1012 (come back, to another node) and refuses new ones; settles when all are gone, the calls that
+   * had begun have ended, and the servers that were started for this hub are stopped. Calling it again returns the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
     try {
@@ -131,9 +129,11 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   }
 
   async #close(drainMs: number): Promise<void> {
+    const drainedMs = performance.now() + drainMs;
     this.setStatus("draining");
     this.#admissions.close();
     await drainClients(this.clients, drainMs, this.limits.closeTimeoutMs);
+    await this.callsEnded(Math.max(this.limits.timeoutMs, drainedMs - performance.now()));
     this.#events.dispatch("drained", { status: "draining" });
     this.presences.close();
     await this.afterDrain();

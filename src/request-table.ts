@@ -12,18 +12,23 @@ type Outcome = Pick<Reply, "status" | "data" | "binary">;
 /** The requests of this node to clients of others, until their replies come. */
 export class RequestTable {
   readonly #reach: Reach;
-  readonly #waiting = new Map<bigint, (outcome: Outcome) => void>();
+  readonly #waiting = new Map<bigint, PromiseWithResolvers<Outcome>>();
   #lastKey = 0n;
 
-  constructor(reach: Reach) {
+  /** When `stopped` is aborted no reply can come any more. */
+  constructor(reach: Reach, stopped: AbortSignal) {
     this.#reach = reach;
+    stopped.addEventListener("abort", () => {
+      const error = new MeshError("unknown", "the hub was closed before the reply came");
+      for (const { reject } of this.#waiting.values()) reject(error);
+    });
   }
 
   /** Asks a client of another node. The errors are those of `Sender.request`. */
   async ask(id: string, frame: Frame, deadlineMs: number): Promise<string | Uint8Array> {
     const key = ++this.#lastKey;
     const replied = Promise.withResolvers<Outcome>();
-    this.#waiting.set(key, replied.resolve);
+    this.#waiting.set(key, replied);
     const timer = setTimeout(
       () => replied.reject(noReplyInTime()),
       Math.max(0, deadlineMs - performance.now()),
@@ -41,7 +46,7 @@ export class RequestTable {
 
   /** A reply came from the owner; one that nobody waits for any more is dropped. */
   replied(reply: Reply): void {
-    this.#waiting.get(reply.key)?.(reply);
+    this.#waiting.get(reply.key)?.resolve(reply);
   }
 }
 

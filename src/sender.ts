@@ -2,6 +2,7 @@ import { checkClose, checkMs, checkName, checkObject } from "./check.ts";
 import { CloseCode } from "./close-code.ts";
 import { invalidArgument, MeshError } from "./error.ts";
 import { Frame, type Message } from "./frame.ts";
+import { InFlight } from "./in-flight.ts";
 import type { Limits } from "./limits.ts";
 import type {
   Count,
@@ -27,6 +28,7 @@ export abstract class Sender {
   readonly limits: Readonly<Limits>;
 
   readonly #heard = (error: unknown): void => this.failed(error);
+  #inFlight = new InFlight(this.#heard);
 
   constructor(limits: Readonly<Limits>) {
     this.limits = limits;
@@ -138,11 +140,22 @@ export abstract class Sender {
     try {
       checkSendOptions(options);
       const promise = call(options ?? NO_OPTIONS);
-      promise.catch(this.#heard);
+      this.#inFlight.add(promise);
       return promise;
     } catch (error) {
       return this.rejected(error);
     }
+  }
+
+  /**
+   * Settles when the calls that have begun by now have ended, or when the time is over.
+   *
+   * @internal
+   */
+  protected async callsEnded(timeoutMs: number): Promise<void> {
+    const begun = this.#inFlight;
+    this.#inFlight = new InFlight(this.#heard);
+    await begun.none(timeoutMs);
   }
 
   /**

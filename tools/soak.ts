@@ -23,6 +23,9 @@ const { values } = parseArgs({
   },
 });
 
+// So that the processes which it started end with it.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+
 const stores = STORES.filter((name) => (values.store ?? (values.seeds === "1" ? "redis" : name)) === name);
 if (stores.length === 0) throw new TypeError(`there is no storage called ${values.store}`);
 let broken = 0;

@@ -104,6 +104,31 @@ test("start: a node that is told to end under load lets nobody in, closes its cl
   await redis.stop();
 });
 
+test("start: a call that is under way when the node is told to end gets its answer", async () => {
+  const redis = await startRedis();
+  const [leaving, owner] = [await start(redis, DRAIN_MS), await start(redis, 0)];
+  const client = await enter(owner, "client");
+  const got = gotBy(client);
+  const token = await createToken({ secret: SECRET, audience: "cluster" });
+  const sender = new DistClient({ url: `http://${leaving.host}`, token });
+  await until("the client to be reached", () => sender.emit("client", "before"));
+  // The owner stands still: the call is held between the two.
+  owner.kill("SIGSTOP");
+  const held = sender.emit("client", "held", { timeoutMs: 10_000 });
+  assert.equal(await sender.online("nobody"), false);
+  leaving.kill("SIGTERM");
+  await until("not to be ready", async () => (await fetch(`${leaving.url}/ready`)).status === 503);
+  const early = new Promise((resolve) => setTimeout(() => resolve("still there"), DRAIN_MS / 2));
+  assert.equal(await Promise.race([early, leaving.ended]), "still there");
+  owner.kill("SIGCONT");
+  assert.equal(await held, true);
+  await until("the message", () => got.includes("held"));
+  assert.equal(await leaving.ended, 0);
+  owner.kill("SIGTERM");
+  assert.equal(await owner.ended, 0);
+  await redis.stop();
+});
+
 test("start: a second signal ends a node at once that still sends its clients away", async () => {
   const redis = await startRedis();
   const node = await start(redis, 60_000);

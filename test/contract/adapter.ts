@@ -1,5 +1,6 @@
 import { test } from "node:test";
-import { Hub, type HubOptions } from "../../src/hub.ts";
+import { Hub } from "../../src/hub.ts";
+import type { HubOptions } from "../../src/hub-options.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { SessionFactory } from "../../src/session.ts";
 import type { Way } from "../kit/servers.ts";

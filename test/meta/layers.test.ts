@@ -65,6 +65,7 @@ const LAYERS: readonly Layer[] = [
         "fan-out",
         "topics",
         "drain",
+        "in-flight",
         "handlers",
         "members",
         "presence-view",

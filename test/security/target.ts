@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Hub, type HubOptions } from "../../src/hub.ts";
+import { Hub } from "../../src/hub.ts";
+import type { HubOptions } from "../../src/hub-options.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { Session, SessionFactory } from "../../src/session.ts";
 import type { Server } from "../../src/serve.ts";

@@ -19,6 +19,21 @@ async function reply(client: MemoryClient, answer: (payload: string) => string):
   return payload;
 }
 
+test("request: one that is under way when its node is closed gets its reply first, and ends with the node when none comes", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const alice = await b.connect("alice", { protocol: REQUEST_PROTOCOL });
+  const asked = a.hub.request("alice", "still there?", { timeoutMs: 60_000 });
+  const closing = a.hub.close().then(() => "closed");
+  const early = new Promise((resolve) => setTimeout(() => resolve("still open"), 100));
+  assert.equal(await Promise.race([closing, early]), "still open");
+  await reply(alice, () => "yes");
+  assert.equal(await asked, "yes");
+  await closing;
+  const inVain = c.hub.request("alice", "and now?", { timeoutMs: 60_000 });
+  await Promise.all([assert.rejects(inVain, code("unknown")), c.hub.close()]);
+});
+
 for (const where of ["on this node", "on another node"]) {
   test(`request: a client ${where} is asked and its reply comes back, as text and as bytes`, async () => {
     await using cluster = new MemoryCluster();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../src/error.ts";
-import { Hub, type HubOptions } from "../../src/hub.ts";
+import { Hub } from "../../src/hub.ts";
+import type { HubOptions } from "../../src/hub-options.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { Session } from "../../src/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

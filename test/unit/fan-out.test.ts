@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Hub, type HubOptions } from "../../src/hub.ts";
+import { Hub } from "../../src/hub.ts";
+import type { HubOptions } from "../../src/hub-options.ts";
 import { silentLogger } from "../../src/logger.ts";
 import { afterTick } from "../../src/tick.ts";
 import type { Delivery } from "../../src/verbs.ts";

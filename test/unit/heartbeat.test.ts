@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CloseCode, shouldReconnect } from "../../src/close-code.ts";
-import { Hub, type HubOptions } from "../../src/hub.ts";
+import { Hub } from "../../src/hub.ts";
+import type { HubOptions } from "../../src/hub-options.ts";
 import { Heartbeat } from "../../src/heartbeat.ts";
 import { type Limits, mergeLimits } from "../../src/limits.ts";
 import { silentLogger } from "../../src/logger.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hub, type HubOptions } from "../../src/hub.ts";
+import { Hub } from "../../src/hub.ts";
+import type { HubOptions } from "../../src/hub-options.ts";
 import { silentLogger } from "../../src/logger.ts";
 import type { Session, SessionFactory } from "../../src/session.ts";
 import { MemoryClient, upgradeRequest } from "../kit/memory-client.ts";
