@@ -16,7 +16,6 @@ import { root } from "../tools/run.ts";
 import { startRedis, type TestRedis } from "../test/kit/redis.ts";
 import { type Contender, contenders, nameOf } from "./run/contenders.ts";
 import { pinned } from "./run/processes.ts";
-import { toSvg } from "./run/plot.ts";
 import { type Results, type Series, short, summarize, verdicts } from "./run/results.ts";
 import type { Cluster } from "./run/runs.ts";
 import type { Scenario } from "./run/scenario.ts";
@@ -59,7 +58,7 @@ function chosen(): {
 
 /** Peers come from a package of their own, so that an ordinary install stays small. */
 function installPeers(): void {
-  if (existsSync(join(folder, "node_modules", "socket.io"))) return;
+  if (existsSync(join(folder, "node_modules", "echarts"))) return;
   console.log("installing the peers into bench/node_modules");
   const { status } = spawnSync("npm", ["install", "--no-audit", "--no-fund"], {
     cwd: folder,
@@ -166,13 +165,13 @@ function writeReadme(results: Results): void {
   const cores = results.pinned ? "server and generator on a core each" : "without pinning";
   const intro =
     `Measured on ${results.machine}, ${cores}. ± is half the spread of the runs; in brackets what meshsocket is to it.`;
-  const body = `\n\n${intro}\n\n![The same as bars](results.svg)\n\n${toMarkdown(results, scenarios)}\n`;
+  const body = `\n\n${intro}\n\n![The same as bars](results.svg)\n\n![What grows as lines](curves.svg)\n\n${
+    toMarkdown(results, scenarios)
+  }\n`;
   writeFileSync(path, `${before ?? ""}${MARK}${body}${MARK}${after ?? "\n"}`);
-  writeFileSync(join(folder, "results.svg"), toSvg(results, scenarios));
-  writeFileSync(
-    join(folder, "results.json"),
-    `${JSON.stringify(results, undefined, 1)}\n`,
-  );
+  writeFileSync(join(folder, "results.json"), `${JSON.stringify(results, undefined, 1)}\n`);
+  const { status } = spawnSync(process.execPath, [join(folder, "plot", "main.ts")], { stdio: "inherit" });
+  if (status !== 0) throw new Error("bench/plot/main.ts failed");
 }
 
 installPeers();

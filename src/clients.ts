@@ -9,6 +9,8 @@ import { TopicIndex } from "./topics.ts";
 /** Up to so many it costs less to queue a frame for each than to keep a fan-out. */
 const MAX_SMALL_GROUP = 4;
 
+const RESOLVED = Promise.resolve();
+
 /**
  * The connections of this node, by id and by topic, and the one write per connection and tick.
  *
@@ -23,6 +25,7 @@ export class Clients<Data = unknown> {
   #dirty: Connection<Data>[] = [];
   /** The other list, empty: the two take turns. */
   #spare: Connection<Data>[] = [];
+  readonly #answers: Connection<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #fanOut: FanOut<Data> | undefined;
 
@@ -120,10 +123,21 @@ export class Clients<Data = unknown> {
     return this.written().then(() => frame.refused === 0);
   }
 
-  willFlush(connection: Connection<Data>): void {
-    this.#dirty.push(connection);
+  /**
+   * What a client is answered is written when the turn ends that read its messages, while its socket is at hand, rather than
+   * when those of all the others were handled.
+   */
+  willFlush(connection: Connection<Data>, answering: boolean): void {
     this.#willWrite();
+    if (!answering) this.#dirty.push(connection);
+    else if (this.#answers.push(connection) === 1) void RESOLVED.then(this.#answer);
   }
+
+  readonly #answer = (): void => {
+    const answers = this.#answers;
+    for (const connection of answers) connection.flush();
+    answers.length = 0;
+  };
 
   #willWrite(): void {
     if (this.#written) return;

@@ -36,6 +36,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #open = true;
   /** What this tick sends. */
   #burst: Burst | undefined = undefined;
+  /** A handler runs for what the client just sent. */
+  #hearing = false;
   /** What the engine still held when the burst began. */
   #heldBytes = 0;
   #ended: End | undefined;
@@ -132,7 +134,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
       if (!this.#owner.dropsSlow) this.#tooSlow();
       return this.#refuse(frame);
     }
-    if (burst === undefined) this.#owner.willFlush(this);
+    if (burst === undefined) this.#owner.willFlush(this, this.#hearing);
     this.#burst = Burst.add(burst, frame);
     return true;
   }
@@ -142,7 +144,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (this.#open && this.#burst === undefined) {
       this.#heldBytes = this.#socket.bufferedAmount;
       if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
-        this.#owner.willFlush(this);
+        this.#owner.willFlush(this, false);
         this.#burst = burst;
         return;
       }
@@ -237,7 +239,9 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (data === this.#textPinged?.pong) return this.control();
     if (!this.#open || !this.#inPace(this.pulse.message(performance.now()))) return;
     if (this.#requests?.take(data)) return;
+    this.#hearing = true;
     this.#handlers.message(data);
+    this.#hearing = false;
   }
 
   control(): void {

@@ -25,8 +25,10 @@ const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true })
 export class Frame {
   /** Whether the message is bytes rather than text. */
   readonly binary: boolean;
-  /** The whole frame: header and payload. */
-  readonly wire: Uint8Array<ArrayBuffer>;
+  /** The message without its header, as bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Bytes of the header, which lies right before `bytes` in their buffer. */
+  readonly headerBytes: number;
   /** Bytes on the wire. */
   readonly byteLength: number;
   /** How many sockets were offered the frame and did not take it. */
@@ -37,34 +39,30 @@ export class Frame {
    * @internal
    */
   alone: Burst | undefined = undefined;
-  readonly #headerBytes: number;
   #text: string | undefined;
-  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #wire: Uint8Array<ArrayBuffer> | undefined = undefined;
 
-  private constructor(wire: Uint8Array<ArrayBuffer>, head: number, binary: boolean, text: string | undefined) {
-    this.wire = wire;
-    this.byteLength = wire.byteLength;
+  /** `bytes` are from {@link room}. */
+  private constructor(bytes: Uint8Array<ArrayBuffer>, binary: boolean, text: string | undefined) {
+    this.headerBytes = writeHeader(binary ? BINARY : TEXT, bytes.byteLength);
+    this.bytes = bytes;
+    this.byteLength = this.headerBytes + bytes.byteLength;
     this.binary = binary;
-    this.#headerBytes = head;
     this.#text = text;
   }
 
-  static #ofBytes(bytes: Uint8Array, binary: boolean, text: string | undefined): Frame {
-    const head = headerBytes(bytes.byteLength);
-    const wire = allocate(head + bytes.byteLength);
-    wire.set(bytes, head);
-    writeHeader(wire, binary ? BINARY : TEXT, bytes.byteLength);
-    return new Frame(wire, head, binary, text);
+  static #ofBytes(message: Uint8Array, binary: boolean, text: string | undefined): Frame {
+    const bytes = room(message.byteLength);
+    bytes.set(message);
+    return new Frame(bytes, binary, text);
   }
 
   static #ofText(text: string): Frame {
     // As if it were all ASCII, which most text is: then one pass fills the frame.
-    const head = headerBytes(text.length);
-    const wire = allocate(head + text.length);
-    const { read } = encoder.encodeInto(text, wire.subarray(head));
+    const bytes = room(text.length);
+    const { read } = encoder.encodeInto(text, bytes);
     if (read !== text.length) return Frame.#ofBytes(encoder.encode(text), false, text);
-    writeHeader(wire, TEXT, text.length);
-    return new Frame(wire, head, false, text);
+    return new Frame(bytes, false, text);
   }
 
   /** Frames what an application sends. Throws a TypeError (`invalid_argument`) for anything but text and bytes. */
@@ -102,9 +100,10 @@ export class Frame {
     return Frame.#ofBytes(bytes, this.binary, undefined);
   }
 
-  /** The message without its header, as bytes. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return (this.#bytes ??= this.wire.subarray(this.#headerBytes));
+  /** The whole frame: header and payload. */
+  get wire(): Uint8Array<ArrayBuffer> {
+    const { buffer, byteOffset } = this.bytes;
+    return (this.#wire ??= new Uint8Array(buffer, byteOffset - this.headerBytes, this.byteLength));
   }
 
   /** The message as its receiver's `event.data` has it: a string, or bytes. */
@@ -115,22 +114,32 @@ export class Frame {
 
   /** Bytes of the message alone. */
   get messageBytes(): number {
-    return this.byteLength - this.#headerBytes;
+    return this.bytes.byteLength;
   }
 }
 
-let slab = new ArrayBuffer(SLAB_BYTES);
+let slab = new Uint8Array(SLAB_BYTES);
 let slabUsed = 0;
+/** Where the last {@link room} has its header: in what, and from which byte. */
+let header = slab;
+let headerAt = 0;
 
-function allocate(bytes: number): Uint8Array<ArrayBuffer> {
-  if (bytes > MAX_SLAB_FRAME_BYTES) return new Uint8Array(bytes);
-  if (slabUsed + bytes > SLAB_BYTES) {
-    slab = new ArrayBuffer(SLAB_BYTES);
+/** Room for so many bytes of a message, with that of their header right before it. */
+function room(bytes: number): Uint8Array<ArrayBuffer> {
+  const head = headerBytes(bytes);
+  if (head + bytes > MAX_SLAB_FRAME_BYTES) {
+    header = new Uint8Array(head + bytes);
+    headerAt = 0;
+    return header.subarray(head);
+  }
+  if (slabUsed + head + bytes > SLAB_BYTES) {
+    slab = new Uint8Array(SLAB_BYTES);
     slabUsed = 0;
   }
-  const piece = new Uint8Array(slab, slabUsed, bytes);
-  slabUsed += bytes;
-  return piece;
+  header = slab;
+  headerAt = slabUsed;
+  slabUsed += head + bytes;
+  return new Uint8Array(slab.buffer, headerAt + head, bytes);
 }
 
 function headerBytes(payloadBytes: number): number {
@@ -138,20 +147,22 @@ function headerBytes(payloadBytes: number): number {
   return payloadBytes < 65_536 ? 4 : MAX_HEADER_BYTES;
 }
 
-function writeHeader(wire: Uint8Array, firstByte: number, payloadBytes: number): void {
-  wire[0] = firstByte;
+/** Writes the header into the last {@link room}; returns how long it is. */
+function writeHeader(firstByte: number, payloadBytes: number): number {
+  header[headerAt] = firstByte;
   if (payloadBytes < 126) {
-    wire[1] = payloadBytes;
-    return;
+    header[headerAt + 1] = payloadBytes;
+    return 2;
   }
-  const view = new DataView(wire.buffer, wire.byteOffset);
+  const view = new DataView(header.buffer, headerAt);
   if (payloadBytes < 65_536) {
-    wire[1] = 126;
+    view.setUint8(1, 126);
     view.setUint16(2, payloadBytes);
   } else {
-    wire[1] = 127;
+    view.setUint8(1, 127);
     view.setBigUint64(2, BigInt(payloadBytes));
   }
+  return headerBytes(payloadBytes);
 }
 
 function describeBadMessage(message: unknown): string {

@@ -244,7 +244,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
       get fanOut() {
         return clients.fanOut;
       },
-      willFlush: (connection) => clients.willFlush(connection),
+      willFlush: (connection, answering) => clients.willFlush(connection, answering),
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
       send: (connection, message, options) => this.#sendToConnection(connection, message, options),

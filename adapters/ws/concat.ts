@@ -23,7 +23,10 @@ function forget(): void {
 
 function join(frames: readonly Frame[]): Buffer {
   const [first] = frames;
-  if (first && frames.length === 1) return Buffer.from(first.wire.buffer, first.wire.byteOffset, first.byteLength);
+  if (first && frames.length === 1) {
+    const { bytes, headerBytes, byteLength } = first;
+    return Buffer.from(bytes.buffer, bytes.byteOffset - headerBytes, byteLength);
+  }
   let bytes = 0;
   for (const frame of frames) bytes += frame.byteLength;
   const joined = Buffer.allocUnsafe(bytes);
