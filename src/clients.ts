@@ -8,8 +8,8 @@ import { TopicIndex } from "./topics.ts";
 
 /** Up to so many it costs less to queue a frame for each than to keep a fan-out. */
 const MAX_SMALL_GROUP = 4;
-
-const RESOLVED = Promise.resolve();
+/** Settles when all was written where nothing waits: later than what the turn under way still answers to its client. */
+const NOTHING = Promise.resolve();
 
 /**
  * The connections of this node, by id and by topic, and the one write per connection and tick.
@@ -25,7 +25,6 @@ export class Clients<Data = unknown> {
   #dirty: Connection<Data>[] = [];
   /** The other list, empty: the two take turns. */
   #spare: Connection<Data>[] = [];
-  readonly #answers: Connection<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #fanOut: FanOut<Data> | undefined;
 
@@ -115,7 +114,7 @@ export class Clients<Data = unknown> {
 
   /** Settles when everything queued so far was written. */
   written(): Promise<void> {
-    return this.#written?.promise ?? Promise.resolve();
+    return this.#written?.promise ?? NOTHING;
   }
 
   /** Whether the sockets that a frame was queued for took it; known when everything queued so far was written. */
@@ -123,21 +122,10 @@ export class Clients<Data = unknown> {
     return this.written().then(() => frame.refused === 0);
   }
 
-  /**
-   * What a client is answered is written when the turn ends that read its messages, while its socket is at hand, rather than
-   * when those of all the others were handled.
-   */
-  willFlush(connection: Connection<Data>, answering: boolean): void {
+  willFlush(connection: Connection<Data>): void {
+    this.#dirty.push(connection);
     this.#willWrite();
-    if (!answering) this.#dirty.push(connection);
-    else if (this.#answers.push(connection) === 1) void RESOLVED.then(this.#answer);
   }
-
-  readonly #answer = (): void => {
-    const answers = this.#answers;
-    for (const connection of answers) connection.flush();
-    answers.length = 0;
-  };
 
   #willWrite(): void {
     if (this.#written) return;

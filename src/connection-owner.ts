@@ -12,8 +12,8 @@ export interface ConnectionOwner<Data> {
   readonly dropsSlow: boolean;
   /** What this tick sends to a group and has not yet handed on to all of its members. */
   readonly fanOut: FanOut<Data> | undefined;
-  /** The connection has frames for the end of this tick; `answering` its client, for as soon as all was handled that was read from it. */
-  willFlush(connection: Connection<Data>, answering: boolean): void;
+  /** The connection has frames for the end of this tick. */
+  willFlush(connection: Connection<Data>): void;
   /** The connection started to close or was lost: it takes no more messages. Called once. */
   left(connection: Connection<Data>): void;
   /** Something failed that nobody may have noticed. */

@@ -3,13 +3,14 @@ import { checkClose } from "./check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "./close-code.ts";
 import type { ConnectionOwner, Identity } from "./connection-owner.ts";
+import { cutAfter } from "./cut-after.ts";
+import { exceptAlso } from "./except.ts";
 import type { Frame, Message } from "./frame.ts";
 import { type End, Handlers } from "./handlers.ts";
 import { Pulse } from "./pulse.ts";
 import { REQUEST_PROTOCOL, Requests } from "./requests.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import { TextPinged } from "./text-ping.ts";
-import { unref } from "./tick.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "./verbs.ts";
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
@@ -36,8 +37,10 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   #open = true;
   /** What this tick sends. */
   #burst: Burst | undefined = undefined;
-  /** A handler runs for what the client just sent. */
+  /** What the client just sent is being handled. */
   #hearing = false;
+  /** The burst began with what a handler answered to it. */
+  #answering = false;
   /** What the engine still held when the burst began. */
   #heldBytes = 0;
   #ended: End | undefined;
@@ -68,10 +71,6 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   get bufferedAmount(): number {
     this.#catchUp();
-    return this.#queuedAndHeld;
-  }
-
-  get #queuedAndHeld(): number {
     return (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
   }
 
@@ -95,11 +94,11 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   broadcast(message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
-    return this.#owner.broadcast(message, this.#exceptSelf(options));
+    return this.#owner.broadcast(message, exceptAlso(options, this.id));
   }
 
   publish(topic: string, message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
-    return this.#owner.publish(topic, message, this.#exceptSelf(options));
+    return this.#owner.publish(topic, message, exceptAlso(options, this.id));
   }
 
   subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
@@ -108,14 +107,6 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   unsubscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
     return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
-  }
-
-  #exceptSelf(options: SendToManyOptions): SendToManyOptions {
-    // What is no list goes on as it is, to be refused with the call.
-    if (typeof options !== "object" || options === null) return options;
-    const { except = [] } = options;
-    if (typeof except !== "object" || except === null || !(Symbol.iterator in except)) return options;
-    return { ...options, except: [...except, this.id] };
   }
 
   /** Puts a frame into this tick's write. False, and the connection is closed as too slow, when its buffer is full. */
@@ -134,9 +125,15 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
       if (!this.#owner.dropsSlow) this.#tooSlow();
       return this.#refuse(frame);
     }
-    if (burst === undefined) this.#owner.willFlush(this, this.#hearing);
+    if (burst === undefined) this.#beginBurst();
     this.#burst = Burst.add(burst, frame);
     return true;
+  }
+
+  /** An answer leaves when all that came from its client at once was handled, while the socket is at hand; the rest at the end of the tick. */
+  #beginBurst(): void {
+    if (this.#hearing) this.#answering = true;
+    else this.#owner.willFlush(this);
   }
 
   /** {@link Connection.append} for each frame of a burst, at the cost of one where there is room for all. */
@@ -144,7 +141,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (this.#open && this.#burst === undefined) {
       this.#heldBytes = this.#socket.bufferedAmount;
       if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
-        this.#owner.willFlush(this, false);
+        this.#owner.willFlush(this);
         this.#burst = burst;
         return;
       }
@@ -159,7 +156,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Looks again: the engine may have written since the burst began. */
   #isFull(frame: Frame): boolean {
-    const buffered = this.#queuedAndHeld;
+    const buffered = (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
     return buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes;
   }
 
@@ -205,10 +202,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     this.#closeSent = { code, reason };
     this.#leave();
     this.#socket.close(code, reason);
-    const timer: unknown = setTimeout(() => {
-      if (!this.#ended) this.#socket.terminate();
-    }, this.#owner.limits.closeTimeoutMs);
-    unref(timer);
+    cutAfter(this.#owner.limits.closeTimeoutMs, this.#socket, () => this.#ended !== undefined);
   }
 
   terminate(): void {
@@ -235,13 +229,20 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     this.#handlers.start(ready);
   }
 
-  message(data: string | Uint8Array): void {
+  message(data: string | Uint8Array, more = false): void {
     if (data === this.#textPinged?.pong) return this.control();
     if (!this.#open || !this.#inPace(this.pulse.message(performance.now()))) return;
     if (this.#requests?.take(data)) return;
     this.#hearing = true;
     this.#handlers.message(data);
+    if (!more) this.handled();
+  }
+
+  handled(): void {
     this.#hearing = false;
+    if (!this.#answering) return;
+    this.#answering = false;
+    this.flush();
   }
 
   control(): void {

@@ -1,6 +1,7 @@
 import type { Admission } from "./admission.ts";
 import { Backlog } from "./backlog.ts";
 import { CloseCode } from "./close-code.ts";
+import { cutAfter } from "./cut-after.ts";
 import { errorCode } from "./error.ts";
 import type { Limits } from "./limits.ts";
 import type { Logger } from "./logger.ts";
@@ -47,8 +48,8 @@ export class FirstMessage implements SocketReceiver {
     );
   }
 
-  message(data: string | Uint8Array): void {
-    if (this.#receiver) return this.#receiver.message(data);
+  message(data: string | Uint8Array, more = false): void {
+    if (this.#receiver) return this.#receiver.message(data, more);
     if (this.#closing || !this.#inPace(this.#pulse.message(performance.now()))) return;
     if (!this.#asked) {
       this.#asked = true;
@@ -59,6 +60,10 @@ export class FirstMessage implements SocketReceiver {
     const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
     if (this.#early.length < maxBacklogMessages && this.#early.bytes < maxBacklogBytes) return;
     this.close(CloseCode.PolicyViolation, "sends faster than it is served");
+  }
+
+  handled(): void {
+    this.#receiver?.handled();
   }
 
   closed(code: number, reason: string): void {
@@ -99,9 +104,7 @@ export class FirstMessage implements SocketReceiver {
     this.#gone.abort();
     clearTimeout(this.#timer);
     this.#socket.close(code, reason);
-    setTimeout(() => {
-      if (!this.#ended) this.#socket.terminate();
-    }, this.#host.limits.closeTimeoutMs);
+    cutAfter(this.#host.limits.closeTimeoutMs, this.#socket, () => this.#ended);
   }
 
   async #authenticate(message: string | Uint8Array): Promise<void> {

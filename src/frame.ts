@@ -1,36 +1,33 @@
 import type { Burst } from "./burst.ts";
 import { invalidArgument } from "./error.ts";
+import { headerBytes } from "./frame-header.ts";
 
 /** What can be sent: text, or bytes. */
 export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
 
-const TEXT = 0x81;
-const BINARY = 0x82;
-const MAX_HEADER_BYTES = 10;
-/** Small frames are cut from common memory: an allocation of its own costs more than all the rest of a frame. */
+/** Small messages are cut from common memory: an allocation of its own costs more than all the rest of a frame. */
 const SLAB_BYTES = 8_192;
-const MAX_SLAB_FRAME_BYTES = 1_024;
+const MAX_SLAB_MESSAGE_BYTES = 1_024;
+/** Text up to this length is measured without being kept as bytes: who sends it may not need them. */
+const MAX_MEASURED_CHARS = 1_024;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+/** Never read; a character becomes three bytes at most. */
+const scratch = new Uint8Array(3 * MAX_MEASURED_CHARS);
 
 /**
- * One message, encoded once, however many sockets it goes to.
+ * One message, whole and uncompressed, however many sockets it goes to.
  *
- * It holds an unmasked, final frame as a server sends it (RFC 6455 section 5.2), so that a socket that writes frames
- * itself can use `wire` as it is, and one whose engine frames can use `payload`.
- * The bytes are copied when the frame is made: the caller may reuse its buffer at once.
+ * Text stays text until somebody asks for its bytes, which are then made once: an engine may take it as it is, or write it
+ * straight into what it sends. Bytes are copied when the frame is made: the caller may reuse its buffer at once.
  */
 export class Frame {
   /** Whether the message is bytes rather than text. */
   readonly binary: boolean;
-  /** The message without its header, as bytes. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Bytes of the header, which lies right before `bytes` in their buffer. */
-  readonly headerBytes: number;
-  /** Bytes on the wire. */
-  readonly byteLength: number;
+  /** Bytes of the message alone. */
+  readonly messageBytes: number;
   /** How many sockets were offered the frame and did not take it. */
   refused = 0;
   /**
@@ -40,29 +37,32 @@ export class Frame {
    */
   alone: Burst | undefined = undefined;
   #text: string | undefined;
-  #wire: Uint8Array<ArrayBuffer> | undefined = undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
 
-  /** `bytes` are from {@link room}. */
-  private constructor(bytes: Uint8Array<ArrayBuffer>, binary: boolean, text: string | undefined) {
-    this.headerBytes = writeHeader(binary ? BINARY : TEXT, bytes.byteLength);
-    this.bytes = bytes;
-    this.byteLength = this.headerBytes + bytes.byteLength;
+  private constructor(
+    binary: boolean,
+    messageBytes: number,
+    text: string | undefined,
+    bytes: Uint8Array<ArrayBuffer> | undefined,
+  ) {
     this.binary = binary;
+    this.messageBytes = messageBytes;
     this.#text = text;
+    this.#bytes = bytes;
   }
 
   static #ofBytes(message: Uint8Array, binary: boolean, text: string | undefined): Frame {
-    const bytes = room(message.byteLength);
+    const bytes = allocate(message.byteLength);
     bytes.set(message);
-    return new Frame(bytes, binary, text);
+    return new Frame(binary, bytes.byteLength, text, bytes);
   }
 
   static #ofText(text: string): Frame {
-    // As if it were all ASCII, which most text is: then one pass fills the frame.
-    const bytes = room(text.length);
-    const { read } = encoder.encodeInto(text, bytes);
-    if (read !== text.length) return Frame.#ofBytes(encoder.encode(text), false, text);
-    return new Frame(bytes, false, text);
+    if (text.length <= MAX_MEASURED_CHARS) {
+      return new Frame(false, encoder.encodeInto(text, scratch).written, text, undefined);
+    }
+    const bytes = encoder.encode(text);
+    return new Frame(false, bytes.byteLength, text, bytes);
   }
 
   /** Frames what an application sends. Throws a TypeError (`invalid_argument`) for anything but text and bytes. */
@@ -94,16 +94,31 @@ export class Frame {
   /** A new frame of the same kind: `head`, and then this message. */
   after(head: string): Frame {
     const headBytes = encoder.encode(head);
-    const bytes = new Uint8Array(headBytes.byteLength + this.bytes.byteLength);
+    const bytes = new Uint8Array(headBytes.byteLength + this.messageBytes);
     bytes.set(headBytes);
     bytes.set(this.bytes, headBytes.byteLength);
     return Frame.#ofBytes(bytes, this.binary, undefined);
   }
 
-  /** The whole frame: header and payload. */
-  get wire(): Uint8Array<ArrayBuffer> {
-    const { buffer, byteOffset } = this.bytes;
-    return (this.#wire ??= new Uint8Array(buffer, byteOffset - this.headerBytes, this.byteLength));
+  /** Bytes on the wire, header included. */
+  get byteLength(): number {
+    return headerBytes(this.messageBytes) + this.messageBytes;
+  }
+
+  /** The message as bytes. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return (this.#bytes ??= this.#encode());
+  }
+
+  #encode(): Uint8Array<ArrayBuffer> {
+    const bytes = allocate(this.messageBytes);
+    encoder.encodeInto(this.#text ?? "", bytes);
+    return bytes;
+  }
+
+  /** What the message is at hand as: text that was never made bytes of, or bytes. */
+  get raw(): string | Uint8Array<ArrayBuffer> {
+    return this.#bytes ?? this.#text ?? this.bytes;
   }
 
   /** The message as its receiver's `event.data` has it: a string, or bytes. */
@@ -111,58 +126,20 @@ export class Frame {
     if (this.binary) return this.bytes;
     return (this.#text ??= decoder.decode(this.bytes));
   }
-
-  /** Bytes of the message alone. */
-  get messageBytes(): number {
-    return this.bytes.byteLength;
-  }
 }
 
-let slab = new Uint8Array(SLAB_BYTES);
+let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsed = 0;
-/** Where the last {@link room} has its header: in what, and from which byte. */
-let header = slab;
-let headerAt = 0;
 
-/** Room for so many bytes of a message, with that of their header right before it. */
-function room(bytes: number): Uint8Array<ArrayBuffer> {
-  const head = headerBytes(bytes);
-  if (head + bytes > MAX_SLAB_FRAME_BYTES) {
-    header = new Uint8Array(head + bytes);
-    headerAt = 0;
-    return header.subarray(head);
-  }
-  if (slabUsed + head + bytes > SLAB_BYTES) {
-    slab = new Uint8Array(SLAB_BYTES);
+function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes > MAX_SLAB_MESSAGE_BYTES) return new Uint8Array(bytes);
+  if (slabUsed + bytes > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
     slabUsed = 0;
   }
-  header = slab;
-  headerAt = slabUsed;
-  slabUsed += head + bytes;
-  return new Uint8Array(slab.buffer, headerAt + head, bytes);
-}
-
-function headerBytes(payloadBytes: number): number {
-  if (payloadBytes < 126) return 2;
-  return payloadBytes < 65_536 ? 4 : MAX_HEADER_BYTES;
-}
-
-/** Writes the header into the last {@link room}; returns how long it is. */
-function writeHeader(firstByte: number, payloadBytes: number): number {
-  header[headerAt] = firstByte;
-  if (payloadBytes < 126) {
-    header[headerAt + 1] = payloadBytes;
-    return 2;
-  }
-  const view = new DataView(header.buffer, headerAt);
-  if (payloadBytes < 65_536) {
-    view.setUint8(1, 126);
-    view.setUint16(2, payloadBytes);
-  } else {
-    view.setUint8(1, 127);
-    view.setBigUint64(2, BigInt(payloadBytes));
-  }
-  return headerBytes(payloadBytes);
+  const piece = new Uint8Array(slab, slabUsed, bytes);
+  slabUsed += bytes;
+  return piece;
 }
 
 function describeBadMessage(message: unknown): string {

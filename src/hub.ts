@@ -244,7 +244,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
       get fanOut() {
         return clients.fanOut;
       },
-      willFlush: (connection, answering) => clients.willFlush(connection, answering),
+      willFlush: (connection) => clients.willFlush(connection),
       left: (connection) => this.#left(connection),
       report: (text, error) => this.logger.error(`meshsocket: ${text}`, error),
       send: (connection, message, options) => this.#sendToConnection(connection, message, options),

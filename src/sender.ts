@@ -1,19 +1,11 @@
 import { checkClose, checkMs, checkName, checkObject } from "./check.ts";
 import { CloseCode } from "./close-code.ts";
 import { invalidArgument, MeshError } from "./error.ts";
+import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Limits } from "./limits.ts";
-import type {
-  Count,
-  Delivery,
-  Except,
-  Members,
-  MembersOptions,
-  SendOptions,
-  SendToManyOptions,
-  Verbs,
-} from "./verbs.ts";
+import type { Count, Delivery, Members, MembersOptions, SendOptions, SendToManyOptions, Verbs } from "./verbs.ts";
 
 const NO_OPTIONS: SendOptions = {};
 
@@ -189,14 +181,4 @@ export function checkSendOptions(options: SendOptions | undefined): void {
   if (signal === undefined) return;
   if (!(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
   signal.throwIfAborted();
-}
-
-function exceptSet(except: Iterable<string> | undefined): Except {
-  if (except === undefined) return undefined;
-  if (typeof except === "string" || typeof except?.[Symbol.iterator] !== "function") {
-    throw invalidArgument("except is a list of ids");
-  }
-  const ids = new Set(except);
-  for (const id of ids) if (typeof id !== "string") throw invalidArgument("except is a list of ids, which are strings");
-  return ids.size > 0 ? ids : undefined;
 }

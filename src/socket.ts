@@ -28,8 +28,13 @@ export interface Socket {
 
 /** What an adapter tells the core of a {@link Socket}. Calls after `closed` are ignored. */
 export interface SocketReceiver {
-  /** A whole message arrived. Bytes must stay unchanged afterwards. */
-  message(data: string | Uint8Array): void;
+  /**
+   * A whole message arrived. Bytes must stay unchanged afterwards.
+   * `more`: others may have come with it, and before anything else runs `handled` follows. Default false.
+   */
+  message(data: string | Uint8Array, more?: boolean): void;
+  /** The last message was handed on of those that came at once: what they were answered is written now. */
+  handled(): void;
   /** A ping or a pong arrived. Never called by an engine that does not show them. */
   control(): void;
   /** The connection is gone; 1005 when the peer gave no code, 1006 when it was lost. Called once. */

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import type { Frame } from "../../src/frame.ts";
+import { writeHeader } from "../../src/frame-header.ts";
 
 /** The last burst: the sockets that share it are written one after the other. */
 let lastFrames: readonly Frame[] | undefined;
@@ -22,18 +23,18 @@ function forget(): void {
 }
 
 function join(frames: readonly Frame[]): Buffer {
-  const [first] = frames;
-  if (first && frames.length === 1) {
-    const { bytes, headerBytes, byteLength } = first;
-    return Buffer.from(bytes.buffer, bytes.byteOffset - headerBytes, byteLength);
-  }
   let bytes = 0;
   for (const frame of frames) bytes += frame.byteLength;
   const joined = Buffer.allocUnsafe(bytes);
   let offset = 0;
-  for (const frame of frames) {
-    joined.set(frame.wire, offset);
-    offset += frame.byteLength;
-  }
+  for (const frame of frames) offset = put(frame, joined, offset);
   return joined;
+}
+
+/** Writes a frame as it stands on the wire; returns where the next one goes. */
+function put({ binary, messageBytes, raw }: Frame, into: Buffer, at: number): number {
+  const start = writeHeader(into, at, binary, messageBytes);
+  if (typeof raw === "string") into.write(raw, start);
+  else into.set(raw, start);
+  return start + messageBytes;
 }

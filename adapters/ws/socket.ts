@@ -9,9 +9,7 @@ import { concat } from "./concat.ts";
 /** Of each `ws` socket its {@link WsSocket}, so that all sockets share the same listeners. A map would be asked for every message. */
 const SOCKET = Symbol("meshsocket");
 
-interface Marked extends WebSocket {
-  [SOCKET]?: WsSocket;
-}
+type Marked<Emitter> = Emitter & { [SOCKET]?: WsSocket };
 
 /**
  * A {@link Socket} over `ws`.
@@ -34,12 +32,15 @@ export class WsSocket implements Socket {
   /** Joins the hub with a connection whose 101 was just written to `stream`. */
   static open(ws: WebSocket, stream: Duplex, admission: Admission): void {
     const socket = new WsSocket(ws, stream);
-    (ws as Marked)[SOCKET] = socket;
+    (ws as Marked<WebSocket>)[SOCKET] = socket;
+    (stream as Marked<Duplex>)[SOCKET] = socket;
     ws.on("message", onMessage);
     ws.on("close", onClose);
     ws.on("error", onError);
     ws.on("ping", onControl);
     ws.on("pong", onControl);
+    // Comes after the listener of `ws`, which hands on all messages of the chunk.
+    stream.on("data", onHandled);
     socket.#receiver = admission.open(socket);
   }
 
@@ -75,7 +76,11 @@ export class WsSocket implements Socket {
 
   message(data: Buffer, isBinary: boolean): void {
     // A copy of its own: the buffer is a window on what else the socket read.
-    this.#receiver?.message(isBinary ? new Uint8Array(data) : data.toString());
+    this.#receiver?.message(isBinary ? new Uint8Array(data) : data.toString(), true);
+  }
+
+  handled(): void {
+    this.#receiver?.handled();
   }
 
   control(): void {
@@ -91,19 +96,23 @@ export class WsSocket implements Socket {
   }
 }
 
-function onMessage(this: Marked, data: unknown, isBinary: boolean): void {
+function onMessage(this: Marked<WebSocket>, data: unknown, isBinary: boolean): void {
   this[SOCKET]?.message(data as Buffer, isBinary);
 }
 
-function onControl(this: Marked): void {
+function onHandled(this: Marked<Duplex>): void {
+  this[SOCKET]?.handled();
+}
+
+function onControl(this: Marked<WebSocket>): void {
   this[SOCKET]?.control();
 }
 
-function onClose(this: Marked, code: number, reason: Buffer): void {
+function onClose(this: Marked<WebSocket>, code: number, reason: Buffer): void {
   this[SOCKET]?.closed(code, reason.toString());
 }
 
-function onError(this: Marked, error: Error): void {
+function onError(this: Marked<WebSocket>, error: Error): void {
   this[SOCKET]?.failed(error);
 }
 

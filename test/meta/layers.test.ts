@@ -36,7 +36,19 @@ const LAYERS: readonly Layer[] = [
   {
     name: "seams",
     files: [
-      ...["frame", "burst", "socket", "verbs", "deadline", "batch", "backlog", "hub-events"],
+      ...[
+        "frame",
+        "frame-header",
+        "burst",
+        "socket",
+        "verbs",
+        "deadline",
+        "batch",
+        "backlog",
+        "hub-events",
+        "except",
+        "cut-after",
+      ],
       ...["storage/storage", "storage/abort"],
     ],
   },

@@ -42,14 +42,16 @@ test("what a handler answers to its client is written when its messages were rea
   });
   await tick();
   afterTick(() => order.push("end of the tick"));
-  receiver.message("1");
-  receiver.message("2");
+  receiver.message("1", true);
+  receiver.message("2", true);
   assert.deepEqual(writes.all, []);
-  await Promise.resolve();
+  receiver.handled();
   assert.deepEqual(writes.all, [["re 1", "re 2"]]);
+  receiver.message("3");
+  assert.deepEqual(writes.all.at(-1), ["re 3"]);
   await tick();
-  assert.deepEqual(order, ["heard 1", "heard 2", "end of the tick"]);
-  assert.equal(writes.all.length, 1);
+  assert.deepEqual(order, ["heard 1", "heard 2", "heard 3", "end of the tick"]);
+  assert.equal(writes.all.length, 2);
 });
 
 test("an answer takes with it what was sent before, and nothing that follows overtakes it", async () => {

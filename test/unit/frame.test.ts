@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { concat } from "../../adapters/ws/concat.ts";
 import { Frame } from "../../src/frame.ts";
 
 const HEADERS: [bytes: number, header: number[]][] = [
@@ -12,7 +13,7 @@ const HEADERS: [bytes: number, header: number[]][] = [
 for (const [bytes, header] of HEADERS) {
   test(`a frame of ${bytes} bytes has the header of RFC 6455`, () => {
     const frame = Frame.of(new Uint8Array(bytes).fill(7));
-    assert.deepEqual([...frame.wire.subarray(0, header.length)], header);
+    assert.deepEqual([...concat([frame]).subarray(0, header.length)], header);
     assert.equal(frame.byteLength, header.length + bytes);
     assert.deepEqual(frame.bytes, new Uint8Array(bytes).fill(7));
     assert.equal(frame.binary, true);
@@ -21,10 +22,37 @@ for (const [bytes, header] of HEADERS) {
 
 test("text is framed as UTF-8 and keeps what it was", () => {
   const frame = Frame.of("\u{feff}é😀");
-  assert.equal(frame.wire[0], 0x81);
+  assert.equal(concat([frame])[0], 0x81);
   assert.equal(frame.binary, false);
   assert.equal(frame.payload, "\u{feff}é😀");
   assert.equal(Frame.fromBytes(frame.bytes, false).payload, "\u{feff}é😀");
+});
+
+test("frames follow each other on the wire, whether their text was made bytes of or not", () => {
+  const texts = [
+    "",
+    "a",
+    "é😀",
+    "lone \ud800 half",
+    "x".repeat(125),
+    "é".repeat(1_024),
+    "😀".repeat(600),
+    "y".repeat(70_000),
+  ];
+  for (const asBytes of [false, true]) {
+    const frames = texts.map((text) => Frame.of(text));
+    const encoded = texts.map((text) => new TextEncoder().encode(text));
+    if (asBytes) assert.deepEqual(frames.map(({ bytes }) => bytes), encoded);
+    const wire = concat(frames);
+    let at = 0;
+    for (const [index, { byteLength, messageBytes }] of frames.entries()) {
+      assert.equal(messageBytes, encoded[index]?.byteLength);
+      const message = wire.subarray(at + byteLength - messageBytes, at + byteLength);
+      assert.deepEqual(new Uint8Array(message), encoded[index]);
+      at += byteLength;
+    }
+    assert.equal(at, wire.byteLength);
+  }
 });
 
 test("every kind of bytes is framed, of a view only its own part", () => {

@@ -27,6 +27,7 @@ function admission(): { admission: Admission; events: Events<unknown>; socket: (
         events.add("open");
         return {
           message: (data) => events.add(data),
+          handled: () => {},
           closed: (code, reason) => events.add([code, reason]),
           control: () => {},
           error: (error) => events.add(error),
