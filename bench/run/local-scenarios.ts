@@ -42,7 +42,9 @@ const scripted = ["node", "deno"];
 
 export const localScenarios: readonly Scenario[] = [
   fanOut(1, [
-    { against: "native", atLeast: 0.9, runtimes: scripted },
+    // A loop over `ws`, which is what meshsocket stands on there.
+    { against: "native", atLeast: 0.9, runtimes: ["node"] },
+    { against: "engine", atLeast: 0.9, runtimes: ["deno"] },
     { against: "native", atLeast: 0.8, runtimes: ["bun"] },
     { against: "Socket.IO", atLeast: 1 },
   ]),
