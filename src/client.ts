@@ -24,7 +24,7 @@ export interface Client<Data = unknown> {
   /** The topics it listens on. */
   readonly topics: ReadonlySet<string>;
 
-  /** Sends to this client. Resolves, after the tick's writes, with whether its socket took the message. */
+  /** Sends to this client. Resolves, once it was written, with whether its socket took the message. */
   emit(message: Message, options?: SendOptions): Promise<boolean>;
   /** Asks this client, which must speak the request subprotocol, and resolves with its reply. */
   request(message: Message, options?: SendOptions): Promise<string | Uint8Array>;

@@ -8,8 +8,8 @@ import { TopicIndex } from "./topics.ts";
 
 /** Up to so many it costs less to queue a frame for each than to keep a fan-out. */
 const MAX_SMALL_GROUP = 4;
-/** Settles when all was written where nothing waits: later than what the turn under way still answers to its client. */
-const NOTHING = Promise.resolve();
+/** For when nothing waits for the end of the tick. What a client is answered now is written before anybody hears of it. */
+const WRITTEN = Promise.resolve();
 
 /**
  * The connections of this node, by id and by topic, and the one write per connection and tick.
@@ -114,7 +114,7 @@ export class Clients<Data = unknown> {
 
   /** Settles when everything queued so far was written. */
   written(): Promise<void> {
-    return this.#written?.promise ?? NOTHING;
+    return this.#written?.promise ?? WRITTEN;
   }
 
   /** Whether the sockets that a frame was queued for took it; known when everything queued so far was written. */

@@ -1,11 +1,8 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { connect, type Socket } from "node:net";
 import { clientFrame, FrameCounter } from "./frames.ts";
+import { type LoadSocket, openSocket } from "./socket.ts";
 
-const READ_BYTES = 262_144;
-/** All sockets read into the same memory: what came is counted before the next read. */
-const shared = Buffer.alloc(READ_BYTES);
 const END_OF_HEAD = "\r\n\r\n";
 const PONG = clientFrame("3");
 
@@ -29,7 +26,7 @@ export class LoadClient {
   frame: Buffer = Buffer.alloc(0);
   readonly #options: ClientOptions;
   readonly #counter = new FrameCounter();
-  #socket: Socket | undefined;
+  #socket: LoadSocket | undefined;
   #head = "";
   #open: ((error?: Error) => void) | undefined;
   #upgraded = false;
@@ -43,31 +40,14 @@ export class LoadClient {
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#open = (error) => (error ? reject(error) : resolve());
-      const onChunk = (chunk: Uint8Array, bytes: number): void => this.#chunk(chunk, bytes);
-      const { port } = this.#options;
-      const onread = {
-        buffer: shared,
-        callback: (bytes: number, chunk: Uint8Array) => {
-          onChunk(chunk, bytes);
-          return true;
+      this.#socket = openSocket(this.#options.port, {
+        opened: () => this.#socket?.write(Buffer.from(this.#request())),
+        data: (chunk, length) => this.#chunk(chunk, length),
+        closed: (why) => {
+          this.#open?.(why);
+          this.#open = undefined;
+          this.#options.onLost(this);
         },
-      };
-      const socket = "Bun" in globalThis
-        ? connect({ host: "127.0.0.1", port })
-        : connect({ host: "127.0.0.1", port, noDelay: true, onread });
-      if ("Bun" in globalThis) {
-        socket.on(
-          "data",
-          (chunk: Uint8Array) => onChunk(chunk, chunk.byteLength),
-        );
-      }
-      this.#socket = socket;
-      socket.on("connect", () => socket.write(this.#request()));
-      socket.on("error", (error) => this.#open?.(error));
-      socket.on("close", () => {
-        this.#open?.(new Error("the server closed the connection"));
-        this.#open = undefined;
-        this.#options.onLost(this);
       });
     });
   }
@@ -85,7 +65,7 @@ export class LoadClient {
   }
 
   close(): void {
-    this.#socket?.destroy();
+    this.#socket?.close();
   }
 
   #request(): string {
