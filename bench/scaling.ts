@@ -10,7 +10,7 @@ import { root } from "../tools/run.ts";
 /** What was measured, on Node; where, stands in docs/scaling.md. */
 const COST = {
   /** Bytes of an idle client on a node, its socket in the kernel included. */
-  client: 10_700 + 4_700,
+  client: 10_400 + 4_700,
   /** Bytes of one link at the node that dialled it, and at the one that was dialled. */
   linkOut: 65 * 1_024,
   linkIn: 58 * 1_024,
@@ -28,10 +28,10 @@ const COST = {
   pingSeconds: 5,
   ping: 2 * 80,
   /** Seconds of a core, at each end, for a batch and its answer, and for each item in it. */
-  batchSeconds: 90e-6,
+  batchSeconds: 97e-6,
   itemSeconds: 2.2e-6,
   /** Deliveries of a core in a second, with 8 messages of 64 bytes a tick. */
-  deliveriesPerCore: 950_000,
+  deliveriesPerCore: 1_000_000,
   /** Bytes that an emit adds to a batch, besides its message. */
   itemOverhead: 30,
 } as const;
