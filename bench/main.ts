@@ -56,9 +56,10 @@ function chosen(): {
   };
 }
 
-/** Peers come from a package of their own, so that an ordinary install stays small. */
+/** The peers, and what draws, come from a package of their own, so that an ordinary install stays small. */
 function installPeers(): void {
-  if (existsSync(join(folder, "node_modules", "echarts"))) return;
+  const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: object };
+  if (Object.keys(dependencies).every((name) => existsSync(join(folder, "node_modules", name)))) return;
   console.log("installing the peers into bench/node_modules");
   const { status } = spawnSync("npm", ["install", "--no-audit", "--no-fund"], {
     cwd: folder,

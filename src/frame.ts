@@ -97,7 +97,7 @@ export class Frame {
     const bytes = new Uint8Array(headBytes.byteLength + this.messageBytes);
     bytes.set(headBytes);
     bytes.set(this.bytes, headBytes.byteLength);
-    return Frame.#ofBytes(bytes, this.binary, undefined);
+    return new Frame(this.binary, bytes.byteLength, undefined, bytes);
   }
 
   /** Bytes on the wire, header included. */
