@@ -213,3 +213,18 @@ test("serve: with tls it speaks https and wss", () => {
     assert.equal(status, 404);
   });
 });
+
+test("serve: the messages of one packet are answered in one write", () => {
+  return serving({}, async ({ port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/");
+    await client.head();
+    const chunks: string[] = [];
+    client.socket.on("data", (chunk: Buffer) => chunks.push(chunk.toString("hex")));
+    const texts = Array.from({ length: 50 }, (_, index) => String.fromCharCode(0x30 + index));
+    client.socket.write(Buffer.concat(texts.map((text) => Buffer.from([0x81, 0x81, 0, 0, 0, 0, text.charCodeAt(0)]))));
+    for (const text of texts) assert.equal((await client.next())?.payload.toString(), text);
+    assert.equal(chunks.length, 1);
+    client.socket.destroy();
+  });
+});
