@@ -3,22 +3,28 @@
  *
  * @module
  */
-import { appFetch } from "./app-fetch.ts";
-import { invalidArgument } from "../src/error.ts";
-import type { DistHub } from "../src/dist-hub.ts";
-import type { Hub } from "../src/hub.ts";
-import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
+import { appFetch } from "./shared/app-fetch.ts";
+import { invalidArgument } from "../src/base/error.ts";
+import type { DistHub } from "../src/distributed/dist-hub.ts";
+import type { Hub } from "../src/hub/hub.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/hub/serve-options.ts";
 import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./bun/engine.ts";
 import { websocket } from "./bun/socket.ts";
 import { upgrade } from "./bun/upgrade.ts";
-import { listenOn, rpcStarter } from "./listen.ts";
-import { type OpenPort, start } from "./start.ts";
-import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
+import { listenOn, rpcStarter } from "./shared/listen.ts";
+import { type OpenPort, start } from "./shared/start.ts";
+import {
+  checkHost,
+  checkUpgradeOptions,
+  isUpgrade,
+  isUpgradeFor,
+  type UpgradeOptions,
+} from "./shared/upgrade-options.ts";
 
 export type { BunServer, BunWebSocket, BunWebSocketHandler } from "./bun/engine.ts";
 export { type BunSocket, websocket } from "./bun/socket.ts";
-export { localAddress } from "../src/local-address.ts";
-export type { UpgradeOptions } from "./upgrade-options.ts";
+export { localAddress } from "../src/base/local-address.ts";
+export type { UpgradeOptions } from "./shared/upgrade-options.ts";
 
 /** How long requests that are under way may take after the hub is drained. */
 const STOP_TIMEOUT_MS = 2_000;

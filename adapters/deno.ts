@@ -3,18 +3,24 @@
  *
  * @module
  */
-import type { DistHub } from "../src/dist-hub.ts";
-import type { Hub } from "../src/hub.ts";
-import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/serve.ts";
+import type { DistHub } from "../src/distributed/dist-hub.ts";
+import type { Hub } from "../src/hub/hub.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/hub/serve-options.ts";
 import type { DenoServeInfo } from "./deno/engine.ts";
 import { upgrade } from "./deno/upgrade.ts";
-import { checkHost, checkUpgradeOptions, isUpgrade, isUpgradeFor, type UpgradeOptions } from "./upgrade-options.ts";
-import { listenOn, rpcStarter } from "./listen.ts";
+import {
+  checkHost,
+  checkUpgradeOptions,
+  isUpgrade,
+  isUpgradeFor,
+  type UpgradeOptions,
+} from "./shared/upgrade-options.ts";
+import { listenOn, rpcStarter } from "./shared/listen.ts";
 import { serveWs } from "./ws/serve.ts";
 
 export type { DenoServeInfo } from "./deno/engine.ts";
-export { localAddress } from "../src/local-address.ts";
-export type { UpgradeOptions } from "./upgrade-options.ts";
+export { localAddress } from "../src/base/local-address.ts";
+export type { UpgradeOptions } from "./shared/upgrade-options.ts";
 export { attach } from "./ws/attach.ts";
 export { attachApp, type FetchApp } from "./ws/attach-app.ts";
 export type { OnUpgrade, UpgradeServer } from "./ws/upgrade.ts";

@@ -4,16 +4,16 @@
  * @module
  */
 import type { Context, Env, Handler, Input } from "hono";
-import type { Admission, UpgradeContext } from "../src/admission.ts";
-import { invalidArgument, MeshError } from "../src/error.ts";
-import type { Hub } from "../src/hub.ts";
-import type { Session, UpgradeInfo } from "../src/session.ts";
+import type { Admission, UpgradeContext } from "../src/door/admission.ts";
+import { invalidArgument, MeshError } from "../src/base/error.ts";
+import type { Hub } from "../src/hub/hub.ts";
+import type { Session, UpgradeInfo } from "../src/client/session.ts";
 import type { BunServer } from "./bun/engine.ts";
 import { upgrade as upgradeBun } from "./bun/upgrade.ts";
 import type { DenoServeInfo } from "./deno/engine.ts";
 import { copyOf, upgrade as upgradeDeno } from "./deno/upgrade.ts";
-import { checkHost, isUpgrade } from "./upgrade-options.ts";
-import { UPGRADE_SLOT, type UpgradeSlot } from "./upgrade-slot.ts";
+import { checkHost, isUpgrade } from "./shared/upgrade-options.ts";
+import { UPGRADE_SLOT, type UpgradeSlot } from "./shared/upgrade-slot.ts";
 
 export { websocket } from "./bun/socket.ts";
 

@@ -4,11 +4,11 @@
  * Messages are JSON in text frames, {@link FromPage} one way and {@link ToPage} the other. Who is where needs no state
  * of its own: every client listens on the topic of its node, and the members of a topic are known in the whole cluster.
  */
-import type { Client } from "../src/client.ts";
-import { DistHub } from "../src/dist-hub.ts";
-import { MeshError } from "../src/error.ts";
-import type { Hub } from "../src/hub.ts";
-import type { Session } from "../src/session.ts";
+import type { Client } from "../src/client/client.ts";
+import { DistHub } from "../src/distributed/dist-hub.ts";
+import { MeshError } from "../src/base/error.ts";
+import type { Hub } from "../src/hub/hub.ts";
+import type { Session } from "../src/client/session.ts";
 
 /** What the page sends. */
 export type FromPage = { type: "say"; text: string } | { type: "to"; id: string; text: string } | { type: "who" };

@@ -1,7 +1,7 @@
 /**
  * One node of a cluster, with Redis as its storage: start it as often as you like, each with a PORT of its own.
  *
- *   MESHSOCKET_REDIS_TOKEN=token node tools/redis-endpoint.ts     # your own Redis, if you have no Upstash
+ *   MESHSOCKET_REDIS_TOKEN=token node cli/redis-endpoint.ts     # your own Redis, if you have no Upstash
  *   export MESHSOCKET_STORAGE_URL=http://127.0.0.1:8079 MESHSOCKET_STORAGE_TOKEN=token MESHSOCKET_SECRET=…32 bytes or more
  *   PORT=8080 RPC_PORT=8081 node examples/distributed.ts
  *
@@ -10,7 +10,7 @@
 import process from "node:process";
 import { serve } from "../adapters/node.ts"; // in a project of yours: "meshsocket/node"
 import { DistHub } from "../src/index.ts"; // "meshsocket"
-import { RedisStorage } from "../src/storage/redis.ts"; // "meshsocket/redis"
+import { RedisStorage } from "../src/storage/redis/redis.ts"; // "meshsocket/redis"
 
 const { PORT, RPC_PORT, MESHSOCKET_STORAGE_URL = "", MESHSOCKET_STORAGE_TOKEN = "", MESHSOCKET_SECRET } = process.env;
 

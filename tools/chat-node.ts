@@ -1,8 +1,8 @@
 import { assets } from "../demo/assets.ts";
 import { Chat } from "../demo/chat.ts";
-import { DistHub } from "../src/dist-hub.ts";
-import { Hub } from "../src/hub.ts";
-import type { RpcOptions, Server } from "../src/serve.ts";
+import { DistHub } from "../src/distributed/dist-hub.ts";
+import { Hub } from "../src/hub/hub.ts";
+import type { RpcOptions, Server } from "../src/hub/serve-options.ts";
 import type { Storage } from "../src/storage/storage.ts";
 import { serve, thisRuntime } from "./this-runtime.ts";
 

@@ -1,6 +1,6 @@
 /** One node of the demo: tells its parent in one line of JSON where it is, and ends with it. */
 import process from "node:process";
-import type { Server } from "../src/serve.ts";
+import type { Server } from "../src/hub/serve-options.ts";
 import { startChatNode } from "./chat-node.ts";
 import { configFrom } from "./start-config.ts";
 import { stopOnSignal } from "./stop.ts";

@@ -1,4 +1,4 @@
-import { serveRedisEndpoint } from "./redis-endpoint.ts";
+import { serveRedisEndpoint } from "../cli/redis-endpoint.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { MEMORY_SCHEME } from "./start-config.ts";
 import { serveStorage } from "./storage-server.ts";

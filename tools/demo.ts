@@ -8,9 +8,9 @@
 import { randomUUID } from "node:crypto";
 import process from "node:process";
 import { assets } from "../demo/assets.ts";
-import { MeshError } from "../src/error.ts";
-import { Hub } from "../src/hub.ts";
-import type { Server } from "../src/serve.ts";
+import { MeshError } from "../src/base/error.ts";
+import { Hub } from "../src/hub/hub.ts";
+import type { Server } from "../src/hub/serve-options.ts";
 import type { DemoNode } from "./demo-node.ts";
 import { type DemoStorage, startDemoStorage } from "./demo-storage.ts";
 import { startDemoNodes, type StartedNode } from "./demo-nodes.ts";

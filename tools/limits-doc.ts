@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
-import { DEFAULT_LIMITS, type Limits } from "../src/limits.ts";
+import { DEFAULT_LIMITS, type Limits } from "../src/base/limits.ts";
 
 const HEAD = `# Limits
 
 Every limit of a hub, what happens at it, and its default: \`new Hub({ limits: { maxMessageBytes: 65_536 } })\`. \`Infinity\` takes one away.
-This table is written by \`npm run docs\` from [src/limits.ts](../src/limits.ts).
+This table is written by \`npm run docs\` from [src/base/limits.ts](../src/base/limits.ts).
 
 | limit | default | what it bounds, and what happens then |
 | --- | --- | --- |
@@ -67,5 +67,5 @@ function defaultOf(name: string): string {
 const root = new URL("..", import.meta.url);
 if (process.argv[1] && import.meta.url.endsWith(process.argv[1].split("/").at(-1) ?? "")) {
   const page = new URL("docs/limits.md", root);
-  writeFileSync(page, limitsDoc(readFileSync(new URL("src/limits.ts", root), "utf8")));
+  writeFileSync(page, limitsDoc(readFileSync(new URL("src/base/limits.ts", root), "utf8")));
 }

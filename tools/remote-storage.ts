@@ -1,4 +1,4 @@
-import { errorCode, invalidArgument, MeshError, type MeshErrorCode } from "../src/error.ts";
+import { errorCode, invalidArgument, MeshError, type MeshErrorCode } from "../src/base/error.ts";
 import type {
   Claimed,
   Entry,

@@ -1,6 +1,6 @@
-import { checkHost } from "../src/host.ts";
-import type { RpcOptions } from "../src/serve.ts";
-import { RedisStorage } from "../src/storage/redis.ts";
+import { checkHost } from "../src/base/host.ts";
+import type { RpcOptions } from "../src/hub/serve-options.ts";
+import { RedisStorage } from "../src/storage/redis/redis.ts";
 import type { Storage } from "../src/storage/storage.ts";
 import type { ChatNodeOptions } from "./chat-node.ts";
 import { RemoteStorage } from "./remote-storage.ts";

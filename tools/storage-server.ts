@@ -7,7 +7,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { errorCode } from "../src/error.ts";
+import { errorCode } from "../src/base/error.ts";
 import { MemoryStorage } from "../src/storage/memory.ts";
 import type { Holder, IdEntry, Storage } from "../src/storage/storage.ts";
 import type { JsonFailure } from "./remote-storage.ts";

@@ -1,6 +1,6 @@
 import process from "node:process";
-import type { Hub } from "../src/hub.ts";
-import type { ServeOptions, Server } from "../src/serve.ts";
+import type { Hub } from "../src/hub/hub.ts";
+import type { ServeOptions, Server } from "../src/hub/serve-options.ts";
 
 /** The runtime that runs this process. */
 export interface ThisRuntime {

@@ -1,8 +1,8 @@
-import type { Admission } from "../../src/admission.ts";
-import { CloseCode } from "../../src/close-code.ts";
-import type { Frame } from "../../src/frame.ts";
-import type { Hub } from "../../src/hub.ts";
-import type { Socket, SocketReceiver } from "../../src/socket.ts";
+import type { Admission } from "../../src/door/admission.ts";
+import { CloseCode } from "../../src/base/close-code.ts";
+import type { Frame } from "../../src/send/frame.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
 import type { BunWebSocket, BunWebSocketHandler } from "./engine.ts";
 
 const OPEN = 1;

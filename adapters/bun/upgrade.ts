@@ -1,6 +1,6 @@
-import { type Admission, refuse, type UpgradeContext } from "../../src/admission.ts";
-import { extraHeaders } from "../extra-headers.ts";
-import { plainAddress } from "../upgrade-options.ts";
+import { type Admission, refuse, type UpgradeContext } from "../../src/door/admission.ts";
+import { extraHeaders } from "../shared/extra-headers.ts";
+import { plainAddress } from "../shared/upgrade-options.ts";
 import type { BunServer } from "./engine.ts";
 import { BunSocket } from "./socket.ts";
 

@@ -1,4 +1,4 @@
-import type { WebSocketLike } from "../../src/whatwg-socket.ts";
+import type { WebSocketLike } from "../../src/door/whatwg-socket.ts";
 
 /** What we use of the global `Deno`, so that other runtimes' type checkers need not know it. */
 export interface DenoEngine {

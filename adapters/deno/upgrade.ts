@@ -1,9 +1,9 @@
-import type { Admission, UpgradeContext } from "../../src/admission.ts";
-import { invalidArgument } from "../../src/error.ts";
-import type { Limits } from "../../src/limits.ts";
-import { attachWebSocket } from "../../src/whatwg-socket.ts";
-import { extraHeaders } from "../extra-headers.ts";
-import { plainAddress } from "../upgrade-options.ts";
+import type { Admission, UpgradeContext } from "../../src/door/admission.ts";
+import { invalidArgument } from "../../src/base/error.ts";
+import type { Limits } from "../../src/base/limits.ts";
+import { attachWebSocket } from "../../src/door/whatwg-socket.ts";
+import { extraHeaders } from "../shared/extra-headers.ts";
+import { plainAddress } from "../shared/upgrade-options.ts";
 import type { DenoEngine, DenoServeInfo } from "./engine.ts";
 
 /** Seconds without a sign of life after which Deno closes; it pings when half of them are over, and waits for as long. 0 is never. */

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { ByteStream, ByteStreamReceiver } from "../../src/byte-stream.ts";
+import type { ByteStream, ByteStreamReceiver } from "../../src/link/byte-stream.ts";
 
 /** A connected socket as a stream of bytes; nothing may have been read from it that the receiver is to get. */
 export function byteStream(socket: Socket, receiver: ByteStreamReceiver): ByteStream {

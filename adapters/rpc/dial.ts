@@ -1,8 +1,8 @@
 import http from "node:http";
 import https from "node:https";
-import { type DialStream, LINE_PATH, LINE_PROTOCOL } from "../../src/byte-stream.ts";
-import { MeshError, type MeshErrorCode } from "../../src/error.ts";
-import { fromRpcError } from "../../src/rpc-error.ts";
+import { type DialStream, LINE_PATH, LINE_PROTOCOL } from "../../src/link/byte-stream.ts";
+import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
+import { fromRpcError } from "../../src/rpc/error.ts";
 import { byteStream } from "./byte-socket.ts";
 
 /** How to dial with TLS: whom to trust, and what to show to who asks. */

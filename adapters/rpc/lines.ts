@@ -2,8 +2,8 @@ import { Buffer } from "node:buffer";
 import http, { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type ByteStream, type ByteStreamReceiver, LINE_PATH, LINE_PROTOCOL } from "../../src/byte-stream.ts";
-import { errorCode } from "../../src/error.ts";
+import { type ByteStream, type ByteStreamReceiver, LINE_PATH, LINE_PROTOCOL } from "../../src/link/byte-stream.ts";
+import { errorCode } from "../../src/base/error.ts";
 import { byteStream } from "./byte-socket.ts";
 
 /** What a connection that asks for a line starts with. */

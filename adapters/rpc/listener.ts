@@ -4,8 +4,8 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Logger } from "../../src/logger.ts";
-import { ON_PROOF } from "../../src/rpc-proof.ts";
+import type { Logger } from "../../src/base/logger.ts";
+import { ON_PROOF } from "../../src/rpc/proof.ts";
 
 export type RpcRequest = IncomingMessage | Http2ServerRequest;
 export type RpcResponse = ServerResponse | Http2ServerResponse;

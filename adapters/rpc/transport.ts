@@ -1,11 +1,11 @@
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { ClientHttp2Stream } from "node:http2";
-import type { DialStream } from "../../src/byte-stream.ts";
-import { MeshError } from "../../src/error.ts";
-import { createFetchTransport } from "../../src/fetch-transport.ts";
-import type { Fetch } from "../../src/fetch-transport.ts";
-import { checkHost } from "../../src/host.ts";
-import type { NodeTransport } from "../../src/links.ts";
+import type { DialStream } from "../../src/link/byte-stream.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
+import type { Fetch } from "../../src/rpc/fetch-transport.ts";
+import { checkHost } from "../../src/base/host.ts";
+import type { NodeTransport } from "../../src/link/links.ts";
 import { dialStream } from "./dial.ts";
 import type { Runtime } from "./runtime.ts";
 

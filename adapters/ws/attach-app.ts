@@ -1,7 +1,7 @@
-import { refuse } from "../../src/admission.ts";
-import { invalidArgument } from "../../src/error.ts";
-import { isUpgrade } from "../upgrade-options.ts";
-import { UPGRADE_SLOT, type UpgradeSlot } from "../upgrade-slot.ts";
+import { refuse } from "../../src/door/admission.ts";
+import { invalidArgument } from "../../src/base/error.ts";
+import { isUpgrade } from "../shared/upgrade-options.ts";
+import { UPGRADE_SLOT, type UpgradeSlot } from "../shared/upgrade-slot.ts";
 import { addUpgradeRoute, type UpgradeServer } from "./upgrade.ts";
 
 /** An application with a fetch handler, such as a Hono app. */

@@ -1,5 +1,5 @@
-import type { Hub } from "../../src/hub.ts";
-import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../upgrade-options.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../shared/upgrade-options.ts";
 import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrade.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
-import type { Frame } from "../../src/frame.ts";
-import { writeHeader } from "../../src/frame-header.ts";
+import type { Frame } from "../../src/send/frame.ts";
+import { writeHeader } from "../../src/send/frame-header.ts";
 
 /** The last burst: the sockets that share it are written one after the other. */
 let lastFrames: readonly Frame[] | undefined;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import { isHost } from "../upgrade-options.ts";
+import { isHost } from "../shared/upgrade-options.ts";
 
 /**
  * A `node:http` request as a web Request, its body streamed.

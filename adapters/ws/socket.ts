@@ -1,9 +1,9 @@
 import type { Duplex } from "node:stream";
 import { WebSocket } from "ws";
-import type { Admission } from "../../src/admission.ts";
-import { CloseCode } from "../../src/close-code.ts";
-import type { Frame } from "../../src/frame.ts";
-import type { Socket, SocketReceiver } from "../../src/socket.ts";
+import type { Admission } from "../../src/door/admission.ts";
+import { CloseCode } from "../../src/base/close-code.ts";
+import type { Frame } from "../../src/send/frame.ts";
+import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
 import { concat } from "./concat.ts";
 
 /** Of each `ws` socket its {@link WsSocket}, so that all sockets share the same listeners. A map would be asked for every message. */

@@ -9,7 +9,7 @@ import { Duplex } from "node:stream";
 import process from "node:process";
 import { WebSocketServer } from "ws";
 import { attach } from "../../adapters/node.ts";
-import { Hub } from "../../src/hub.ts";
+import { Hub } from "../../src/hub/hub.ts";
 
 const CLIENTS = 1_000;
 const ROUNDS = 300;

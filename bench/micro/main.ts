@@ -2,11 +2,11 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { bench, do_not_optimize, group, run } from "mitata";
 import { concat } from "../../adapters/ws/concat.ts";
-import { Batcher } from "../../src/batch.ts";
-import { Burst } from "../../src/burst.ts";
-import { Frame } from "../../src/frame.ts";
+import { Batcher } from "../../src/base/batcher.ts";
+import { Burst } from "../../src/send/burst.ts";
+import { Frame } from "../../src/send/frame.ts";
 import { type Batch, BatchSchema } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { emitItem } from "../../src/items.ts";
+import { emitItem } from "../../src/link/items.ts";
 
 const texts = [16, 64, 1_024, 65_536].map((length) => "x".repeat(length));
 

@@ -1,8 +1,8 @@
 /** The bench's server on meshsocket: one node, or with a storage in its setup one of a cluster. */
 import { loadServe } from "../../test/kit/servers.ts";
-import { DistHub } from "../../src/dist-hub.ts";
-import { Hub } from "../../src/hub.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { ready, setup } from "./control.ts";
 
 const { storage } = setup();

@@ -1,4 +1,4 @@
-import { MeshError } from "../error.ts";
+import { MeshError } from "../base/error.ts";
 
 /** Throws (`canceled`) if the caller gave up already. */
 export function throwIfAborted(signal: AbortSignal | undefined): void {

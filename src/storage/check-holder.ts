@@ -1,5 +1,5 @@
-import { checkName } from "../check.ts";
-import { invalidArgument, MeshError } from "../error.ts";
+import { checkName } from "../base/check.ts";
+import { invalidArgument, MeshError } from "../base/error.ts";
 import { type Holder, MAX_RENEW_IDS } from "./storage.ts";
 
 /** Throws a TypeError (`invalid_argument`) for a holder that cannot be written as two words. */

@@ -1,5 +1,5 @@
-import { checkName } from "../check.ts";
-import { randomId } from "../random-id.ts";
+import { checkName } from "../base/check.ts";
+import { randomId } from "../base/random-id.ts";
 import { throwIfAborted } from "./abort.ts";
 import { checkRenewIds, noLease } from "./check-holder.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, RenewOptions, Storage, StorageCallOptions } from "./storage.ts";

@@ -1,4 +1,4 @@
-import { checkObject } from "../check.ts";
+import { checkObject } from "../base/check.ts";
 
 /**
  * One life of one node. A life is new at each start and after each lapse of the lease,

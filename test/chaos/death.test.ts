@@ -1,7 +1,7 @@
 /** `kill -9` of a node and its return, on a real Redis and a real etcd, with nodes of all runtimes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MeshError } from "../../src/error.ts";
+import { MeshError } from "../../src/base/error.ts";
 import { ChaosCluster, LEASE_MS, type Seat } from "../kit/chaos-cluster.ts";
 import { STORES } from "../kit/chaos-store.ts";
 import { crowd, member, timed } from "../kit/crowd.ts";

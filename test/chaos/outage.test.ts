@@ -1,7 +1,7 @@
 /** Storages that stand still, die, or answer late, under traffic. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MeshError } from "../../src/error.ts";
+import { MeshError } from "../../src/base/error.ts";
 import { ChaosCluster, LEASE_MS } from "../kit/chaos-cluster.ts";
 import { type ChaosStore, startChaosRedis, startStore, type StoreName, STORES } from "../kit/chaos-store.ts";
 import { crowd, type Member, member, timed } from "../kit/crowd.ts";

@@ -1,10 +1,10 @@
 /** Senders that hold no connections: through a node's RPC port, through its public port, and straight to the owners. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DistClient, type DistClientOptions } from "../../src/dist-client.ts";
-import { silentLogger } from "../../src/logger.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
-import { createToken } from "../../src/token.ts";
+import { DistClient, type DistClientOptions } from "../../src/distributed/dist-client.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
+import { createToken } from "../../src/rpc/token.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster, SECRET } from "../kit/process-cluster.ts";
 import { withCode } from "../kit/storage.ts";

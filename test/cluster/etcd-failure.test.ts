@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type EtcdConfig, EtcdStorage } from "../../src/storage/etcd.ts";
+import { type EtcdConfig, EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { dropAnswersOf, type FaultyEtcd, startFaultyEtcd } from "../kit/faulty-etcd.ts";
 import { CANARY, fails } from "../kit/silent.ts";
 import { A, B, claim, entryOf, listed, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";

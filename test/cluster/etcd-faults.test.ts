@@ -1,4 +1,4 @@
-import { EtcdStorage } from "../../src/storage/etcd.ts";
+import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { storageFaultContract } from "../contract/storage-faults.ts";
 import { startFaultyEtcd } from "../kit/faulty-etcd.ts";
 import { CANARY } from "../kit/silent.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DistHub } from "../../src/dist-hub.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { Server } from "../../src/serve.ts";
-import { EtcdStorage } from "../../src/storage/etcd.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { Server } from "../../src/hub/serve-options.ts";
+import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { TestClient } from "../kit/client.ts";
 import { startEtcd, type TestEtcd } from "../kit/etcd.ts";
 import { loadServe } from "../kit/servers.ts";

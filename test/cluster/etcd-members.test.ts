@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { EtcdStorage } from "../../src/storage/etcd.ts";
+import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { startEtcd, type TestEtcd } from "../kit/etcd.ts";
 import { CANARY, fails } from "../kit/silent.ts";

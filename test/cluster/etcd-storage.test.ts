@@ -1,5 +1,5 @@
 import { after, before } from "node:test";
-import { EtcdStorage } from "../../src/storage/etcd.ts";
+import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { storageContract } from "../contract/storage.ts";
 import { storageHistories } from "../contract/storage-histories.ts";
 import { startEtcd, type TestEtcd } from "../kit/etcd.ts";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
-import { createToken } from "../../src/token.ts";
+import { createToken } from "../../src/rpc/token.ts";
 import { grpc, type GrpcCall, GrpcCode, type GrpcResult } from "../kit/grpc.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster, SECRET } from "../kit/process-cluster.ts";

@@ -1,7 +1,7 @@
 /** Ids and topics that try everything, through nodes of each runtime and Redis: they arrive exactly, or are refused at the upgrade. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { nastyNames } from "../contract/storage-names.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster } from "../kit/process-cluster.ts";

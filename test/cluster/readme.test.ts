@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
-import type { Hub } from "../../src/hub.ts";
-import type { Server } from "../../src/serve.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import type { Server } from "../../src/hub/serve-options.ts";
 import { TestClient } from "../kit/client.ts";
 import { startRedis } from "../kit/redis.ts";
 import { runtime } from "../kit/runtime.ts";
@@ -21,7 +21,7 @@ async function run(code: string): Promise<{ hub: Hub; server: Server }> {
     .replace("// or meshsocket/bun, meshsocket/deno: the same", "")
     .replace('"meshsocket"', JSON.stringify(new URL("src/index.ts", root).href))
     .replace('"meshsocket/node"', JSON.stringify(new URL(`adapters/${runtime}.ts`, root).href))
-    .replace('"meshsocket/redis"', JSON.stringify(new URL("src/storage/redis.ts", root).href))
+    .replace('"meshsocket/redis"', JSON.stringify(new URL("src/storage/redis/redis.ts", root).href))
     .replace("port: 8080", 'port: 0, hostname: "127.0.0.1"')
     .replace(/^console\.log.*$/m, "");
   const folder = mkdtempSync(join(tmpdir(), "meshsocket-readme-"));

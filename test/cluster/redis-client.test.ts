@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Redis } from "@upstash/redis";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { startRedis, type TestRedis } from "../kit/redis.ts";
 import { A, claim, entryOf, listed, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";
 

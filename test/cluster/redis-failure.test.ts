@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import { type FaultyRedis, startFaultyRedis } from "../kit/faulty-redis.ts";
 import { A, B, claim, listed, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";

@@ -1,4 +1,4 @@
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { storageFaultContract } from "../contract/storage-faults.ts";
 import { startFaultyRedis } from "../kit/faulty-redis.ts";
 import { CANARY } from "../kit/silent.ts";

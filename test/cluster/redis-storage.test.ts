@@ -1,5 +1,5 @@
 import { after, before } from "node:test";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { storageContract } from "../contract/storage.ts";
 import { storageHistories } from "../contract/storage-histories.ts";
 import { startRedis, type TestRedis } from "../kit/redis.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createToken } from "../../src/token.ts";
+import { createToken } from "../../src/rpc/token.ts";
 import { grpc, GrpcCode } from "../kit/grpc.ts";
 import { startPeer } from "../kit/rpc-peer.ts";
 import { CANARY, MAX_BYTES, openToy, SECRET, TOY_HOST } from "../kit/toy-rpc.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { test } from "node:test";
 import { createClient } from "@connectrpc/connect";
-import { createFetchTransport } from "../../src/fetch-transport.ts";
+import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
 import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
 import { transportTo } from "../../adapters/rpc/transport.ts";

@@ -6,7 +6,7 @@ import { createClient } from "@connectrpc/connect";
 import { transportTo } from "../../adapters/rpc/transport.ts";
 import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
-import { fromRpcError } from "../../src/rpc-error.ts";
+import { fromRpcError } from "../../src/rpc/error.ts";
 import { selfSigned } from "../kit/certificate.ts";
 import { grpc } from "../kit/grpc.ts";
 import { runtime } from "../kit/runtime.ts";

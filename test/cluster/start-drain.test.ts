@@ -1,8 +1,8 @@
 /** Nodes of the starter that are told to end while they are used. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { createToken } from "../../src/token.ts";
-import { DistClient } from "../../src/dist-client.ts";
+import { createToken } from "../../src/rpc/token.ts";
+import { DistClient } from "../../src/distributed/dist-client.ts";
 import { TestClient } from "../kit/client.ts";
 import { killPrograms, type Program, startFile } from "../kit/program.ts";
 import { RawClient } from "../kit/raw.ts";

@@ -1,14 +1,14 @@
 /** How a node of a cluster starts, or says why it cannot; and what a failing handler ends, on the runtime of the test. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CloseCode } from "../../src/close-code.ts";
-import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
-import { MeshError } from "../../src/error.ts";
-import { Hub } from "../../src/hub.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { ServeOptions } from "../../src/serve.ts";
-import type { Session } from "../../src/session.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { CloseCode } from "../../src/base/close-code.ts";
+import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { ServeOptions } from "../../src/hub/serve-options.ts";
+import type { Session } from "../../src/client/session.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { TestClient } from "../kit/client.ts";
 import { startRedis, type TestRedis } from "../kit/redis.ts";
 import { isListening, loadListen, loadServe } from "../kit/servers.ts";

@@ -1,9 +1,9 @@
 /** What messages cost: storage commands counted at the HTTP endpoint, and bytes at the door of a node that has no part in them. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CloseCode } from "../../src/close-code.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
-import type { Delivery } from "../../src/verbs.ts";
+import { CloseCode } from "../../src/base/close-code.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
+import type { Delivery } from "../../src/send/verbs.ts";
 import type { TestClient } from "../kit/client.ts";
 import type { Outcome, VerbCall } from "../kit/node-control.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";

@@ -1,9 +1,9 @@
 /** One id, one connection: what becomes of an id that connects twice, on every pair of runtimes. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { CloseCode } from "../../src/close-code.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
-import type { RedisEndpoint } from "../../tools/redis-endpoint.ts";
+import { CloseCode } from "../../src/base/close-code.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
+import type { RedisEndpoint } from "../../cli/redis-endpoint.ts";
 import { TestClient } from "../kit/client.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster } from "../kit/process-cluster.ts";

@@ -1,7 +1,7 @@
 /** What topics cost, and whom they leave out: storage commands counted at the endpoint, bytes at the doors of the nodes. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Delivery } from "../../src/verbs.ts";
+import type { Delivery } from "../../src/send/verbs.ts";
 import type { TestClient } from "../kit/client.ts";
 import type { VerbCall } from "../kit/node-control.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { bearerToken } from "../../src/auth.ts";
-import type { SessionFactory } from "../../src/session.ts";
+import { bearerToken } from "../../src/door/auth.ts";
+import type { SessionFactory } from "../../src/client/session.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
 import type { PromiseThat } from "./adapter.ts";

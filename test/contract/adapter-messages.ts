@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Session } from "../../src/session.ts";
+import type { Session } from "../../src/client/session.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
 import type { PromiseThat } from "./adapter.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { UpgradeInfo } from "../../src/session.ts";
+import type { UpgradeInfo } from "../../src/client/session.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
 import { Events } from "../kit/wait.ts";

@@ -1,4 +1,4 @@
-import { adapterContract } from "../contract/adapter.ts";
+import { adapterContract } from "./adapter.ts";
 import { ways } from "../kit/servers.ts";
 
 for (const way of ways) adapterContract(way);

@@ -1,8 +1,8 @@
 import { test } from "node:test";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { SessionFactory } from "../../src/session.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { SessionFactory } from "../../src/client/session.ts";
 import type { Way } from "../kit/servers.ts";
 import { admission } from "./adapter-admission.ts";
 import { closing } from "./adapter-closing.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { request as httpsRequest } from "node:https";
 import { test } from "node:test";
-import { MeshError } from "../../src/error.ts";
-import { Hub } from "../../src/hub.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { ServeOptions, Server } from "../../src/serve.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { randomId } from "../../src/random-id.ts";
+import { randomId } from "../../src/base/random-id.ts";
 import {
   A,
   B,

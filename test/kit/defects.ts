@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import type { DistHub } from "../../src/dist-hub.ts";
-import { errorCode } from "../../src/error.ts";
+import type { DistHub } from "../../src/distributed/dist-hub.ts";
+import { errorCode } from "../../src/base/error.ts";
 import { BatchAnswerSchema, BatchSchema } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { randomId } from "../../src/random-id.ts";
+import { randomId } from "../../src/base/random-id.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { Defect } from "./node-control.ts";
 

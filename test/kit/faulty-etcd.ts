@@ -1,4 +1,4 @@
-import { type EtcdConfig, type EtcdRequestInit, EtcdStorage } from "../../src/storage/etcd.ts";
+import { type EtcdConfig, type EtcdRequestInit, EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { startEtcd, type TestEtcd } from "./etcd.ts";
 
 /** Stands between a storage and etcd: may hold up, drop, repeat or replace the answer of a request. */

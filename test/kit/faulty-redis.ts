@@ -1,5 +1,5 @@
-import { RedisStorage, type RedisStorageOptions } from "../../src/storage/redis.ts";
-import type { RedisEndpoint } from "../../tools/redis-endpoint.ts";
+import { RedisStorage, type RedisStorageOptions } from "../../src/storage/redis/redis.ts";
+import type { RedisEndpoint } from "../../cli/redis-endpoint.ts";
 import { commandName, startRedis, type TestRedis } from "./redis.ts";
 
 /** Stands between the client and the endpoint: may hold up, drop, repeat or replace the answer of a command. */

@@ -1,5 +1,5 @@
 /** What clients and senders saw, at logical times, so that a checker can tell afterwards whether every promise was kept. */
-import type { Delivery } from "../../src/verbs.ts";
+import type { Delivery } from "../../src/send/verbs.ts";
 
 /** Something that took from `start` to `end`; without an end it was still under way when the run was over. */
 interface Span {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { errorCode } from "../../src/error.ts";
+import { errorCode } from "../../src/base/error.ts";
 
 /** A call with bad arguments, and what is bad about it. */
 export type Bad = readonly [what: string, call: () => unknown];

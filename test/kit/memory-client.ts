@@ -1,7 +1,7 @@
-import type { Hub } from "../../src/hub.ts";
-import { MemoryWebSocket } from "../../src/memory-pair.ts";
-import type { Session } from "../../src/session.ts";
-import { openWebSocket } from "../../src/whatwg-socket.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import { MemoryWebSocket } from "../../src/door/memory-pair.ts";
+import type { Session } from "../../src/client/session.ts";
+import { openWebSocket } from "../../src/door/whatwg-socket.ts";
 import type { Closed } from "./client.ts";
 import { Events, within } from "./wait.ts";
 

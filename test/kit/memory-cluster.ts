@@ -1,10 +1,10 @@
 import { createRouterTransport } from "@connectrpc/connect";
-import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
-import { DistServer } from "../../src/dist-server.ts";
-import { MeshError } from "../../src/error.ts";
-import type { NodeTransport } from "../../src/links.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { Session } from "../../src/session.ts";
+import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { DistServer } from "../../src/distributed/dist-server.ts";
+import { MeshError } from "../../src/base/error.ts";
+import type { NodeTransport } from "../../src/link/links.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { Session } from "../../src/client/session.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { MemoryClient } from "./memory-client.ts";

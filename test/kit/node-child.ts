@@ -1,12 +1,12 @@
 /** One node of a cluster in a process of its own, on the runtime that runs this file; driven over stdin by node-process.ts. */
 import process from "node:process";
-import { DistHub } from "../../src/dist-hub.ts";
-import { errorCode } from "../../src/error.ts";
-import type { Json } from "../../src/json.ts";
-import { REQUEST_PROTOCOL } from "../../src/requests.ts";
-import type { Session } from "../../src/session.ts";
-import { EtcdStorage } from "../../src/storage/etcd.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { errorCode } from "../../src/base/error.ts";
+import type { Json } from "../../src/base/json.ts";
+import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
+import type { Session } from "../../src/client/session.ts";
+import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { spoil, spoilStorage } from "./defects.ts";
 import { usedHeapBytes } from "./heap.ts";

@@ -1,10 +1,10 @@
 /** What a test and a node in a process of its own say to each other: one JSON value per line, over stdin and stdout. */
 import { Buffer } from "node:buffer";
-import type { DistHubOptions } from "../../src/dist-hub.ts";
-import type { HubStatus } from "../../src/hub-events.ts";
-import type { PresenceEvent } from "../../src/presence-watch.ts";
-import type { RpcOptions } from "../../src/serve.ts";
-import type { Sender } from "../../src/sender.ts";
+import type { DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import type { HubStatus } from "../../src/base/hub-status.ts";
+import type { PresenceEvent } from "../../src/hub/presence-watch.ts";
+import type { RpcOptions } from "../../src/hub/serve-options.ts";
+import type { Sender } from "../../src/send/sender.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import type { Runtime } from "./runtime.ts";
 

@@ -2,9 +2,9 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import process from "node:process";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { MeshError, type MeshErrorCode } from "../../src/error.ts";
-import type { Json } from "../../src/json.ts";
-import type { RpcOptions } from "../../src/serve.ts";
+import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
+import type { Json } from "../../src/base/json.ts";
+import type { RpcOptions } from "../../src/hub/serve-options.ts";
 import { runtimes } from "../../tools/runtimes.ts";
 import { TestClient } from "./client.ts";
 import {

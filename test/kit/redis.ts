@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import process from "node:process";
-import { REDIS_SCRIPTS } from "../../src/storage/redis-scripts.ts";
-import { type ServeOptions, serveRedisEndpoint } from "../../tools/redis-endpoint.ts";
-import { connectRedis } from "../../tools/redis-tcp.ts";
+import { REDIS_SCRIPTS } from "../../src/storage/redis/scripts.ts";
+import { type ServeOptions, serveRedisEndpoint } from "../../cli/redis-endpoint.ts";
+import { connectRedis } from "../../cli/redis-tcp.ts";
 
 /** A real redis-server of this test alone, with the HTTP endpoint in front. */
 export interface TestRedis {

@@ -1,4 +1,4 @@
-import type { Sender } from "../../src/sender.ts";
+import type { Sender } from "../../src/send/sender.ts";
 import type { Verb, VerbCall } from "./node-control.ts";
 
 /** The verbs of a hub in another process. A call that rejected there rejects here with a MeshError of the same code. */

@@ -3,10 +3,10 @@ import { createServer, type Server as HttpServer } from "node:http";
 import { serve as serveHono } from "@hono/node-server";
 import { Hono } from "hono";
 import { upgrade, websocket } from "../../adapters/hono.ts";
-import type { DistHub } from "../../src/dist-hub.ts";
-import type { Hub } from "../../src/hub.ts";
-import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/serve.ts";
-import type { SessionFactory } from "../../src/session.ts";
+import type { DistHub } from "../../src/distributed/dist-hub.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/hub/serve-options.ts";
+import type { SessionFactory } from "../../src/client/session.ts";
 import { runtime } from "./runtime.ts";
 
 /** A server that a test started for a hub. */

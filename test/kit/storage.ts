@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { errorCode } from "../../src/error.ts";
-import { randomId } from "../../src/random-id.ts";
+import { errorCode } from "../../src/base/error.ts";
+import { randomId } from "../../src/base/random-id.ts";
 import type { Entry, Holder, IdEntry, Storage } from "../../src/storage/storage.ts";
 
 /** A store of one test, and what the test may do to it. */

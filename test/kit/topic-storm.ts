@@ -1,5 +1,5 @@
 /** Random subscribes, unsubscribes and publishes in a cluster of processes, with everything that is seen in a history. */
-import type { Delivery } from "../../src/verbs.ts";
+import type { Delivery } from "../../src/send/verbs.ts";
 import type { TestClient } from "./client.ts";
 import { History } from "./history.ts";
 import type { VerbCall } from "./node-control.ts";

@@ -1,12 +1,12 @@
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { openRpcPort, type RpcPort, type RpcPortOptions } from "../../adapters/rpc/port.ts";
-import { MeshError, type MeshErrorCode } from "../../src/error.ts";
+import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
 import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
-import { toConnectError } from "../../src/rpc-error.ts";
-import { ON_PROOF } from "../../src/rpc-proof.ts";
-import { TokenVerifier } from "../../src/token.ts";
+import { toConnectError } from "../../src/rpc/error.ts";
+import { ON_PROOF } from "../../src/rpc/proof.ts";
+import { TokenVerifier } from "../../src/rpc/token.ts";
 import { runtime } from "./runtime.ts";
 
 export const SECRET = "the secret of the toy cluster, long enough";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { DEFAULT_LIMITS } from "../../src/limits.ts";
+import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
 import { limitsDoc } from "../../tools/limits-doc.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -30,13 +30,13 @@ test("every link of the pages leads somewhere", () => {
 });
 
 test("a link that leads nowhere is found", () => {
-  assert.deepEqual(deadLinks("README.md", "[a](src/hub.ts) [b](src/nowhere.ts) [c](https://example.com)"), [
+  assert.deepEqual(deadLinks("README.md", "[a](src/hub/hub.ts) [b](src/nowhere.ts) [c](https://example.com)"), [
     "src/nowhere.ts",
   ]);
 });
 
 test("the page of limits says what the code says, of every limit", () => {
-  const doc = limitsDoc(read("src/limits.ts"));
+  const doc = limitsDoc(read("src/base/limits.ts"));
   assert.equal(unpadded(read("docs/limits.md")), unpadded(doc));
   for (const name of Object.keys(DEFAULT_LIMITS)) assert.ok(doc.includes(`| \`${name}\` |`), name);
 });

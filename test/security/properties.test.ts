@@ -2,17 +2,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
-import { isHost } from "../../adapters/upgrade-options.ts";
+import { isHost } from "../../adapters/shared/upgrade-options.ts";
 import { GoawayFilter, HTTP2_PREFACE } from "../../adapters/rpc/goaway-filter.ts";
-import { bearerToken } from "../../src/auth.ts";
-import { errorCode } from "../../src/error.ts";
-import { Frame } from "../../src/frame.ts";
+import { bearerToken } from "../../src/door/auth.ts";
+import { errorCode } from "../../src/base/error.ts";
+import { Frame } from "../../src/send/frame.ts";
 import { AnswerSchema, BatchSchema, Outcome, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { checkHost } from "../../src/host.ts";
-import { Inbox } from "../../src/inbox.ts";
-import { parseLineName } from "../../src/line-name.ts";
-import { Requests } from "../../src/requests.ts";
-import { offeredProtocols } from "../../src/subprotocol.ts";
+import { checkHost } from "../../src/base/host.ts";
+import { Inbox } from "../../src/link/inbox.ts";
+import { parseLineName } from "../../src/link/line-name.ts";
+import { Requests } from "../../src/client/requests.ts";
+import { offeredProtocols } from "../../src/door/subprotocol.ts";
 
 const hostile = fc.oneof(fc.string({ unit: "binary" }), fc.string(), fc.webAuthority(), fc.ipV4(), fc.ipV6());
 

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { connect, type Socket } from "node:net";
 import { memoryUsage } from "node:process";
 import { test } from "node:test";
-import { createToken } from "../../src/token.ts";
+import { createToken } from "../../src/rpc/token.ts";
 import { selfSigned } from "../kit/certificate.ts";
 import { END_HEADERS, END_STREAM, H2, h2Frame, h2Headers, RawH2 } from "../kit/h2.ts";
 import { openToy, SECRET, TOY_HOST } from "../kit/toy-rpc.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { Session, SessionFactory } from "../../src/session.ts";
-import type { Server } from "../../src/serve.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { Session, SessionFactory } from "../../src/client/session.ts";
+import type { Server } from "../../src/hub/serve-options.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
 import { loadServe } from "../kit/servers.ts";

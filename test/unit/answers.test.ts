@@ -1,11 +1,11 @@
 /** When what is sent to a client is written: once a tick, and an answer from its own handler as soon as its messages were read. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Client } from "../../src/client.ts";
-import type { Frame } from "../../src/frame.ts";
-import { Hub } from "../../src/hub.ts";
-import type { Socket, SocketReceiver } from "../../src/socket.ts";
-import { afterTick } from "../../src/tick.ts";
+import type { Client } from "../../src/client/client.ts";
+import type { Frame } from "../../src/send/frame.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
+import { afterTick } from "../../src/base/tick.ts";
 import { upgradeRequest } from "../kit/memory-client.ts";
 
 /** A socket that keeps each write as the texts in it. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Backlog } from "../../src/backlog.ts";
+import { Backlog } from "../../src/client/backlog.ts";
 
 test("a backlog gives back in order and knows its size", () => {
   const backlog = new Backlog();

@@ -1,12 +1,12 @@
 /** Bad arguments to each verb and each call of a client: a typed error with a stable code, and never anything else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Client } from "../../src/client.ts";
-import { DistClient } from "../../src/dist-client.ts";
-import { DistHub } from "../../src/dist-hub.ts";
-import { Hub } from "../../src/hub.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { Sender } from "../../src/sender.ts";
+import type { Client } from "../../src/client/client.ts";
+import { DistClient } from "../../src/distributed/dist-client.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { Sender } from "../../src/send/sender.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { any, assertAllInvalid, type Bad, each } from "../kit/invalid.ts";
 import { MemoryCluster } from "../kit/memory-cluster.ts";

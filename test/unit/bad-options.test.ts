@@ -1,14 +1,14 @@
 /** Bad options of everything that is made or minted: a typed error with a stable code, and never anything else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DistClient, type DistClientOptions } from "../../src/dist-client.ts";
-import { DistHub, type DistHubOptions } from "../../src/dist-hub.ts";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { silentLogger } from "../../src/logger.ts";
+import { DistClient, type DistClientOptions } from "../../src/distributed/dist-client.ts";
+import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { silentLogger } from "../../src/base/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
-import { RedisStorage, type RedisStorageOptions } from "../../src/storage/redis.ts";
-import { createToken, type CreateTokenOptions } from "../../src/token.ts";
+import { RedisStorage, type RedisStorageOptions } from "../../src/storage/redis/redis.ts";
+import { createToken, type CreateTokenOptions } from "../../src/rpc/token.ts";
 import { any, assertAllInvalid, each } from "../kit/invalid.ts";
 
 const BAD_HUB_OPTIONS: readonly unknown[] = [

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Batcher } from "../../src/batch.ts";
-import { MeshError } from "../../src/error.ts";
-import { afterTick } from "../../src/tick.ts";
+import { Batcher } from "../../src/base/batcher.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { afterTick } from "../../src/base/tick.ts";
 
 /** A batcher whose batches are kept and answered by hand. */
 function manual(options?: ConstructorParameters<typeof Batcher>[1]): {

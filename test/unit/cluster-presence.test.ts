@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PresenceEvent, PresenceWatch } from "../../src/presence-watch.ts";
-import type { Session } from "../../src/session.ts";
+import type { PresenceEvent, PresenceWatch } from "../../src/hub/presence-watch.ts";
+import type { Session } from "../../src/client/session.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 import { within } from "../kit/wait.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MeshError } from "../../src/error.ts";
-import { REQUEST_PROTOCOL } from "../../src/requests.ts";
+import type { MeshError } from "../../src/base/error.ts";
+import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
 import type { MemoryClient } from "../kit/memory-client.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 

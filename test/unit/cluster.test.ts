@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CloseCode } from "../../src/close-code.ts";
-import type { MeshError } from "../../src/error.ts";
+import { CloseCode } from "../../src/base/close-code.ts";
+import type { MeshError } from "../../src/base/error.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { silentLogger } from "../../src/logger.ts";
-import { afterTick } from "../../src/tick.ts";
-import type { Delivery } from "../../src/verbs.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { afterTick } from "../../src/base/tick.ts";
+import type { Delivery } from "../../src/send/verbs.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 
 /** More than a group may have to be sent to one by one. */

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { MeshError } from "../../src/error.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { Session } from "../../src/session.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 import { until } from "../kit/until.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concat } from "../../adapters/ws/concat.ts";
-import { Frame } from "../../src/frame.ts";
+import { Frame } from "../../src/send/frame.ts";
 
 const HEADERS: [bytes: number, header: number[]][] = [
   [0, [0x82, 0]],

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Addresses, network } from "../../src/addresses.ts";
-import { mergeLimits } from "../../src/limits.ts";
-import { checkOrigins, isAllowedOrigin } from "../../src/origin.ts";
-import { behindProxies, checkTrustProxy, plainIp } from "../../src/proxy.ts";
-import { rate, take } from "../../src/rate.ts";
+import { Addresses, network } from "../../src/door/addresses.ts";
+import { mergeLimits } from "../../src/base/limits.ts";
+import { checkOrigins, isAllowedOrigin } from "../../src/door/origin.ts";
+import { behindProxies, checkTrustProxy, plainIp } from "../../src/door/proxy.ts";
+import { rate, take } from "../../src/base/rate.ts";
 
 test("a page of the same host passes, whatever its scheme and however the port is written", () => {
   for (

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CloseCode, shouldReconnect } from "../../src/close-code.ts";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { Heartbeat } from "../../src/heartbeat.ts";
-import { type Limits, mergeLimits } from "../../src/limits.ts";
-import { silentLogger } from "../../src/logger.ts";
-import { Pulse, type Verdict } from "../../src/pulse.ts";
-import type { Session } from "../../src/session.ts";
+import { CloseCode, shouldReconnect } from "../../src/base/close-code.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { Heartbeat } from "../../src/client/heartbeat.ts";
+import { type Limits, mergeLimits } from "../../src/base/limits.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { Pulse, type Verdict } from "../../src/client/pulse.ts";
+import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 
 /** One connection with a clock of its own, and what became of it. */

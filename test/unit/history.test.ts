@@ -1,7 +1,7 @@
 /** The checker of histories is only worth something if it finds what is wrong. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Delivery } from "../../src/verbs.ts";
+import type { Delivery } from "../../src/send/verbs.ts";
 import { History } from "../kit/history.ts";
 import { brokenPromises } from "../kit/history-check.ts";
 

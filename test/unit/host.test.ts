@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkHost } from "../../src/host.ts";
+import { checkHost } from "../../src/base/host.ts";
 
 const GOOD = [
   "localhost:8081",

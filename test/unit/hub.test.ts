@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hub } from "../../src/hub.ts";
-import type { HubOptions } from "../../src/hub-options.ts";
-import { silentLogger } from "../../src/logger.ts";
-import type { Session, SessionFactory } from "../../src/session.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import type { Session, SessionFactory } from "../../src/client/session.ts";
 import { MemoryClient, upgradeRequest } from "../kit/memory-client.ts";
 import { Events, within } from "../kit/wait.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { AnswerSchema, BatchSchema, ItemSchema, Outcome, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { Inbox } from "../../src/inbox.ts";
-import { LineName } from "../../src/line-name.ts";
+import { Inbox } from "../../src/link/inbox.ts";
+import { LineName } from "../../src/link/line-name.ts";
 
 /** An inbox that counts what it takes, with room for two lines. */
 function makeInbox(): { send: (line: string, number: bigint) => Promise<Outcome>; taken: string[] } {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MeshError } from "../../src/error.ts";
-import { Interest, type InterestOptions } from "../../src/interest.ts";
-import { silentLogger } from "../../src/logger.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { Interest, type InterestOptions } from "../../src/cluster/interest.ts";
+import { silentLogger } from "../../src/base/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 

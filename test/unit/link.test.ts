@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { MeshError, type MeshErrorCode } from "../../src/error.ts";
+import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
 import {
   type Answer,
   AnswerSchema,
@@ -10,10 +10,10 @@ import {
   Outcome,
   Status,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { onlineItem } from "../../src/items.ts";
-import type { LineEvents } from "../../src/line.ts";
-import { Link } from "../../src/link.ts";
-import { afterTick } from "../../src/tick.ts";
+import { onlineItem } from "../../src/link/items.ts";
+import type { LineEvents } from "../../src/link/line.ts";
+import { Link } from "../../src/link/link.ts";
+import { afterTick } from "../../src/base/tick.ts";
 import { withCode } from "../kit/storage.ts";
 
 const TO = { host: "there:1", life: "b" };

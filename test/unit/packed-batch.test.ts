@@ -11,8 +11,8 @@ import {
   ItemSchema,
   Outcome,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { MessageSplitter } from "../../src/pack.ts";
-import { BatchPacker, BatchUnpacker, packAnswer, unpackAnswer } from "../../src/packed-batch.ts";
+import { MessageSplitter } from "../../src/link/bytes.ts";
+import { BatchPacker, BatchUnpacker, packAnswer, unpackAnswer } from "../../src/link/packed-batch.ts";
 
 const MAX_BYTES = 1_000_000;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import type { ByteStream, ByteStreamReceiver } from "../../src/byte-stream.ts";
-import { MeshError } from "../../src/error.ts";
+import type { ByteStream, ByteStreamReceiver } from "../../src/link/byte-stream.ts";
+import { MeshError } from "../../src/base/error.ts";
 import {
   type Batch,
   type BatchAnswer,
@@ -10,8 +10,8 @@ import {
   BatchSchema,
   Outcome,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import type { Line, LineEvents } from "../../src/line.ts";
-import { IncomingPackedLine, packedLine } from "../../src/packed-line.ts";
+import type { Line, LineEvents } from "../../src/link/line.ts";
+import { IncomingPackedLine, packedLine } from "../../src/link/packed-line.ts";
 import { Events } from "../kit/wait.ts";
 
 const MAX_BYTES = 10_000;

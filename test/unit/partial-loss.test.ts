@@ -1,7 +1,7 @@
 /** Storages that lose a part of what they knew and say nothing: noticed by what each renewal of a lease looks at. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DistHub } from "../../src/dist-hub.ts";
+import type { DistHub } from "../../src/distributed/dist-hub.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { upgradeRequest } from "../kit/memory-client.ts";

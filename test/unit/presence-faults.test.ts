@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Session } from "../../src/session.ts";
+import type { Session } from "../../src/client/session.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryCluster } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { MeshError } from "../../src/error.ts";
+import { MeshError } from "../../src/base/error.ts";
 import { AnswerSchema, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { onlineItem } from "../../src/items.ts";
-import type { Caller } from "../../src/link-call.ts";
-import { Router } from "../../src/router.ts";
+import { onlineItem } from "../../src/link/items.ts";
+import type { Caller } from "../../src/link/link-call.ts";
+import { Router } from "../../src/cluster/router.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import type { MemoryStorage } from "../../src/storage/memory.ts";
-import { afterTick } from "../../src/tick.ts";
+import { afterTick } from "../../src/base/tick.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";
 
 const OLD: Holder = { host: "old:1", life: "o" };

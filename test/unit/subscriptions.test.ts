@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Client } from "../../src/client.ts";
-import type { DistHub } from "../../src/dist-hub.ts";
+import type { Client } from "../../src/client/client.ts";
+import type { DistHub } from "../../src/distributed/dist-hub.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Hub } from "../../src/hub.ts";
-import { silentLogger } from "../../src/logger.ts";
-import { REQUEST_PROTOCOL } from "../../src/requests.ts";
-import type { Session } from "../../src/session.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
+import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 
 /** A client whose engine cannot ping, and what the hub was told of it. */

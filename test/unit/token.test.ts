@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { createToken, isWeakSecret, TokenSource, TokenVerifier } from "../../src/token.ts";
+import { createToken, isWeakSecret, TokenSource, TokenVerifier } from "../../src/rpc/token.ts";
 
 const SECRET = "the secret of the test cluster, long enough";
 const HOST = "10.0.0.5:8081";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { untilAborted } from "../../src/until-aborted.ts";
+import { untilAborted } from "../../src/base/until-aborted.ts";
 import { usedHeapBytes } from "../kit/heap.ts";
 import { within } from "../kit/wait.ts";
 

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import { create, type Message } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
 import { type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
-import { DistHub } from "../../src/dist-hub.ts";
-import { DistServer } from "../../src/dist-server.ts";
-import { errorCode } from "../../src/error.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { DistServer } from "../../src/distributed/dist-server.ts";
+import { errorCode } from "../../src/base/error.ts";
 import {
   AnswerSchema,
   type Batch,
@@ -19,8 +19,8 @@ import {
   Outcome,
   Status,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import type { NodeTransport } from "../../src/links.ts";
-import { silentLogger } from "../../src/logger.ts";
+import type { NodeTransport } from "../../src/link/links.ts";
+import { silentLogger } from "../../src/base/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

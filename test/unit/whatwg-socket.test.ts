@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Admission } from "../../src/admission.ts";
-import { Frame } from "../../src/frame.ts";
-import { DEFAULT_LIMITS } from "../../src/limits.ts";
-import { MemoryWebSocket } from "../../src/memory-pair.ts";
-import type { Socket } from "../../src/socket.ts";
-import { attachWebSocket, openWebSocket, type WebSocketLike } from "../../src/whatwg-socket.ts";
+import type { Admission } from "../../src/door/admission.ts";
+import { Frame } from "../../src/send/frame.ts";
+import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
+import { MemoryWebSocket } from "../../src/door/memory-pair.ts";
+import type { Socket } from "../../src/client/socket.ts";
+import { attachWebSocket, openWebSocket, type WebSocketLike } from "../../src/door/whatwg-socket.ts";
 import { Events } from "../kit/wait.ts";
 
 /** An admission that keeps what it is told. */

@@ -866,7 +866,7 @@ export const Node: GenService<{
   },
   /**
    * The long-lived line: batches one way, an answer for each the other way. Nodes prefer the same batches and answers
-   * packed (src/packed-batch.ts), over the connection that a GET of this path with `Upgrade: meshsocket-line-1` opens,
+   * packed (src/link/packed-batch.ts), over the connection that a GET of this path with `Upgrade: meshsocket-line-1` opens,
    * with the same token; a node that answers anything but 101, 401 or 403 to it gets this call.
    *
    * @generated from rpc meshsocket.node.v1.Node.Link

@@ -1,0 +1,31 @@
+import { refuse } from "../../src/door/admission.ts";
+import { DistServer } from "../../src/distributed/dist-server.ts";
+import { invalidArgument, MeshError } from "../../src/base/error.ts";
+import type { Hub } from "../../src/hub/hub.ts";
+import type { ServeOptions } from "../../src/hub/serve-options.ts";
+import { isDistHub } from "./listen.ts";
+
+/** Answers what is no WebSocket upgrade: RPC where that is wanted, else the application's `fetch`. Never rejects. */
+export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
+  const rpc = options.publicRpc ? publicRpc(hub) : undefined;
+  return async (request) => {
+    try {
+      const answer = await rpc?.(request);
+      if (answer) return answer;
+      return options.fetch ? await options.fetch(request) : refuse(404, "not found");
+    } catch (error) {
+      hub.logger.error("meshsocket: fetch failed", error);
+      return refuse(500, "internal error");
+    }
+  };
+}
+
+function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response | undefined> {
+  if (!isDistHub(hub)) throw invalidArgument("publicRpc goes with a DistHub: a Hub has no RPC side");
+  if (hub.secrets.length === 0) {
+    throw new MeshError("failed_precondition", "publicRpc needs a secret: anybody could call the cluster without one");
+  }
+  const server = new DistServer<Data>(hub);
+  // A page cannot hold a token of the cluster: what comes from one is for the application, if for anybody.
+  return async (request) => (request.headers.has("origin") ? undefined : await server.fetch(request));
+}

@@ -1,0 +1,78 @@
+import { invalidArgument, MeshError } from "../../src/base/error.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/hub/serve-options.ts";
+import { listenError } from "./listen-error.ts";
+import { checkAddress } from "./check-address.ts";
+import { checkTls } from "./check-tls.ts";
+import { checkUpgradeOptions } from "./upgrade-options.ts";
+
+/** Opens a hub's RPC side and joins its cluster; undefined for a hub that has none. It closes itself with the hub. */
+export type StartRpc<Data> = (hub: Hub<Data>, rpc: RpcOptions | undefined) => Promise<RpcListener | undefined>;
+
+/** A public port that was opened. */
+export interface OpenPort {
+  readonly port: number;
+  readonly hostname: string;
+  stop(): Promise<void>;
+}
+
+/** What differs from runtime to runtime in {@link start}. */
+export interface Starter<Data> {
+  openPort(hostname: string, port: number): Promise<OpenPort>;
+  startRpc?: StartRpc<Data> | undefined;
+}
+
+const DEFAULT_PORT = 8080;
+const DEFAULT_HOSTNAME = "0.0.0.0";
+
+/** The order in which a node starts: the RPC side, which joins the cluster, and then the public port. */
+export async function start<Data>(
+  hub: Hub<Data>,
+  options: ServeOptions<Data>,
+  starter: Starter<Data>,
+): Promise<Server> {
+  checkHub(hub);
+  checkServeOptions(options);
+  const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
+  const rpc = await starter.startRpc?.(hub, options.rpc);
+  let open: OpenPort;
+  try {
+    open = await starter.openPort(hostname, port);
+  } catch (error) {
+    await rpc?.close();
+    throw listenError(error, hostname, port);
+  }
+  hub.onClose(() => open.stop());
+  return {
+    port: open.port,
+    hostname: open.hostname,
+    url: urlOf(open, options.tls !== undefined),
+    rpc,
+    close: () => hub.close(),
+    [Symbol.asyncDispose]: () => hub.close(),
+  };
+}
+
+function checkHub<Data>(hub: Hub<Data>): void {
+  if (!(hub instanceof Hub)) throw invalidArgument("serve takes a Hub or a DistHub");
+  if (hub.status === "draining" || hub.status === "closed") {
+    throw new MeshError("failed_precondition", "the hub is closed: make another one");
+  }
+}
+
+function checkServeOptions<Data>(options: ServeOptions<Data>): void {
+  checkUpgradeOptions(options as ServeOptions<never>);
+  const { fetch, tls } = options;
+  checkAddress("", options);
+  if (fetch !== undefined && typeof fetch !== "function") {
+    throw invalidArgument("fetch must be a function from Request to Response");
+  }
+  if (tls !== undefined) checkTls(tls);
+}
+
+function urlOf({ hostname, port }: OpenPort, tls: boolean): string {
+  let host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  if (hostname === "0.0.0.0") host = "127.0.0.1";
+  if (hostname === "::") host = "[::1]";
+  return `${tls ? "https" : "http"}://${host}:${port}`;
+}

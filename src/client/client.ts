@@ -1,0 +1,43 @@
+import type { Message } from "../send/frame.ts";
+import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+
+/**
+ * One accepted WebSocket connection, server side.
+ *
+ * Its verbs send like those of its hub; those that go to others leave this client out.
+ */
+export interface Client<Data = unknown> {
+  /** Unique in the cluster for as long as the connection lasts. */
+  readonly id: string;
+  /** The application's own state, as its session set it. */
+  data: Data;
+  /** The URL of the upgrade request. */
+  readonly url: string;
+  /** The client's IP address, as its upgrade had it. */
+  readonly remoteAddress: string;
+  /** The subprotocol spoken; "" for none. */
+  readonly protocol: string;
+  /** Whether the connection takes messages: false from the moment that either side starts to close it. */
+  readonly open: boolean;
+  /** Bytes that wait for this client to read. */
+  readonly bufferedAmount: number;
+  /** The topics it listens on. */
+  readonly topics: ReadonlySet<string>;
+
+  /** Sends to this client. Resolves, once it was written, with whether its socket took the message. */
+  emit(message: Message, options?: SendOptions): Promise<boolean>;
+  /** Asks this client, which must speak the request subprotocol, and resolves with its reply. */
+  request(message: Message, options?: SendOptions): Promise<string | Uint8Array>;
+  /** Sends to every other client of the hub, on a DistHub of the cluster. */
+  broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery>;
+  /** Sends to every other client that listens on the topic. */
+  publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery>;
+  /** Listens on topics. A send that starts after it settled reaches this client, from any node. */
+  subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void>;
+  /** Stops listening on topics. Nothing published after it settled reaches this client. */
+  unsubscribe(topics: string | readonly string[], options?: SendOptions): Promise<void>;
+  /** Closes in order: what was sent before still goes out. `code` defaults to 1000. Throws a TypeError (`invalid_argument`) for a code or reason that cannot be sent. */
+  close(code?: number, reason?: string): void;
+  /** Cuts the connection at once. */
+  terminate(): void;
+}

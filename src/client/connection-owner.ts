@@ -1,0 +1,39 @@
+import type { Connection } from "./connection.ts";
+import type { FanOut } from "./fan-out.ts";
+import type { Message } from "../send/frame.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Session } from "./session.ts";
+import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+
+/** What a {@link Connection} asks of the hub that holds it. */
+export interface ConnectionOwner<Data> {
+  readonly limits: Readonly<Limits>;
+  /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
+  readonly dropsSlow: boolean;
+  /** What this tick sends to a group and has not yet handed on to all of its members. */
+  readonly fanOut: FanOut<Data> | undefined;
+  /** The connection has frames for the end of this tick. */
+  willFlush(connection: Connection<Data>): void;
+  /** The connection started to close or was lost: it takes no more messages. Called once. */
+  left(connection: Connection<Data>): void;
+  /** Something failed that nobody may have noticed. */
+  report(text: string, error: unknown): void;
+  send(connection: Connection<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
+  request(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
+  broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
+  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
+  subscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
+  unsubscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
+}
+
+/** Who a connection is: what its admission settled. */
+export interface Identity<Data> {
+  readonly id: string;
+  readonly claim: bigint;
+  readonly session: Session<Data>;
+  readonly url: string;
+  readonly remoteAddress: string;
+  readonly protocol: string;
+  /** What others may know of the client, as JSON; "" for nothing. */
+  readonly info: string;
+}

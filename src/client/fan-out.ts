@@ -1,0 +1,62 @@
+import { Burst } from "../send/burst.ts";
+import type { Connection } from "./connection.ts";
+import type { Frame } from "../send/frame.ts";
+
+/** Connections that are sent to together: all of this node, or a topic's listeners. */
+export interface Group<Data> {
+  readonly size: number;
+  has(connection: Connection<Data>): boolean;
+  values(): Iterable<Connection<Data>>;
+}
+
+/**
+ * What this tick sends to a whole group, queued once for all rather than once for each.
+ *
+ * It is handed on to the members before anything else may reach them: to one of them when something is sent to it alone,
+ * to all of them before the group changes, before another group is sent to, and at the end of the tick. So each
+ * connection's own queue still has everything in the order of the calls.
+ */
+export class FanOut<Data> {
+  readonly group: Group<Data>;
+  readonly #frames: Frame[] = [];
+  #burst: Burst | undefined = undefined;
+  /** How many of the frames a member has got already, or was to be left out of; of the others none. */
+  readonly #passed = new Map<Connection<Data>, number>();
+
+  constructor(group: Group<Data>) {
+    this.group = group;
+  }
+
+  /** Queues a frame for the members but for some, which have got all that came before; returns how many were offered it. */
+  add(frame: Frame, except: readonly Connection<Data>[]): number {
+    this.#frames.push(frame);
+    this.#burst = Burst.add(this.#burst, frame);
+    for (const connection of except) this.#passed.set(connection, this.#frames.length);
+    return this.group.size - except.length;
+  }
+
+  /** Gives a connection, if it is a member, what it has not got yet. */
+  handOn(connection: Connection<Data>): void {
+    const passed = this.#passed.get(connection) ?? 0;
+    if (passed === this.#frames.length || !this.group.has(connection)) return;
+    this.#passed.set(connection, this.#frames.length);
+    this.#give(connection, passed);
+  }
+
+  /** Gives all members what they have not got yet; nothing may be added afterwards. */
+  handOnAll(): void {
+    const passed = this.#passed;
+    if (passed.size === 0) {
+      for (const connection of this.group.values()) this.#give(connection, 0);
+    } else {
+      for (const connection of this.group.values()) this.#give(connection, passed.get(connection) ?? 0);
+    }
+  }
+
+  #give(connection: Connection<Data>, passed: number): void {
+    const burst = this.#burst;
+    if (burst === undefined) return;
+    if (passed === 0) connection.enqueueBurst(burst);
+    else for (let at = passed; at < this.#frames.length; at++) connection.append(this.#frames[at] as Frame);
+  }
+}

@@ -1,0 +1,175 @@
+import { Backlog } from "./backlog.ts";
+import type { Client } from "./client.ts";
+import { CloseCode } from "../base/close-code.ts";
+import { MeshError } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
+import type { Session } from "./session.ts";
+import type { Socket } from "./socket.ts";
+
+/** How a connection ended. */
+export interface End {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** What {@link Handlers} ask of the hub. */
+export interface HandlersHost {
+  readonly limits: Readonly<Limits>;
+  /** Something failed that nobody may have noticed. */
+  report(text: string, error: unknown): void;
+}
+
+/** The session handlers of one client, one at a time and in order. */
+export class Handlers<Data> {
+  readonly #client: Client<Data>;
+  readonly #session: Session<Data>;
+  readonly #host: HandlersHost;
+  readonly #socket: Pick<Socket, "pause" | "resume">;
+  #backlog: Backlog | undefined;
+  /** A handler is running, so messages wait in the backlog. */
+  #busy = false;
+  #connected = false;
+  #silenced = false;
+  #paused = false;
+  #end: End | undefined;
+
+  constructor(
+    client: Client<Data>,
+    session: Session<Data>,
+    host: HandlersHost,
+    socket: Pick<Socket, "pause" | "resume">,
+  ) {
+    this.#client = client;
+    this.#session = session;
+    this.#host = host;
+    this.#socket = socket;
+  }
+
+  /** Runs `onConnect` once `ready` settled, then hands on the messages that came meanwhile. */
+  start(ready: Promise<unknown> | undefined): void {
+    this.#busy = true;
+    this.#await(ready ? ready.then(() => this.#connect()) : this.#connect());
+  }
+
+  /** Hands a message on, or keeps it until its turn. */
+  message(data: string | Uint8Array): void {
+    if (!this.#busy) {
+      this.#handle(data);
+      return;
+    }
+    const backlog = (this.#backlog ??= new Backlog());
+    backlog.push(data);
+    const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
+    if (backlog.length < maxBacklogMessages && backlog.bytes < maxBacklogBytes) return;
+    if (this.#socket.pause) {
+      this.#paused = true;
+      this.#socket.pause();
+    } else this.#client.close(CloseCode.PolicyViolation, "sends faster than it is served");
+  }
+
+  /** Whether reading waits for the handlers. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** Forgets the messages that wait. */
+  silence(): void {
+    this.#silenced = true;
+  }
+
+  /** The connection is gone: `onDisconnect` follows when its turn comes. */
+  ended(end: End): void {
+    this.#end = end;
+    if (!this.#busy) this.#disconnect(end);
+  }
+
+  /** Tells `onError`. */
+  error(error: Error): void {
+    if (!this.#session.onError) {
+      this.#host.report("a client failed", error);
+      return;
+    }
+    try {
+      const result = this.#session.onError(this.#client, error);
+      if (isThenable(result)) Promise.resolve(result).catch((late) => this.#host.report("onError failed", late));
+    } catch (thrown) {
+      this.#host.report("onError failed", thrown);
+    }
+  }
+
+  #connect(): unknown {
+    // Who is gone before it was connected is never shown to the application.
+    this.#connected = this.#end === undefined;
+    return this.#connected ? this.#call(() => this.#session.onConnect?.(this.#client)) : undefined;
+  }
+
+  #handle(data: string | Uint8Array): void {
+    let result: unknown;
+    try {
+      result = this.#session.onEvent?.(this.#client, data);
+    } catch (error) {
+      this.#failed(error);
+    }
+    if (!isThenable(result)) return;
+    this.#busy = true;
+    this.#await(result);
+  }
+
+  #disconnect({ code, reason }: End): void {
+    if (!this.#connected || !this.#session.onDisconnect) return;
+    this.#busy = true;
+    const result = this.#call(() => this.#session.onDisconnect?.(this.#client, code, reason));
+    if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed(error));
+  }
+
+  /** Calls a handler; an error it throws is dealt with here. */
+  #call(handler: () => unknown): unknown {
+    try {
+      return handler();
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  }
+
+  #await(result: unknown): void {
+    if (!isThenable(result)) {
+      this.#next();
+      return;
+    }
+    Promise.resolve(result).then(
+      () => this.#next(),
+      (error: unknown) => {
+        this.#failed(error);
+        this.#next();
+      },
+    );
+  }
+
+  /** A handler settled: hands on what waited, until one has to be awaited again. */
+  #next(): void {
+    this.#busy = false;
+    const backlog = this.#backlog;
+    while (backlog && backlog.length > 0 && !this.#busy && !this.#silenced) this.#handle(backlog.shift());
+    if (this.#busy) return;
+    this.#backlog = undefined;
+    if (this.#end) this.#disconnect(this.#end);
+    else if (backlog) this.#resume();
+  }
+
+  #resume(): void {
+    this.#paused = false;
+    this.#socket.resume?.();
+  }
+
+  /** An error of sending is only reported; any other is one of the handler, which cannot go on. */
+  #failed(cause: unknown): void {
+    const error = cause instanceof Error ? cause : new Error("a handler threw what is not an Error", { cause });
+    this.error(error);
+    if (!(error instanceof MeshError)) this.#client.close(CloseCode.InternalError, "internal error");
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}

@@ -1,0 +1,120 @@
+import type { Holder, Storage } from "../storage/storage.ts";
+
+/** What an {@link Audience} stands on. */
+export interface AudienceOptions {
+  storage: Storage;
+  /** Who caches; undefined for a caller that caches nothing. */
+  holder: () => Holder | undefined;
+  maxTopics: number;
+}
+
+type Nodes = ReadonlyMap<string, Holder>;
+
+interface LookUp {
+  /** Nodes that announced themselves while the storage was asked. */
+  readonly announced: Map<string, Holder>;
+  readonly result: Promise<Nodes>;
+  waiters: number;
+}
+
+/**
+ * Which other nodes have clients on a topic, as this node knows it for publishing.
+ *
+ * The storage is asked once per topic; from then on it knows that this node caches, and every node that gets its first
+ * listener tells it. A node that answers "not here" is dropped, unless it announced itself since the message was sent.
+ */
+export class Audience {
+  readonly #options: AudienceOptions;
+  /** By topic: nodes by life. Entries are replaced, never changed, so that a late "not here" can be told from a timely one. */
+  readonly #topics = new Map<string, Map<string, Holder>>();
+  /** What was known before the storage lost it: until the next look-up of a topic, in case not everyone has written it again. */
+  readonly #former = new Map<string, Map<string, Holder>>();
+  readonly #lookUps = new Map<string, LookUp>();
+
+  constructor(options: AudienceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Hands the nodes with clients on the topic to `use`: at once when they are known and no earlier caller still waits to
+   * learn them, and always in the order of the callers. When the storage fails it hands on `otherwise()`, or rejects.
+   */
+  async find<Result>(
+    topic: string,
+    use: (nodes: Iterable<Holder>) => Promise<Result>,
+    otherwise?: () => Iterable<Holder>,
+  ): Promise<Result> {
+    const known = this.#lookUps.has(topic) ? undefined : this.#topics.get(topic);
+    if (known) return await use(known.values());
+    const lookUp = this.#lookUps.get(topic) ?? this.#lookUp(topic);
+    lookUp.waiters++;
+    let used: Promise<Result>;
+    try {
+      used = use(await lookUp.result.then((nodes) => nodes.values(), otherwise));
+    } finally {
+      // Only now: whoever comes next finds the topic known, and must not overtake.
+      if (--lookUp.waiters === 0 && this.#lookUps.get(topic) === lookUp) this.#lookUps.delete(topic);
+    }
+    return await used;
+  }
+
+  /** Another node got its first listener on the topic. */
+  announced(topic: string, node: Holder): void {
+    this.#lookUps.get(topic)?.announced.set(node.life, node);
+    this.#topics.get(topic)?.set(node.life, { ...node });
+  }
+
+  /** A node answered "not here" to what was sent to this very entry. */
+  drop(topic: string, entry: Holder): void {
+    const nodes = this.#topics.get(topic);
+    if (nodes?.get(entry.life) === entry) nodes.delete(entry.life);
+  }
+
+  /** What was sent to this entry failed, and nobody knows that node: the topic is looked up again before its next use. */
+  doubt(topic: string, entry: Holder): void {
+    if (this.#topics.get(topic)?.get(entry.life) === entry) this.#topics.delete(topic);
+  }
+
+  /** A node is gone. */
+  forgetLife(life: string): void {
+    for (const topics of [this.#topics, this.#former]) {
+      for (const nodes of topics.values()) nodes.delete(life);
+    }
+  }
+
+  /** The storage no longer knows that this node caches: every topic is looked up again before its next use. */
+  clear(): void {
+    for (const [topic, nodes] of this.#topics) this.#add(this.#former, topic, nodes);
+    this.#topics.clear();
+    this.#lookUps.clear();
+  }
+
+  #lookUp(topic: string): LookUp {
+    const announced = new Map<string, Holder>();
+    const lookUp: LookUp = { announced, result: this.#ask(topic, announced), waiters: 0 };
+    this.#lookUps.set(topic, lookUp);
+    return lookUp;
+  }
+
+  async #ask(topic: string, announced: Map<string, Holder>): Promise<Nodes> {
+    const holder = this.#options.holder();
+    const found = await this.#options.storage.subscribers(topic, holder);
+    const nodes = new Map(this.#former.get(topic));
+    for (const node of [...found, ...announced.values()]) if (node.life !== holder?.life) nodes.set(node.life, node);
+    // After a clear() the storage may not know that this node caches.
+    if (holder && this.#lookUps.get(topic)?.announced === announced) this.#remember(topic, nodes);
+    return nodes;
+  }
+
+  #remember(topic: string, nodes: Map<string, Holder>): void {
+    this.#former.delete(topic);
+    this.#add(this.#topics, topic, nodes);
+  }
+
+  #add(topics: Map<string, Map<string, Holder>>, topic: string, nodes: Map<string, Holder>): void {
+    topics.set(topic, nodes);
+    if (topics.size <= this.#options.maxTopics) return;
+    const oldest = topics.keys().next().value;
+    if (oldest !== undefined) topics.delete(oldest);
+  }
+}

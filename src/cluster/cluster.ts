@@ -1,0 +1,300 @@
+import { create } from "@bufbuild/protobuf";
+import { Audience } from "./audience.ts";
+import { Claims } from "./claims.ts";
+import type { Clients } from "../client/clients.ts";
+import { CloseCode } from "../base/close-code.ts";
+import type { DistSession } from "./dist-session.ts";
+import { Evictions } from "./evictions.ts";
+import type { Frame } from "../send/frame.ts";
+import { HelloRequestSchema, type Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { checkHost } from "../base/host.ts";
+import { Inbox } from "../link/inbox.ts";
+import { IncomingLines } from "../link/incoming-lines.ts";
+import { Interest } from "./interest.ts";
+import { publishItem, replyItem } from "../link/items.ts";
+import type { Limits } from "../base/limits.ts";
+import { Links, type NodeTransport } from "../link/links.ts";
+import type { Local } from "../hub/local.ts";
+import type { Logger } from "../base/logger.ts";
+import { Membership } from "./membership.ts";
+import { PresenceLines } from "./presence-lines.ts";
+import { Reach, type RemoteMembers } from "./remote.ts";
+import { receive } from "./receive.ts";
+import { Reclaim } from "./reclaim.ts";
+import { RequestTable } from "./request-table.ts";
+import { Router } from "./router.ts";
+import { fromRpcError } from "../rpc/error.ts";
+import type { Holder, Storage } from "../storage/storage.ts";
+import type { TokenSource } from "../rpc/token.ts";
+import type { Count, Delivery, Except } from "../send/verbs.ts";
+
+/** Where a node of a cluster is reached, and how it reaches the others. */
+export interface JoinOptions {
+  /** `host:port` at which this node's RPC is answered. */
+  host: string;
+  /** Makes the transport to another node. */
+  transport: (host: string) => NodeTransport;
+}
+
+/** What a {@link Cluster} stands on, and whom it tells. */
+export interface ClusterOptions<Data> extends JoinOptions {
+  clients: Clients<Data>;
+  storage: Storage;
+  /** Mints the tokens for the other nodes; undefined in a cluster without a secret. */
+  tokens: TokenSource | undefined;
+  leaseMs: number;
+  /** Refuse ids that another node holds, rather than taking them over. */
+  ifAbsent: boolean;
+  limits: Readonly<Limits>;
+  logger: Logger;
+  local: Local<Data>;
+  onJoin: (node: Holder) => void;
+  onLeave: (node: Holder) => void;
+  onDegraded: (error: unknown) => void;
+  onRenewed: () => void;
+}
+
+/** One node's part in the cluster: its lease, its claims, its links, and what it knows of the others. */
+export class Cluster<Data = unknown> {
+  readonly claims: Claims;
+  readonly interest: Interest;
+  readonly inbox: Inbox;
+  /** The lines of the other nodes. */
+  readonly incoming: IncomingLines;
+  readonly reach: Reach;
+  readonly requests: RequestTable;
+  readonly presence: PresenceLines;
+  readonly #options: ClusterOptions<Data>;
+  readonly #membership: Membership;
+  readonly #links: Links;
+  readonly #router: Router;
+  readonly #audience: Audience;
+  readonly #stopped = new AbortController();
+  readonly reclaim: Reclaim<Data>;
+  readonly #evictions: Evictions;
+
+  constructor(options: ClusterOptions<Data>) {
+    const { storage, limits, logger, tokens } = options;
+    checkHost(options.host);
+    this.#options = options;
+    const holder = (): Holder => this.#membership.holder;
+    this.#membership = this.#makeMembership();
+    this.#links = new Links({ limits, tokens, transport: options.transport, lines: "stream", from: holder });
+    this.#router = new Router({
+      storage,
+      maxRoutes: limits.maxRoutes,
+      start: (to, item, deadlineMs, caller) => this.#links.start(to, item, deadlineMs, caller),
+    });
+    this.#audience = new Audience({ storage, holder, maxTopics: limits.maxRoutes });
+    this.reach = new Reach(this.#router, this.#links);
+    this.requests = new RequestTable(this.reach, this.stopped);
+    this.presence = new PresenceLines({
+      client: (node) => this.#links.client(node),
+      audience: (topic) => this.#audience.find(topic, async (nodes) => [...nodes]),
+      lives: (node) => this.#membership.has(node),
+      suspect: (node) => this.#membership.suspect(node),
+      timeoutMs: limits.timeoutMs,
+    });
+    this.claims = new Claims({
+      storage,
+      holder,
+      ifAbsent: options.ifAbsent,
+      holds: (id) => this.holds(id),
+      onFailure: (error) => this.#membership.storageFailed(error),
+      maxWaiting: limits.maxConnections,
+    });
+    this.interest = new Interest({
+      storage,
+      holder,
+      logger,
+      // A node that is silent must not make subscriptions fail: they wait for twice as long.
+      tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs / 2),
+    });
+    this.#evictions = new Evictions({
+      logger,
+      tell: (to, item) => this.#links.call(to, item, performance.now() + limits.timeoutMs),
+      lives: (node) => this.#membership.has(node),
+      maxWaiting: limits.maxConnections,
+    });
+    this.reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
+    this.incoming = new IncomingLines({
+      serving: () => this.#membership.servingLife !== undefined,
+      deliver: (batch) => this.inbox.deliver(batch),
+      limits,
+      stopped: this.stopped,
+    });
+    this.inbox = new Inbox({
+      life: () => this.#membership.servingLife,
+      maxLines: limits.maxInboxLines,
+      handle: (items, from) =>
+        receive(
+          {
+            clients: options.clients,
+            evict: (id, claim) => this.#evict(id, claim),
+            reply: (to, reply) => this.#reply(to, reply),
+            replied: (reply) => this.requests.replied(reply),
+            announced: (topic, node) => this.#announced(topic, node),
+            subscription: (id, topic, wanted) =>
+              wanted ? options.local.subscribe(id, topic, {}) : options.local.unsubscribe(id, topic),
+          },
+          items,
+          from,
+        ),
+    });
+  }
+
+  /** The present life of this node. */
+  get holder(): Holder {
+    return this.#membership.holder;
+  }
+
+  /** Aborted when this node leaves the cluster. */
+  get stopped(): AbortSignal {
+    return this.#stopped.signal;
+  }
+
+  /** The other living nodes. */
+  nodes(): Holder[] {
+    return this.#membership.nodes();
+  }
+
+  start(): Promise<void> {
+    return this.#membership.start();
+  }
+
+  /** Leaves the cluster: lease, claims, links. Never rejects. */
+  async stop(): Promise<void> {
+    this.presence.close();
+    this.#stopped.abort();
+    await this.#membership.stop();
+    this.#links.close();
+  }
+
+  // ---- what other nodes say ----
+
+  /** Another node says that it lives, or leaves. */
+  hello(node: Holder, leaving: boolean): void {
+    if (leaving) this.#membership.heardLeaving(node);
+    else this.#membership.heard(node);
+  }
+
+  #evict(id: string, claim: bigint): void {
+    this.claims.evict(id, claim);
+    const connection = this.#options.clients.get(id);
+    if (connection && connection.claim < claim) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  // ---- ids ----
+
+  /** Whether this node holds the id. */
+  holds(id: string): boolean {
+    return this.#options.clients.get(id) !== undefined;
+  }
+
+  /** Has the previous holder of a claimed id close its connection; undefined when there is none. Never rejects. */
+  evictPrevious(id: string, { previous, claim }: DistSession): Promise<void> | undefined {
+    const elsewhere = previous && previous.life !== this.holder.life;
+    return elsewhere ? this.#evictions.evict(previous, id, claim) : undefined;
+  }
+
+  release(id: string, claim: bigint): void {
+    const { life } = this.holder;
+    this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
+  }
+
+  // ---- topics ----
+
+  /** Sends to the other nodes that have listeners on the topic. Never rejects. */
+  publish(topic: string, frame: Frame, except: Except, deadlineMs: number): Promise<Delivery> {
+    const item = publishItem(topic, frame, except);
+    const notHere = (node: Holder): void => this.#audience.drop(topic, node);
+    return this.#toAudience(topic, (nodes, failed) => this.reach.toAll(nodes, item, deadlineMs, notHere, failed));
+  }
+
+  /** Who listens on the topic on other nodes. Never rejects. */
+  members(topic: string, idsOnly: boolean, deadlineMs: number): Promise<RemoteMembers> {
+    return this.#toAudience(topic, (nodes, failed) => this.reach.members(nodes, topic, idsOnly, deadlineMs, failed));
+  }
+
+  /** How many listen on the topic on other nodes. Never rejects. */
+  count(topic: string, deadlineMs: number): Promise<Count> {
+    return this.#toAudience(topic, (nodes, failed) => this.reach.count(nodes, topic, deadlineMs, failed));
+  }
+
+  /** Hands on the nodes with listeners, in the order of the callers: every other node when the storage cannot say which. */
+  #toAudience<Result>(
+    topic: string,
+    use: (nodes: Iterable<Holder>, failed: (node: Holder) => void) => Promise<Result>,
+  ): Promise<Result> {
+    const failed = (node: Holder): void => {
+      if (!this.#membership.has(node)) this.#audience.doubt(topic, node);
+    };
+    return this.#audience.find(topic, (nodes) => use(nodes, failed), () => this.nodes());
+  }
+
+  #announced(topic: string, node: Holder): void {
+    this.#audience.announced(topic, node);
+    this.presence.announced(topic, node);
+  }
+
+  #reply(to: Holder, reply: Reply): void {
+    const deadlineMs = performance.now() + this.#options.limits.timeoutMs;
+    this.#links.call(to, replyItem(reply), deadlineMs).catch((error: unknown) => {
+      this.#options.logger.warn("meshsocket: a reply could not be handed back", error);
+    });
+  }
+
+  // ---- lease and life ----
+
+  #makeMembership(): Membership {
+    const { storage, host, leaseMs, logger, limits, onJoin, onDegraded } = this.#options;
+    return new Membership({
+      storage,
+      host,
+      leaseMs,
+      logger,
+      hello: async (to, from, leaving) => {
+        const request = create(HelloRequestSchema, { from, leaving });
+        await this.#links.client(to).hello(request, { timeoutMs: limits.storageTimeoutMs }).catch((error: unknown) => {
+          throw fromRpcError(error);
+        });
+      },
+      sample: () => this.reclaim.sample(),
+      isLost: (entries) => this.reclaim.isLost(entries),
+      onLost: () => this.#restore(),
+      onJoin,
+      onLeave: (node) => this.#forget(node),
+      onDegraded,
+      onRenewed: () => this.#renewed(),
+      stallMs: limits.timeoutMs,
+      onStall: () => this.incoming.cut(),
+    });
+  }
+
+  #forget(node: Holder): void {
+    this.#router.forgetLife(node.life);
+    this.#audience.forgetLife(node.life);
+    this.#evictions.forget(node.life);
+    this.interest.forget(node.life);
+    this.presence.forget(node.life);
+    this.#links.drop(node.life);
+    this.#options.onLeave(node);
+  }
+
+  #renewed(): void {
+    this.claims.retryReleases();
+    this.#evictions.retry();
+    this.interest.retry();
+    this.presence.retry();
+    this.#options.onRenewed();
+  }
+
+  /** Claims again what this node's clients hold, and tells again what it wants. */
+  async #restore(): Promise<void> {
+    this.#audience.clear();
+    this.claims.lost();
+    await this.reclaim.all();
+    await this.interest.restore();
+    await this.presence.restore();
+  }
+}

@@ -1,0 +1,96 @@
+import { evictItem, type SizedItem } from "../link/items.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Holder } from "../storage/storage.ts";
+
+/** What {@link Evictions} stand on. */
+export interface EvictionsOptions {
+  logger: Logger;
+  /** Tells a node; rejects when it did not answer in time. */
+  tell: (to: Holder, item: SizedItem) => Promise<unknown>;
+  /** Whether a node is known to live: only then it is told again. */
+  lives: (node: Holder) => boolean;
+  /** How many may wait to be told. Over it the newest is not told again, and its older connection stays until an audit. */
+  maxWaiting: number;
+}
+
+/** Has the previous holders of claimed ids close their connections, again until they did or their life is over. */
+export class Evictions {
+  readonly #options: EvictionsOptions;
+  /** By life, ids with the claim that took them. */
+  readonly #untold = new Map<string, { to: Holder; claims: Map<string, bigint> }>();
+  #waiting = 0;
+  /** By id, how many previous holders may not know yet. */
+  readonly #open = new Map<string, number>();
+  /** By id, what is to happen when all of them know. */
+  readonly #after = new Map<string, (() => void)[]>();
+
+  constructor(options: EvictionsOptions) {
+    this.#options = options;
+  }
+
+  /** Tells the previous holder of an id; settles when it did so or could not be told for now. Never rejects. */
+  async evict(to: Holder, id: string, claim: bigint): Promise<void> {
+    this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
+    await this.#tell(to, id, claim);
+  }
+
+  /**
+   * Runs once no previous holder of the id is left who may not know that it was taken over: at once, where there is none.
+   *
+   * A claim is given up only then: until it is told, a previous holder must not find the id free, and take it again.
+   */
+  whenTold(id: string, run: () => void): void {
+    if (!this.#open.has(id)) run();
+    else this.#after.set(id, [...this.#after.get(id) ?? [], run]);
+  }
+
+  /** Tells again who could not be told. */
+  retry(): void {
+    const untold = [...this.#untold.values()];
+    this.#untold.clear();
+    this.#waiting = 0;
+    for (const { to, claims } of untold) for (const [id, claim] of claims) void this.#tell(to, id, claim);
+  }
+
+  /** A life ended: its connections are closed when it comes back as another one. */
+  forget(life: string): void {
+    const claims = this.#untold.get(life)?.claims ?? new Map<string, bigint>();
+    this.#untold.delete(life);
+    this.#waiting -= claims.size;
+    for (const id of claims.keys()) this.#settle(id);
+  }
+
+  async #tell(to: Holder, id: string, claim: bigint): Promise<void> {
+    try {
+      await this.#options.tell(to, evictItem(id, claim));
+      this.#settle(id);
+    } catch (error) {
+      this.#options.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
+      if (!this.#remember(to, id, claim)) this.#settle(id);
+    }
+  }
+
+  /** False when it is not told again, or together with another claim of the same id. */
+  #remember(to: Holder, id: string, claim: bigint): boolean {
+    if (this.#waiting >= this.#options.maxWaiting || !this.#options.lives(to)) return false;
+    const { claims } = this.#untold.get(to.life) ?? { claims: new Map<string, bigint>() };
+    const known = claims.get(id);
+    claims.set(id, known !== undefined && known > claim ? known : claim);
+    this.#untold.set(to.life, { to, claims });
+    if (known === undefined) this.#waiting++;
+    return known === undefined;
+  }
+
+  /** One of the id's previous holders knows, or is no more. */
+  #settle(id: string): void {
+    const open = (this.#open.get(id) ?? 1) - 1;
+    if (open > 0) {
+      this.#open.set(id, open);
+      return;
+    }
+    this.#open.delete(id);
+    const after = this.#after.get(id) ?? [];
+    this.#after.delete(id);
+    for (const run of after) run();
+  }
+}

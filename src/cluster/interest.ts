@@ -1,0 +1,135 @@
+import type { SizedItem } from "../link/items.ts";
+import { interestItem } from "../link/items.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Holder, Storage } from "../storage/storage.ts";
+
+/** What {@link Interest} stands on. */
+export interface InterestOptions {
+  storage: Storage;
+  holder: () => Holder;
+  /** Tells one node; may reject, and does so well before a subscription gives up. */
+  tell: (to: Holder, item: SizedItem) => Promise<unknown>;
+  logger: Logger;
+}
+
+const RESTORES_AT_ONCE = 64;
+
+/**
+ * Which topics this node has clients on, as the others know it.
+ *
+ * The storage is written once when a topic gets its first local listener and once when it loses its last. The first
+ * listener waits until every node that publishes to the topic from its cache has been told, or could not be told.
+ */
+export class Interest {
+  readonly #options: InterestOptions;
+  /** Settles when the others know. */
+  readonly #wanted = new Map<string, Promise<void>>();
+  /** The last write of each topic that is under way: the next waits for it, so that they take effect in their order. */
+  readonly #writing = new Map<string, Promise<void>>();
+  /** Topics of which a write failed: it may have taken effect, or still may, and undo what was written after it. */
+  readonly #unsure = new Set<string>();
+  /** Nodes that could not be told: tried again at each renewal of the lease. */
+  readonly #untold = new Map<string, { node: Holder; topics: Set<string> }>();
+
+  constructor(options: InterestOptions) {
+    this.#options = options;
+  }
+
+  /** This node has a listener on the topic. Rejects, and the next call tries again, when the storage fails. */
+  want(topic: string): Promise<void> {
+    const known = this.#wanted.get(topic);
+    if (known) return known;
+    const wanted = this.#write(topic, async () => {
+      await Promise.all(await this.#announce(topic));
+    });
+    this.#wanted.set(topic, wanted);
+    wanted.catch(() => {
+      if (this.#wanted.get(topic) === wanted) this.#wanted.delete(topic);
+      this.#unsure.add(topic);
+    });
+    return wanted;
+  }
+
+  /** The topic lost its last listener on this node. */
+  unwant(topic: string): void {
+    if (this.#wanted.delete(topic)) void this.#write(topic, () => this.#withdraw(topic));
+  }
+
+  /** The storage lost what it knew: writes it again. Rejects when the storage fails. */
+  async restore(): Promise<void> {
+    const topics = [...this.#wanted.keys()];
+    const worker = async (): Promise<void> => {
+      for (let topic = topics.pop(); topic !== undefined; topic = topics.pop()) await this.#announceAgain(topic);
+    };
+    const workers = await Promise.allSettled(Array.from({ length: RESTORES_AT_ONCE }, worker));
+    for (const done of workers) if (done.status === "rejected") throw done.reason;
+  }
+
+  /** Tells those who could not be told before, and makes sure of what failed. */
+  retry(): void {
+    const untold = [...this.#untold.values()];
+    this.#untold.clear();
+    for (const { node, topics } of untold) {
+      for (const topic of topics) if (this.#wanted.has(topic)) void this.#tell(node, topic);
+    }
+    const unsure = [...this.#unsure];
+    this.#unsure.clear();
+    for (const topic of unsure) {
+      if (this.#wanted.has(topic)) this.#announceAgain(topic).catch(() => this.#unsure.add(topic));
+      else void this.#write(topic, () => this.#withdraw(topic));
+    }
+  }
+
+  /** A node is gone and need not be told any more. */
+  forget(life: string): void {
+    this.#untold.delete(life);
+  }
+
+  /** Runs a write after those of the same topic. */
+  #write(topic: string, write: () => Promise<void>): Promise<void> {
+    const written = (this.#writing.get(topic) ?? Promise.resolve()).then(write, write);
+    this.#writing.set(topic, written);
+    const settled = (): void => {
+      if (this.#writing.get(topic) === written) this.#writing.delete(topic);
+    };
+    written.then(settled, settled);
+    return written;
+  }
+
+  /** Rejects when the storage fails. Does not wait for those who are told. */
+  #announceAgain(topic: string): Promise<void> {
+    return this.#write(topic, async () => {
+      if (this.#wanted.has(topic)) void (await this.#announce(topic));
+    });
+  }
+
+  /** Writes the interest; what it resolves with settles when those who cache were told. */
+  async #announce(topic: string): Promise<Promise<void>[]> {
+    const holder = this.#options.holder();
+    const publishers = await this.#options.storage.subscribe(topic, holder);
+    const others = publishers.filter((publisher) => publisher.life !== holder.life);
+    return others.map((publisher) => this.#tell(publisher, topic));
+  }
+
+  async #tell(node: Holder, topic: string): Promise<void> {
+    try {
+      await this.#options.tell(node, interestItem(topic));
+    } catch (error) {
+      this.#options.logger.warn("meshsocket: a publisher could not be told of a subscription", error);
+      const untold = this.#untold.get(node.life) ?? { node, topics: new Set() };
+      untold.topics.add(topic);
+      this.#untold.set(node.life, untold);
+    }
+  }
+
+  /** Never rejects. */
+  async #withdraw(topic: string): Promise<void> {
+    try {
+      if (!this.#wanted.has(topic)) await this.#options.storage.unsubscribe(topic, this.#options.holder());
+    } catch (error) {
+      // Left behind, it costs a publisher one call, which is answered "not here".
+      this.#options.logger.warn("meshsocket: an unused topic could not be withdrawn", error);
+      this.#unsure.add(topic);
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import { Batcher } from "../base/batcher.ts";
+import { MeshError } from "../base/error.ts";
+import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { SizedItem } from "../link/items.ts";
+import type { Caller } from "../link/link-call.ts";
+import type { Entry, Holder, Storage } from "../storage/storage.ts";
+
+/** What a {@link Router} stands on. */
+export interface RouterOptions {
+  storage: Storage;
+  maxRoutes: number;
+  /** Calls a node; see `Links.start`. */
+  start: (to: Holder, item: SizedItem, deadlineMs: number, caller: Caller) => void;
+}
+
+/** Who hears what a node that a call was sent to makes of it. */
+interface Routing {
+  answered(call: RoutedCall, answer: Answer): void;
+  failed(call: RoutedCall, error: unknown): void;
+}
+
+/** A call on its way to the owner of its id: the caller at each node that it is sent to. */
+class RoutedCall implements Caller {
+  readonly id: string;
+  readonly item: SizedItem;
+  readonly deadlineMs: number;
+  /** Settles the call: with undefined when nobody has the id. */
+  readonly done: (answer: Answer | undefined) => void;
+  readonly fail: (error: unknown) => void;
+  /** Where it was sent last. */
+  route: Entry | undefined = undefined;
+  /** The route that turned out wrong, and how. */
+  tried: { route: Entry; error: unknown } | undefined = undefined;
+  readonly #routing: Routing;
+
+  constructor(routing: Routing, id: string, item: SizedItem, deadlineMs: number, ends: Ends) {
+    this.#routing = routing;
+    this.id = id;
+    this.item = item;
+    this.deadlineMs = deadlineMs;
+    this.done = ends.done;
+    this.fail = ends.fail;
+  }
+
+  resolve(answer: Answer): void {
+    this.#routing.answered(this, answer);
+  }
+
+  reject(error: unknown): void {
+    this.#routing.failed(this, error);
+  }
+}
+
+type Ends = Pick<RoutedCall, "done" | "fail">;
+
+/** The calls that wait for one look-up of their id. */
+interface LookUp {
+  calls: RoutedCall[];
+  /** The storage was asked: who comes now may have been claimed after it looked. */
+  asked: boolean;
+  late: RoutedCall[];
+}
+
+const LOOK_UPS_IN_FLIGHT = 4;
+
+/**
+ * Finds the node that holds an id and hands calls on to it.
+ *
+ * The storage is asked once per id and the answer remembered; the owner itself says when it went stale, and only then
+ * the storage is asked again, once. Calls to one id leave in the order they were made, also while a look-up is under way.
+ */
+export class Router {
+  readonly #routing: Routing = {
+    answered: (call, answer) => this.#answered(call, answer),
+    failed: (call, error) => this.#failed(call, error),
+  };
+  readonly #options: RouterOptions;
+  readonly #lookUps: Batcher<string, Entry | undefined>;
+  /** In the order of their look-up. */
+  readonly #routes = new Map<string, Entry>();
+  readonly #waiting = new Map<string, LookUp>();
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+    const ask = (ids: string[]): Promise<(Entry | undefined)[]> => {
+      for (const id of ids) {
+        const lookUp = this.#waiting.get(id);
+        if (lookUp) lookUp.asked = true;
+      }
+      return options.storage.get(ids);
+    };
+    this.#lookUps = new Batcher(ask, { maxInFlight: LOOK_UPS_IN_FLIGHT });
+  }
+
+  /** Calls the owner of an id; undefined when nobody has it. Rejects when that cannot be told. */
+  call(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
+    return new Promise((done, fail) => {
+      const call = new RoutedCall(this.#routing, id, item, deadlineMs, { done, fail });
+      const route = this.#waiting.has(id) ? undefined : this.#routes.get(id);
+      if (route) this.#send(call, route);
+      else this.#wait(call);
+    });
+  }
+
+  /** Forgets every route to a life that ended. */
+  forgetLife(life: string): void {
+    for (const [id, route] of this.#routes) if (route.life === life) this.#routes.delete(id);
+  }
+
+  #wait(call: RoutedCall): void {
+    const lookUp = this.#waiting.get(call.id);
+    if (lookUp) {
+      (lookUp.asked ? lookUp.late : lookUp.calls).push(call);
+      return;
+    }
+    this.#waiting.set(call.id, { calls: [call], asked: false, late: [] });
+    this.#lookUps.add(call.id).then(
+      (entry) => this.#found(call.id, entry),
+      (error: unknown) => this.#notFound(call.id, error),
+    );
+  }
+
+  #found(id: string, entry: Entry | undefined): void {
+    const lookUp = this.#take(id);
+    if (entry) this.#remember(id, entry);
+    for (const call of lookUp.calls) {
+      if (entry) this.#sendFound(call, entry);
+      else call.done(undefined);
+    }
+    // A route is good for the late ones as well; that there is none may have changed since the storage looked.
+    for (const call of lookUp.late) {
+      if (entry) this.#sendFound(call, entry);
+      else this.#wait(call);
+    }
+  }
+
+  #notFound(id: string, error: unknown): void {
+    const lookUp = this.#take(id);
+    const why = error instanceof MeshError
+      ? error
+      : new MeshError("unavailable", "the storage failed", { cause: error });
+    for (const call of [...lookUp.calls, ...lookUp.late]) call.fail(why);
+  }
+
+  #take(id: string): LookUp {
+    const lookUp = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    return lookUp ?? { calls: [], asked: true, late: [] };
+  }
+
+  #remember(id: string, entry: Entry): void {
+    this.#routes.delete(id);
+    this.#routes.set(id, entry);
+    if (this.#routes.size <= this.#options.maxRoutes) return;
+    const oldest = this.#routes.keys().next().value;
+    if (oldest !== undefined) this.#routes.delete(oldest);
+  }
+
+  #sendFound(call: RoutedCall, entry: Entry): void {
+    const { tried } = call;
+    // The node that cannot be reached still holds the id: asking it again would end the same way.
+    if (tried?.error !== undefined && tried.route.life === entry.life) call.fail(tried.error);
+    else this.#send(call, entry);
+  }
+
+  #send(call: RoutedCall, route: Entry): void {
+    call.route = route;
+    this.#options.start(route, call.item, call.deadlineMs, call);
+  }
+
+  #answered(call: RoutedCall, answer: Answer): void {
+    if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
+    else call.done(answer);
+  }
+
+  #failed(call: RoutedCall, error: unknown): void {
+    const neverSent = error instanceof MeshError && error.code === "unavailable";
+    if (neverSent) this.#stale(call, error);
+    else call.fail(error);
+  }
+
+  /** The route was wrong: takes the newer one that another call has found since, or asks the storage again, once for each call. */
+  #stale(call: RoutedCall, error: unknown): void {
+    const { route } = call;
+    if (!route) return;
+    const known = this.#routes.get(call.id);
+    if (known && known.claim > route.claim && !this.#waiting.has(call.id)) {
+      this.#send(call, known);
+      return;
+    }
+    if (known === route) this.#routes.delete(call.id);
+    if (!call.tried) {
+      call.tried = { route, error };
+      this.#wait(call);
+    } else if (error !== undefined) call.fail(error);
+    else call.done(undefined);
+  }
+}

@@ -1,0 +1,105 @@
+import { ClusterVerbs } from "./service-verbs.ts";
+import { DirectVerbs } from "./direct-verbs.ts";
+import { checkFunction, checkObject } from "../base/check.ts";
+import { invalidArgument } from "../base/error.ts";
+import type { Fetch } from "../rpc/fetch-transport.ts";
+import { type Limits, mergeLimits } from "../base/limits.ts";
+import type { NodeTransport } from "../link/links.ts";
+import { checkLogger, errorLogger, type Logger } from "../base/logger.ts";
+import { Sender } from "../send/sender.ts";
+import { checkStorage, type Storage } from "../storage/storage.ts";
+import type { Secret } from "../rpc/token.ts";
+import type { SendOptions, Verbs } from "../send/verbs.ts";
+
+/** What both kinds of {@link DistClient} take. */
+export interface DistClientCommonOptions {
+  /** Overrides of single limits. */
+  limits?: Partial<Limits>;
+  /** Where to write. Default: errors to the console, nothing else. */
+  logger?: Logger;
+  /** The fetch to use. Default: the global one. */
+  fetch?: Fetch;
+}
+
+/** A client that goes through one node, whichever the URL leads to. */
+export interface DistClientThroughNodeOptions extends DistClientCommonOptions {
+  /** `http://host:port` or `https://…` of a node's RPC port, of a public port with `publicRpc`, or of a balancer before them. */
+  url: string;
+  /** A token for the audience `"cluster"`, or what gets one for each call. Needed when the nodes have a secret. */
+  token?: string | (() => string | Promise<string>) | undefined;
+}
+
+/** A client that finds the owner of an id in the storage and calls it. */
+export interface DistClientDirectOptions extends DistClientCommonOptions {
+  /** The storage of the cluster. */
+  storage: Storage;
+  /** The secret of the cluster. */
+  secret?: Secret | undefined;
+  /** Dials the nodes with https. Default false. */
+  tls?: boolean;
+  /** Makes the transport to a node, where the one over fetch will not do. */
+  transport?: (host: string) => NodeTransport;
+}
+
+/** How a {@link DistClient} reaches the cluster. */
+export type DistClientOptions = DistClientThroughNodeOptions | DistClientDirectOptions;
+
+interface ClientVerbs extends Verbs {
+  nodes(options: SendOptions): Promise<string[]>;
+  close(): void;
+}
+
+/**
+ * Sends to the clients of a cluster from anywhere, and holds no connections itself.
+ *
+ * It needs nothing but `fetch`, so that it runs in an edge function or a job: through any one node
+ * (`{ url, token }`), or straight to the owner of each id (`{ storage, secret }`) where the nodes can be dialled.
+ * Calls to one id that are not awaited may overtake each other through a node; straight to the owner they keep their order.
+ */
+export class DistClient extends Sender implements Disposable {
+  /** @internal */
+  protected readonly verbs: ClientVerbs;
+  readonly #logger: Logger;
+
+  /** Throws a TypeError (`invalid_argument`) when neither `url` nor `storage` is given, or the URL is not one. */
+  constructor(options: DistClientOptions) {
+    checkDistClientOptions(options);
+    super(mergeLimits(options.limits));
+    this.#logger = options.logger ?? errorLogger;
+    this.verbs = "url" in options ? new ClusterVerbs(options, this.limits) : new DirectVerbs(options, this.limits);
+  }
+
+  /** The hosts of the living nodes. */
+  nodes(options?: SendOptions): Promise<string[]> {
+    return this.run(options, (checked) => this.verbs.nodes(checked));
+  }
+
+  /** Gives up what is under way. A client that was only used and forgotten holds nothing open. */
+  close(): void {
+    this.verbs.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal */
+  protected override failed(error: unknown): void {
+    this.#logger.warn("meshsocket: a call failed", error);
+  }
+}
+
+function checkDistClientOptions(options: DistClientOptions): void {
+  checkObject("options", options);
+  if (options.logger !== undefined) checkLogger(options.logger);
+  if (options.fetch !== undefined) checkFunction("fetch", options.fetch);
+  if ("url" in options) {
+    if ("storage" in options) throw invalidArgument("a DistClient takes either a url or a storage");
+    const { token } = options;
+    if (token !== undefined && typeof token !== "string") checkFunction("token", token);
+    return;
+  }
+  if (options.storage === undefined) throw invalidArgument("a DistClient needs the url of a node, or a storage");
+  checkStorage(options.storage);
+  if (options.transport !== undefined) checkFunction("transport", options.transport);
+}

@@ -1,0 +1,107 @@
+import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { clusterService } from "./cluster-service.ts";
+import type { DistHub } from "./dist-hub.ts";
+import { invalidArgument } from "../base/error.ts";
+import { type Batch, type BatchAnswer, Node } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
+import { Websocket } from "../gen/websocket/websocket_pb.ts";
+import { rpcBytes } from "../base/limits.ts";
+import type { IncomingPackedLine } from "../link/packed-line.ts";
+import { type AccessRules, RpcAccess, type Scope } from "../rpc/access.ts";
+import { toConnectError } from "../rpc/error.ts";
+import { createRpcFetch, type RpcServerOptions } from "../rpc/fetch-handler.ts";
+import { ON_PROOF } from "../rpc/proof.ts";
+import { websocketService } from "./websocket-service.ts";
+
+/**
+ * Answers the RPC of the other nodes and of back-ends for a hub.
+ *
+ * `routes` goes to a Connect router, which an adapter's `listen` does; `fetch` answers the same where only fetch handlers
+ * can be mounted, with Connect and gRPC-Web. When the hub has a secret every call needs a token: one for this node's host
+ * opens all services, one for `"cluster"` the Cluster service alone, one of an API key the calls of that key.
+ */
+export class DistServer<Data = unknown> {
+  /** Adds the services to a Connect router. */
+  readonly routes: (router: ConnectRouter) => void;
+  /** Answers an RPC; undefined when the path is none of the services'. */
+  readonly fetch: (request: Request) => Promise<Response | undefined>;
+  /** How large the messages of an RPC may be. */
+  readonly limits: RpcServerOptions;
+  readonly #hub: DistHub<Data>;
+  #access: { readonly host: string; readonly rules: AccessRules; readonly check: RpcAccess } | undefined;
+
+  constructor(hub: DistHub<Data>) {
+    this.#hub = hub;
+    this.limits = rpcBytes(hub.limits);
+    this.routes = (router) => this.#addServices(router);
+    this.fetch = createRpcFetch(this.routes, this.limits);
+  }
+
+  #addServices(router: ConnectRouter): void {
+    router.service(Node, this.#nodeService(), this.#guard("node"));
+    router.service(Websocket, websocketService(this.#hub), this.#guard("node"));
+    router.service(Cluster, clusterService(this.#hub), this.#guard("cluster"));
+  }
+
+  /** Lets only calls with a good token through, before a body is read, and gives every error its code. */
+  #guard(scope: Scope): Partial<UniversalHandlerOptions> {
+    const coded: Interceptor = (next) => async (request) => {
+      try {
+        return await next(request);
+      } catch (error) {
+        throw toConnectError(error);
+      }
+    };
+    return {
+      interceptors: [coded],
+      requestGate: async ({ requestHeader, method, values }) => {
+        try {
+          await this.#authorize(scope, method.name, requestHeader.get("authorization"));
+        } catch (error) {
+          throw toConnectError(error);
+        }
+        values.get(ON_PROOF)();
+      },
+    };
+  }
+
+  async #authorize(scope: Scope, call: string, authorization: string | null): Promise<void> {
+    const { access, cluster } = this.#hub;
+    if (access.secrets.length === 0) return;
+    const { host } = cluster.holder;
+    // A new life may have another host, and secrets are changed while the node runs.
+    if (this.#access?.host !== host || this.#access.rules !== access) {
+      this.#access = { host, rules: access, check: new RpcAccess(host, access) };
+    }
+    await this.#access.check.check(scope, call, authorization);
+  }
+
+  /**
+   * The receiving end of a packed line for a caller with this `authorization`; rejects with why it gets none.
+   *
+   * @internal
+   */
+  async openLine(authorization: string | null): Promise<IncomingPackedLine> {
+    await this.#authorize("node", Node.method.link.name, authorization);
+    return this.#hub.cluster.incoming.packed();
+  }
+
+  #nodeService(): ServiceImpl<typeof Node> {
+    const hub = this.#hub;
+    return {
+      hello({ from, leaving }) {
+        if (!from) throw invalidArgument("a hello says from whom it is");
+        hub.cluster.hello(from, leaving);
+        return { to: hub.cluster.holder };
+      },
+      // Batches of one line are taken one after the other: what comes while one is written makes up the next.
+      async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
+        const { cluster } = hub;
+        for await (const batch of cluster.incoming.read(batches, signal)) yield await cluster.inbox.deliver(batch);
+      },
+      deliver: (batch) => hub.cluster.inbox.deliver(batch),
+      presence: (requests, context) => hub.presenceFeed(requests, context.signal),
+    };
+  }
+}

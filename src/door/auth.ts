@@ -1,0 +1,81 @@
+import { type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
+import { refuse } from "./admission.ts";
+import { invalidArgument } from "../base/error.ts";
+import { BEARER_PROTOCOL_PREFIX, offeredProtocols } from "./subprotocol.ts";
+
+const MAX_TOKEN_CHARS = 8_192;
+const CLOCK_SKEW_SECONDS = 30;
+
+/**
+ * The token of an upgrade request: from `Authorization: Bearer …`, else from a subprotocol that starts with
+ * {@link BEARER_PROTOCOL_PREFIX}. Undefined when there is none, or one that cannot be a token (RFC 6750 section 2.1).
+ *
+ * It does not look at the URL: what stands there ends in the logs of proxies.
+ */
+export function bearerToken(request: Request): string | undefined {
+  const header = request.headers.get("authorization");
+  const token = header === null ? fromProtocols(request) : /^bearer +(\S+) *$/i.exec(header)?.[1];
+  return token !== undefined && token.length <= MAX_TOKEN_CHARS && /^[\w.~+/-]+=*$/.test(token) ? token : undefined;
+}
+
+function fromProtocols(request: Request): string | undefined {
+  const offered = offeredProtocols(request).find((protocol) => protocol.startsWith(BEARER_PROTOCOL_PREFIX));
+  return offered?.slice(BEARER_PROTOCOL_PREFIX.length);
+}
+
+/** What {@link verifyBearer} accepts. */
+export interface VerifyBearerOptions {
+  /** The secret of HS256 tokens, or the public key of an issuer, as WebCrypto or `jose` imports it. */
+  key: string | CryptoKey;
+  /** The signature algorithms that are accepted. Default: `["HS256"]` for a secret; required with a public key. */
+  algorithms?: readonly string[];
+  /** Who the token must be for (`aud`). */
+  audience?: string | readonly string[];
+  /** Who must have issued it (`iss`). */
+  issuer?: string | readonly string[];
+}
+
+/**
+ * Checks the JWT of an upgrade request: its claims, or the Response (401) with which to refuse the upgrade.
+ *
+ * The token must be signed by the key and have an expiry, which may be 30 seconds past for clocks that differ.
+ * Why a token is refused is not told.
+ *
+ * ```ts
+ * async session(request) {
+ *   const claims = await verifyBearer(request, { key: secret, audience: "chat" });
+ *   if (claims instanceof Response) return claims;
+ *   return { id: claims.sub };
+ * }
+ * ```
+ *
+ * @throws TypeError `invalid_argument` for an empty secret, or a public key without `algorithms`.
+ */
+export async function verifyBearer(request: Request, options: VerifyBearerOptions): Promise<JWTPayload | Response> {
+  const { key, algorithms = typeof key === "string" ? ["HS256"] : undefined } = options;
+  if (key === "") throw invalidArgument("the secret must not be empty");
+  if (!algorithms?.length) throw invalidArgument("a public key needs the list of algorithms that are accepted");
+  const token = bearerToken(request);
+  if (token === undefined) return refuse(401, "a bearer token is required", { "www-authenticate": "Bearer" });
+  try {
+    const verifyOptions: JWTVerifyOptions = {
+      algorithms: [...algorithms],
+      requiredClaims: ["exp"],
+      clockTolerance: CLOCK_SKEW_SECONDS,
+      ...(options.audience !== undefined && { audience: listOf(options.audience) }),
+      ...(options.issuer !== undefined && { issuer: listOf(options.issuer) }),
+    };
+    const { payload } = await jwtVerify(
+      token,
+      typeof key === "string" ? new TextEncoder().encode(key) : key,
+      verifyOptions,
+    );
+    return payload;
+  } catch {
+    return refuse(401, "the token is not valid", { "www-authenticate": 'Bearer error="invalid_token"' });
+  }
+}
+
+function listOf(value: string | readonly string[]): string[] {
+  return typeof value === "string" ? [value] : [...value];
+}

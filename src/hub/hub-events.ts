@@ -1,0 +1,64 @@
+import { checkFunction } from "../base/check.ts";
+import { invalidArgument } from "../base/error.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Holder } from "../storage/storage.ts";
+
+/** The events of a hub, for monitoring, each with what its listeners get. */
+export interface HubEvents {
+  /** The hub serves; on a DistHub: it is part of the cluster. */
+  ready: { readonly status: "ready" };
+  /** The storage cannot be reached: clients stay, new ones are refused. */
+  degraded: { readonly error: unknown };
+  /** Another node joined the cluster. */
+  nodejoin: { readonly node: Holder };
+  /** Another node left the cluster, or died. */
+  nodeleave: { readonly node: Holder };
+  /** A send rejected; reported whether or not the application looked. */
+  sendfailed: { readonly error: unknown };
+  /** The last client is gone after `close()`. */
+  drained: { readonly status: "draining" };
+  /** The hub is closed and holds nothing any more. */
+  close: { readonly status: "closed" };
+}
+
+const TYPES: Readonly<Record<keyof HubEvents, true>> = {
+  ready: true,
+  degraded: true,
+  nodejoin: true,
+  nodeleave: true,
+  sendfailed: true,
+  drained: true,
+  close: true,
+};
+
+type Listener<Type extends keyof HubEvents> = (event: HubEvents[Type]) => void;
+
+/** Listeners by event. A listener that throws is logged and keeps nobody else from hearing. */
+export class HubEventTarget {
+  readonly #logger: Logger;
+  readonly #listeners = new Map<keyof HubEvents, Set<Listener<never>>>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Calls `listener` at each event of the type; returns what takes it off again. Throws a TypeError (`invalid_argument`) for a type that there is not. */
+  on<Type extends keyof HubEvents>(type: Type, listener: Listener<Type>): () => void {
+    if (!Object.hasOwn(TYPES, type)) throw invalidArgument(`a hub has no event called ${JSON.stringify(type)}`);
+    checkFunction("listener", listener);
+    let listeners = this.#listeners.get(type);
+    if (!listeners) this.#listeners.set(type, listeners = new Set());
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  dispatch<Type extends keyof HubEvents>(type: Type, event: HubEvents[Type]): void {
+    for (const listener of this.#listeners.get(type) ?? []) {
+      try {
+        (listener as Listener<Type>)(event);
+      } catch (error) {
+        this.#logger.error(`meshsocket: a listener of "${type}" failed`, error);
+      }
+    }
+  }
+}

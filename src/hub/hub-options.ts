@@ -1,0 +1,48 @@
+import { checkMs, checkObject } from "../base/check.ts";
+import { invalidArgument } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
+import { checkLogger } from "../base/logger.ts";
+import type { GateOptions } from "../door/gate.ts";
+import { checkOrigins } from "../door/origin.ts";
+import { checkTrustProxy } from "../door/proxy.ts";
+
+/** How a {@link Hub} behaves; every field has a default. */
+export interface HubOptions extends GateOptions {
+  /** Overrides of single {@link Limits}. */
+  limits?: Partial<Limits>;
+  /** Who wins when an id connects again: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer is refused with 409). */
+  duplicateIds?: "newest" | "oldest";
+  /** What happens to a client that reads too slowly: `"close"` (default: with 4008, so that it can come back and catch up) or `"drop"` (it stays and misses messages). Either way the sender is told. */
+  slowConsumer?: "close" | "drop";
+}
+
+/** How {@link Hub.close} goes about it. */
+export interface CloseOptions {
+  /**
+   * Spreads the closing of the clients over this many milliseconds. Default 0: all at once.
+   * Calls that have begun get as long to end, and at least `limits.timeoutMs`.
+   */
+  drainMs?: number;
+}
+
+/** Throws a TypeError (`invalid_argument`) for options that cannot be meant. */
+export function checkHubOptions(options: HubOptions): void {
+  checkObject("options", options);
+  const { duplicateIds, logger, origins, trustProxy, slowConsumer } = options;
+  if (logger !== undefined) checkLogger(logger);
+  if (origins !== undefined) checkOrigins(origins);
+  if (trustProxy !== undefined) checkTrustProxy(trustProxy);
+  oneOf("duplicateIds", duplicateIds, ["newest", "oldest"]);
+  oneOf("slowConsumer", slowConsumer, ["close", "drop"]);
+}
+
+/** Throws a TypeError (`invalid_argument`) unless a hub can be closed so. */
+export function checkCloseOptions(options: CloseOptions): void {
+  checkObject("options", options);
+  checkMs("drainMs", options.drainMs ?? 0, 0);
+}
+
+function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
+  if (value === undefined || allowed.includes(value as string)) return;
+  throw invalidArgument(`${name} is ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`);
+}

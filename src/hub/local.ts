@@ -1,0 +1,77 @@
+import type { Clients } from "../client/clients.ts";
+import { abortable } from "../send/deadline.ts";
+import type { Frame } from "../send/frame.ts";
+import type { Subscriptions } from "./subscriptions.ts";
+import { membersOf } from "../send/members.ts";
+import { nobodyHasIt, notAskable } from "../client/requests.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
+
+/** The verbs for this node's own clients. */
+export class Local<Data = unknown> implements Verbs {
+  readonly #timeoutMs: number;
+  readonly #clients: Clients<Data>;
+  readonly #subscriptions: Subscriptions<Data>;
+
+  constructor(clients: Clients<Data>, subscriptions: Subscriptions<Data>, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.#clients = clients;
+    this.#subscriptions = subscriptions;
+  }
+
+  emit(id: string, frame: Frame): Promise<boolean> {
+    if (!this.#clients.emit(id, frame)) return Promise.resolve(false);
+    return this.#clients.taken(frame);
+  }
+
+  async online(id: string): Promise<boolean> {
+    return this.#clients.get(id) !== undefined;
+  }
+
+  async broadcast(frame: Frame, except: Except): Promise<Delivery> {
+    return await this.#delivery(this.#clients.broadcast(frame, except), frame);
+  }
+
+  async publish(topic: string, frame: Frame, except: Except): Promise<Delivery> {
+    return await this.#delivery(this.#clients.publish(topic, frame, except), frame);
+  }
+
+  async members(topic: string, options: MembersOptions = {}): Promise<Members> {
+    const listeners = [...(this.#clients.topics.listeners(topic) ?? [])];
+    return membersOf(listeners.map(({ id }) => id), listeners.map(({ info }) => info), [], options);
+  }
+
+  async count(topic: string): Promise<Count> {
+    return { count: this.#clients.topics.listeners(topic)?.size ?? 0, unreachable: [] };
+  }
+
+  async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    const connection = this.#clients.get(id);
+    if (!connection) throw nobodyHasIt();
+    if (!connection.askable) throw notAskable();
+    return await abortable(connection.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
+  }
+
+  async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    const connection = this.#clients.get(id);
+    if (connection) await this.#subscriptions.add(connection, [topic], options);
+    return connection !== undefined;
+  }
+
+  async unsubscribe(id: string, topic: string): Promise<boolean> {
+    const connection = this.#clients.get(id);
+    if (connection) await this.#subscriptions.delete(connection, [topic]);
+    return connection !== undefined;
+  }
+
+  async disconnect(id: string, code: number, reason: string): Promise<boolean> {
+    const connection = this.#clients.get(id);
+    connection?.close(code, reason);
+    return connection !== undefined;
+  }
+
+  /** What became of a frame that was offered to several sockets, once this tick is written. */
+  async #delivery(offered: number, frame: Frame): Promise<Delivery> {
+    await this.#clients.written();
+    return { delivered: offered - frame.refused, dropped: frame.refused, unreachable: [] };
+  }
+}

@@ -1,0 +1,103 @@
+import { fromJson, type Json } from "../base/json.ts";
+import type { PresenceChange } from "./presence-view.ts";
+
+/** Somebody started or stopped to listen on a watched topic. */
+export interface PresenceEvent {
+  readonly type: "join" | "leave";
+  readonly id: string;
+  /** What the member's session gave as `info`. */
+  readonly info: Json | undefined;
+}
+
+/** How to watch. */
+export interface WatchOptions {
+  /** Ends the watch. */
+  signal?: AbortSignal | undefined;
+  /** Called with each event, instead of iterating. What it throws is logged. */
+  onEvent?: ((event: PresenceEvent) => void) | undefined;
+}
+
+/**
+ * Who joins and leaves a topic, over all nodes: iterate it, or give an `onEvent`.
+ *
+ * First come the joins of those who are there already. For a reader that lags behind, a join and a leave of one member
+ * that it has not seen cancel each other out, so that what waits never outgrows the members.
+ */
+export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disposable {
+  /** Settles when the present members of every node that could be reached are known; rejects when they cannot be found. */
+  readonly ready: Promise<void>;
+  readonly #onEvent: WatchOptions["onEvent"];
+  readonly #stop: () => void;
+  readonly #pending = new Map<string, PresenceChange>();
+  #changed: PromiseWithResolvers<void> | undefined;
+  #closed = false;
+
+  constructor(ready: Promise<void>, onEvent: WatchOptions["onEvent"], stop: () => void) {
+    this.ready = ready;
+    ready.catch(() => {});
+    this.#onEvent = onEvent;
+    this.#stop = stop;
+  }
+
+  /**
+   * Takes a change in.
+   *
+   * @internal
+   */
+  push(change: PresenceChange): void {
+    if (this.#closed) return;
+    if (this.#onEvent) {
+      this.#onEvent(eventOf(change));
+      return;
+    }
+    const unseen = this.#pending.get(change.id);
+    if (unseen && unseen.type !== change.type) this.#pending.delete(change.id);
+    else this.#pending.set(change.id, change);
+    this.#wake();
+  }
+
+  /** The next event; done once the watch is closed. */
+  async next(): Promise<IteratorResult<PresenceEvent, undefined>> {
+    for (;;) {
+      const [change] = this.#pending.values();
+      if (change) {
+        this.#pending.delete(change.id);
+        return { done: false, value: eventOf(change) };
+      }
+      if (this.#closed) return { done: true, value: undefined };
+      await (this.#changed ??= Promise.withResolvers()).promise;
+    }
+  }
+
+  #wake(): void {
+    this.#changed?.resolve();
+    this.#changed = undefined;
+  }
+
+  /** Ends the watch; what `break` out of a loop calls. */
+  async return(): Promise<IteratorResult<PresenceEvent, undefined>> {
+    this.close();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Ends the watch: nothing more is heard. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#pending.clear();
+    this.#stop();
+    this.#wake();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function eventOf({ type, id, info }: PresenceChange): PresenceEvent {
+  return { type, id, info: fromJson(info) };
+}

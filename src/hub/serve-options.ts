@@ -1,0 +1,66 @@
+import type { SessionFactory } from "../client/session.ts";
+
+/** A certificate and its key in PEM. */
+export interface TlsOptions {
+  cert: string;
+  key: string;
+}
+
+/** Where a node listens for the other nodes and for back-ends. */
+export interface RpcOptions {
+  /** Default 0: any free port. */
+  port?: number;
+  /** The address to listen on. Default `127.0.0.1` without a secret, else `0.0.0.0`. */
+  hostname?: string;
+  /** `host:port` as the others reach this node. Default: this machine's address, or `127.0.0.1` when listening on loopback only. */
+  advertise?: string;
+  /** Serves and dials with TLS. */
+  tls?: TlsOptions & {
+    /** The authority, in PEM, that the other nodes' certificates are checked against. */
+    ca?: string;
+    /** Also asks whoever calls for a certificate of `ca`, beside the token, and shows this node's own. Default false. */
+    mutual?: boolean;
+  };
+}
+
+/** What `listen(hub, rpc)` gives: a node of the cluster. */
+export interface RpcListener extends AsyncDisposable {
+  /** The port that was bound. */
+  readonly port: number;
+  /** `host:port` as it stands in the storage. */
+  readonly host: string;
+  /** Leaves the cluster and stops listening. */
+  close(): Promise<void>;
+}
+
+/** How `serve(hub, options)` listens; the same on Node, Bun and Deno. */
+export interface ServeOptions<Data = unknown> {
+  /** Default 8080; 0 is any free port. */
+  port?: number;
+  /** The address to listen on. Default `0.0.0.0`. */
+  hostname?: string;
+  /** The path of WebSocket upgrades. Default: every path. */
+  path?: string;
+  /** Decides about each upgrade, before the 101. */
+  session: SessionFactory<Data>;
+  /** Answers everything that is not a WebSocket upgrade on `path`. Default: 404. */
+  fetch?: (request: Request) => Response | Promise<Response>;
+  /** Serves https and wss. */
+  tls?: TlsOptions;
+  /** The RPC port of a DistHub. */
+  rpc?: RpcOptions;
+  /** Also answers RPC on this port under its own paths (Connect and gRPC-Web), for callers that reach no other. Default false. */
+  publicRpc?: boolean;
+}
+
+/** What `serve` gives. */
+export interface Server extends AsyncDisposable {
+  /** `http://host:port` (or https) as this machine reaches it. */
+  readonly url: string;
+  readonly port: number;
+  readonly hostname: string;
+  /** The RPC side of a DistHub. */
+  readonly rpc: RpcListener | undefined;
+  /** Closes the hub, which drains it, and then the ports. The same as `hub.close()`. */
+  close(): Promise<void>;
+}

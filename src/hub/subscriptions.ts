@@ -1,0 +1,106 @@
+import { checkName } from "../base/check.ts";
+import type { Clients } from "../client/clients.ts";
+import type { Connection } from "../client/connection.ts";
+import { abortable, deadlineOf, withTimeout } from "../send/deadline.ts";
+import { invalidArgument, MeshError } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
+import type { SendOptions } from "../send/verbs.ts";
+
+/** Who has to know that this node has listeners on a topic. */
+export interface TopicInterest {
+  /** Settles when they know; called for every listener. */
+  want(topic: string): Promise<void>;
+  /** The last listener on this node is gone. */
+  unwant(topic: string): void;
+}
+
+/** One client's subscription to one topic while calls wait for it: it stays if one of them succeeds. */
+interface Joining {
+  calls: number;
+  joined: boolean;
+}
+
+/** Makes this node's clients listen on topics, and stop. */
+export class Subscriptions<Data = unknown> {
+  /** On one node alone nobody else has to know. */
+  interest: TopicInterest | undefined;
+  readonly #clients: Clients<Data>;
+  readonly #limits: Readonly<Limits>;
+  readonly #joining = new Map<Connection<Data>, Map<string, Joining>>();
+
+  constructor(clients: Clients<Data>, limits: Readonly<Limits>) {
+    this.#clients = clients;
+    this.#limits = limits;
+  }
+
+  /** Settles when every send that starts from now on reaches the client. Rejects, and changes nothing, when that fails. */
+  async add(connection: Connection<Data>, topics: readonly string[], options: SendOptions = {}): Promise<void> {
+    this.#check(topics);
+    const { maxTopicsPerClient } = this.#limits;
+    const added = new Set(topics).difference(connection.topics);
+    if (connection.topics.size + added.size > maxTopicsPerClient) {
+      throw new MeshError("resource_exhausted", `a client listens on at most ${maxTopicsPerClient} topics`);
+    }
+    if (!connection.open) return;
+    for (const topic of added) this.#clients.topics.add(topic, connection);
+    const { interest } = this;
+    if (!interest) return;
+    const joinings = this.#join(connection, topics, added);
+    try {
+      const known = Promise.all(topics.map((topic) => interest.want(topic)));
+      const timeoutMs = deadlineOf(options, this.#limits.timeoutMs) - performance.now();
+      await abortable(withTimeout(known, timeoutMs, "the subscription"), options.signal);
+      for (const joining of joinings.values()) joining.joined = true;
+    } finally {
+      for (const [topic, joining] of joinings) this.#settle(connection, topic, joining);
+    }
+  }
+
+  /** Nothing published from now on reaches the client. */
+  async delete(connection: Connection<Data>, topics: readonly string[]): Promise<void> {
+    this.#check(topics);
+    for (const topic of topics) this.#delete(connection, topic);
+  }
+
+  /** Takes a client off all its topics. */
+  deleteAll(connection: Connection<Data>): void {
+    for (const topic of [...connection.topics]) this.#delete(connection, topic);
+  }
+
+  /** The subscriptions that a call waits for: new ones, and those that another call waits for already. */
+  #join(connection: Connection<Data>, topics: readonly string[], added: ReadonlySet<string>): Map<string, Joining> {
+    const ofClient = this.#joining.get(connection) ?? new Map<string, Joining>();
+    if (added.size > 0) this.#joining.set(connection, ofClient);
+    for (const topic of added) ofClient.set(topic, { calls: 0, joined: false });
+    const joinings = new Map<string, Joining>();
+    for (const topic of topics) {
+      const joining = ofClient.get(topic);
+      if (joining && !joinings.has(topic)) joinings.set(topic, joining);
+    }
+    for (const joining of joinings.values()) joining.calls++;
+    return joinings;
+  }
+
+  /** A call ended. The last one that fails undoes the subscription, unless it was undone and made anew meanwhile. */
+  #settle(connection: Connection<Data>, topic: string, joining: Joining): void {
+    if (--joining.calls > 0) return;
+    if (this.#joining.get(connection)?.get(topic) !== joining) return;
+    if (joining.joined) this.#settled(connection, topic);
+    else this.#delete(connection, topic);
+  }
+
+  #settled(connection: Connection<Data>, topic: string): void {
+    const ofClient = this.#joining.get(connection);
+    if (ofClient?.delete(topic) && ofClient.size === 0) this.#joining.delete(connection);
+  }
+
+  #delete(connection: Connection<Data>, topic: string): void {
+    this.#settled(connection, topic);
+    if (this.#clients.topics.delete(topic, connection)) this.interest?.unwant(topic);
+  }
+
+  #check(topics: readonly string[]): void {
+    if (!Array.isArray(topics)) throw invalidArgument("topics are a string or an array of strings");
+    for (const topic of topics) checkName("topic", topic, this.#limits.maxTopicBytes);
+  }
+}

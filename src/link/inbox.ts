@@ -1,0 +1,92 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Answer,
+  type Batch,
+  type BatchAnswer,
+  BatchAnswerSchema,
+  type Holder,
+  type Item,
+  Outcome,
+} from "../gen/meshsocket/node/v1/node_pb.ts";
+import { parseLineName } from "./line-name.ts";
+
+/** What an {@link Inbox} stands on. */
+export interface InboxOptions {
+  /** This node's present life; undefined when it has none. */
+  life: () => string | undefined;
+  /** Takes the items, in order and before its first await, and answers one by one. */
+  handle: (items: readonly Item[], from: Holder | undefined) => Promise<Answer[]>;
+  maxLines: number;
+}
+
+interface LineState {
+  /** How often the sender started the numbers again. */
+  readonly count: number;
+  lastNumber: bigint;
+  /** The newest answers, so that a repeated batch gets the same one. */
+  readonly answers: Map<bigint, Promise<BatchAnswer>>;
+}
+
+/** More than a sender leaves unanswered. */
+const KEPT_ANSWERS = 16;
+
+/**
+ * The receiving end of all links: takes each numbered batch of a line once.
+ *
+ * A line starts at 1 and only its next number is taken. A number taken before gets its old answer again; any other gets
+ * OUTCOME_UNKNOWN, and the sender starts a new line. Nothing of an older line of that sender is taken from then on, so that
+ * what a network held back does not overtake what was sent later.
+ */
+export class Inbox {
+  readonly #options: InboxOptions;
+  /** In the order of their last use. */
+  readonly #lines = new Map<string, LineState>();
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a batch and answers it. Never rejects for what the batch holds. */
+  deliver(batch: Batch): Promise<BatchAnswer> {
+    const life = this.#options.life();
+    if (life === undefined || batch.toLife !== life) return this.#answer(batch, Outcome.OTHER_LIFE, life ?? "");
+    if (batch.number === 0n) return this.#answer(batch, Outcome.TAKEN, life);
+    const line = this.#line(batch);
+    const known = line?.answers.get(batch.number);
+    if (known) return known;
+    if (!line || batch.number !== line.lastNumber + 1n) return this.#answer(batch, Outcome.UNKNOWN, life);
+    line.lastNumber = batch.number;
+    const answer = this.#take(batch, life);
+    line.answers.set(batch.number, answer);
+    line.answers.delete(batch.number - BigInt(KEPT_ANSWERS));
+    return answer;
+  }
+
+  async #take(batch: Batch, life: string): Promise<BatchAnswer> {
+    const answers = await this.#options.handle(batch.items, batch.from);
+    const { number } = batch;
+    return { $typeName: "meshsocket.node.v1.BatchAnswer", number, life, outcome: Outcome.TAKEN, answers };
+  }
+
+  async #answer(batch: Batch, outcome: Outcome, life: string): Promise<BatchAnswer> {
+    return create(BatchAnswerSchema, { number: batch.number, life, outcome });
+  }
+
+  #line(batch: Batch): LineState | undefined {
+    const { link, count } = parseLineName(batch.line);
+    let line = this.#lines.get(link);
+    // What an older line still carried was given up before the newer one started.
+    if (line && count < line.count) return undefined;
+    if (line?.count !== count) {
+      if (batch.number !== 1n) return undefined;
+      line = { count, lastNumber: 0n, answers: new Map() };
+    }
+    this.#lines.delete(link);
+    this.#lines.set(link, line);
+    if (this.#lines.size > this.#options.maxLines) {
+      const oldest = this.#lines.keys().next().value;
+      if (oldest !== undefined) this.#lines.delete(oldest);
+    }
+    return line;
+  }
+}

@@ -1,0 +1,74 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { utf8Bytes } from "../base/check.ts";
+import type { Frame } from "../send/frame.ts";
+import { type Emit, type Item, ItemSchema, type ReplySchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+
+/** An item for a node's batch, with about its size in bytes. */
+export interface SizedItem {
+  readonly item: Item;
+  readonly bytes: number;
+}
+
+const OVERHEAD_BYTES = 32;
+
+function sized(kind: MessageInitShape<typeof ItemSchema>["kind"], bytes: number): SizedItem {
+  return { item: create(ItemSchema, { kind }), bytes: bytes + OVERHEAD_BYTES };
+}
+
+function listBytes(names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + utf8Bytes(name) + 4, 0);
+}
+
+export function emitItem(id: string, frame: Frame): SizedItem {
+  // Written out: `create` costs more than all the rest of a call, and a message is a plain object with a name.
+  const value: Emit = { $typeName: "meshsocket.node.v1.Emit", id, data: frame.bytes, binary: frame.binary };
+  const item: Item = { $typeName: "meshsocket.node.v1.Item", kind: { case: "emit", value } };
+  return { item, bytes: frame.byteLength + id.length + OVERHEAD_BYTES };
+}
+
+export function broadcastItem(frame: Frame, except: ReadonlySet<string> | undefined): SizedItem {
+  const value = { data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
+  return sized({ case: "broadcast", value }, frame.byteLength + listBytes(value.except));
+}
+
+export function publishItem(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): SizedItem {
+  const value = { topic, data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
+  return sized({ case: "publish", value }, frame.byteLength + topic.length + listBytes(value.except));
+}
+
+export function evictItem(id: string, claim: bigint): SizedItem {
+  return sized({ case: "evict", value: { id, claim } }, id.length);
+}
+
+export function onlineItem(id: string): SizedItem {
+  return sized({ case: "online", value: { id } }, id.length);
+}
+
+export function disconnectItem(id: string, code: number, reason: string): SizedItem {
+  return sized({ case: "disconnect", value: { id, code, reason } }, id.length + reason.length);
+}
+
+/** Which members to answer: only how many, or one of several parts, with or without their infos. */
+export type MembersWish = { countOnly: true } | { idsOnly: boolean; part: number; parts: number };
+
+export function membersItem(topic: string, wish: MembersWish): SizedItem {
+  return sized({ case: "members", value: { topic, ...wish } }, topic.length);
+}
+
+/** A `key` of 0 has the answer itself wait for the reply. */
+export function requestItem(id: string, frame: Frame, key: bigint, timeoutMs: number): SizedItem {
+  const value = { id, data: frame.bytes, binary: frame.binary, key, timeoutMs: Math.max(1, Math.ceil(timeoutMs)) };
+  return sized({ case: "request", value }, frame.byteLength + id.length);
+}
+
+export function replyItem(reply: MessageInitShape<typeof ReplySchema>): SizedItem {
+  return sized({ case: "reply", value: reply }, reply.data?.byteLength ?? 0);
+}
+
+export function interestItem(topic: string): SizedItem {
+  return sized({ case: "interest", value: { topic } }, topic.length);
+}
+
+export function subscriptionItem(id: string, topic: string, wanted: boolean): SizedItem {
+  return sized({ case: "subscription", value: { id, topic, wanted } }, id.length + topic.length);
+}

@@ -1,0 +1,23 @@
+import type { OpenLine } from "./line.ts";
+import type { Holder } from "../storage/storage.ts";
+
+/** How a Link behaves. */
+export interface LinkOptions {
+  /** The life of the node that the link leads to. */
+  to: Holder;
+  /** Who sends; undefined when the sender is no node. */
+  from: (() => Holder) | undefined;
+  open: OpenLine;
+  /** Batches that may be unanswered at once. More calls wait and grow the next batch. */
+  maxInFlight: number;
+  maxBytes: number;
+  maxCalls: number;
+  /** Milliseconds without an answer after which the line is taken for dead. */
+  silenceMs: number;
+  /** Milliseconds of quiet after which the node is asked for a sign of life. */
+  pingMs: number;
+  /** Called when the link has something to watch over: {@link Link.onTime} is wanted from now on. */
+  onActive: () => void;
+  /** Called when the node answered as another life: this link leads nowhere. */
+  onOtherLife: () => void;
+}

@@ -1,0 +1,187 @@
+import { create } from "@bufbuild/protobuf";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { MeshError } from "../base/error.ts";
+import { type Answer, BatchSchema, type Item, Node, Outcome, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { DialStream } from "./byte-stream.ts";
+import { checkHost } from "../base/host.ts";
+import type { SizedItem } from "./items.ts";
+import { type Limits, rpcBytes } from "../base/limits.ts";
+import { type NodeClient, type OpenLine, streamLine, unaryLine } from "./line.ts";
+import { Link } from "./link.ts";
+import type { Caller } from "./link-call.ts";
+import { plainAnswer } from "./packed-batch.ts";
+import { packedLine } from "./packed-line.ts";
+import { randomId } from "../base/random-id.ts";
+import { bearer } from "../rpc/bearer.ts";
+import { fromRpcError } from "../rpc/error.ts";
+import type { Holder } from "../storage/storage.ts";
+import type { TokenSource } from "../rpc/token.ts";
+
+const TICK_MS = 50;
+const STREAM_BATCHES_IN_FLIGHT = 4;
+/** What a batch has beside its items. */
+const BATCH_SLACK_BYTES = 4_096;
+
+/** A Connect transport that can be given up, and where it can also opens streams for packed lines. */
+export type NodeTransport = Transport & { close?(): void; dial?: DialStream };
+
+/** How {@link Links} reach the other nodes. */
+export interface LinksOptions {
+  limits: Readonly<Limits>;
+  /** Makes the transport to a host, once for as long as it is used. */
+  transport: (host: string) => NodeTransport;
+  /** Mints the tokens that the other nodes ask for; undefined in a cluster without a secret. */
+  tokens: TokenSource | undefined;
+  /** `"stream"` for a node; `"unary"` where only calls with an answer can be made. */
+  lines: "stream" | "unary";
+  /** The present life of the sender; left out by a sender that is no node. */
+  from?: () => Holder;
+}
+
+interface Peer {
+  readonly link: Link;
+  readonly client: NodeClient;
+  readonly transport: NodeTransport;
+}
+
+/** A node's links to all the others, one for each life. */
+export class Links {
+  readonly #options: LinksOptions;
+  readonly #peers = new Map<string, Peer>();
+  /** A longer one could never be read, and would break the line for the others. */
+  readonly #maxItemBytes: number;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #closed = false;
+
+  constructor(options: LinksOptions) {
+    this.#options = options;
+    this.#maxItemBytes = rpcBytes(options.limits).writeMaxBytes - BATCH_SLACK_BYTES;
+  }
+
+  /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
+  call(to: Holder, sized: SizedItem, deadlineMs: number): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.start(to, sized, deadlineMs, { resolve, reject });
+    return promise;
+  }
+
+  /** {@link Links.call} for a caller that needs no promise. */
+  start(to: Holder, { item, bytes }: SizedItem, deadlineMs: number, caller: Caller): void {
+    let peer: Peer;
+    try {
+      peer = this.#peer(to);
+    } catch (error) {
+      caller.reject(error);
+      return;
+    }
+    if (bytes > this.#maxItemBytes) {
+      caller.reject(new MeshError("resource_exhausted", "the message is too long with all the ids to leave out"));
+    } else if (goesBeside(item)) {
+      callBeside(peer.client, to, item, deadlineMs).then(
+        (answer) => caller.resolve(answer),
+        (error: unknown) => caller.reject(error),
+      );
+    } else peer.link.call(item, bytes, deadlineMs, caller);
+  }
+
+  /** The RPC client of a life, for calls beside the line. */
+  client(to: Holder): NodeClient {
+    return this.#peer(to).client;
+  }
+
+  /** Gives up the link to a life that ended. */
+  drop(life: string): void {
+    const peer = this.#peers.get(life);
+    if (!peer) return;
+    this.#peers.delete(life);
+    peer.link.close(new MeshError("unavailable", "that node has left"));
+    peer.transport.close?.();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const life of [...this.#peers.keys()]) this.drop(life);
+    clearInterval(this.#timer);
+  }
+
+  #peer(to: Holder): Peer {
+    let peer = this.#peers.get(to.life);
+    if (peer) return peer;
+    if (this.#closed) throw new MeshError("failed_precondition", "the hub is closed");
+    peer = this.#makePeer(to);
+    this.#peers.set(to.life, peer);
+    return peer;
+  }
+
+  #makePeer(to: Holder): Peer {
+    const { limits, tokens, lines, from } = this.#options;
+    checkHost(to.host);
+    const transport = this.#options.transport(to.host);
+    const client = createClient(Node, tokens ? bearer(transport, () => tokens.token(to.host)) : transport);
+    const link = new Link({
+      to,
+      from,
+      open: lines === "stream" ? this.#stream(to, transport, client) : unaryLine(client, limits.timeoutMs),
+      // Calls overtake each other: only one at a time keeps the order.
+      maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,
+      maxBytes: limits.maxLinkBytes,
+      maxCalls: limits.maxLinkCalls,
+      silenceMs: limits.linkSilenceMs,
+      pingMs: limits.linkPingMs,
+      onActive: () => this.#watch(),
+      onOtherLife: () => this.drop(to.life),
+    });
+    return { link, client, transport };
+  }
+
+  #stream({ host }: Holder, { dial }: NodeTransport, client: NodeClient): OpenLine {
+    const { tokens, limits } = this.#options;
+    const otherwise = streamLine(client);
+    if (!dial) return otherwise;
+    const maxBytes = rpcBytes(limits).readMaxBytes;
+    return packedLine({ dial, token: tokens && (() => tokens.token(host)), maxBytes, otherwise });
+  }
+
+  /** One timer for all links, and only while one of them has something to watch over. */
+  #watch(): void {
+    if (this.#timer !== undefined || this.#closed) return;
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      let active = false;
+      for (const { link } of this.#peers.values()) active = link.onTime(now) || active;
+      if (active) return;
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }, TICK_MS);
+  }
+}
+
+/**
+ * Whether the other node's answer waits for more than its own tick, or may be long: on the line it would hold up what
+ * comes after it.
+ */
+function goesBeside({ kind }: Item): boolean {
+  switch (kind.case) {
+    case "subscription":
+      return true;
+    case "request":
+      return kind.value.key === 0n;
+    case "members":
+      return !kind.value.countOnly;
+    default:
+      return false;
+  }
+}
+
+/** One item in a call of its own. */
+async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs: number): Promise<Answer> {
+  const timeoutMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+  const batch = create(BatchSchema, { line: randomId(), toLife: to.life, number: 1n, items: [item] });
+  const answer = await client.deliver(batch, { timeoutMs }).catch((error: unknown) => {
+    throw fromRpcError(error);
+  });
+  const [one] = answer.answers;
+  if (one) return one;
+  if (answer.outcome === Outcome.OTHER_LIFE) return plainAnswer(Status.NOT_HERE);
+  throw new MeshError("internal", "an answer is missing");
+}

@@ -1,0 +1,232 @@
+import { jwtVerify, SignJWT } from "jose";
+import type { JWTPayload } from "jose";
+import { JWSSignatureVerificationFailed, JWTExpired } from "jose/errors";
+import { checkObject, utf8Bytes } from "../base/check.ts";
+import { invalidArgument, MeshError } from "../base/error.ts";
+
+/** The audience of a token for the Cluster service of any node. */
+export const CLUSTER_AUDIENCE = "cluster";
+
+const DEFAULT_TTL_MS = 300_000;
+const CLOCK_SKEW_MS = 5_000;
+const MAX_TOKEN_CHARS = 4_096;
+const MAX_REMEMBERED = 1_024;
+
+/** The secret that the nodes of one cluster share. Of several, the first mints tokens and all are accepted, so that it can be changed without a stop. */
+export type Secret = string | readonly string[];
+
+/** What {@link createToken} needs. */
+export interface CreateTokenOptions {
+  secret: Secret;
+  /** The `host:port` of one node, or `"cluster"` for the Cluster service on any node. */
+  audience: string;
+  /** How long the token is good for, in milliseconds. Default 300,000 (5 minutes). */
+  ttlMs?: number;
+}
+
+/**
+ * A new bearer token for RPC calls: a JWT signed with HS256, with `aud`, `iat` and `exp`.
+ *
+ * Send it as `authorization: Bearer <token>`. It does not contain the secret. Whoever reads it can use it until it expires.
+ *
+ * @throws TypeError `invalid_argument` for an empty secret or audience, or a `ttlMs` that is not positive.
+ */
+export async function createToken(options: CreateTokenOptions): Promise<string> {
+  checkObject("options", options);
+  const { audience, ttlMs = DEFAULT_TTL_MS } = options;
+  checkAudience(audience);
+  checkTtl(ttlMs);
+  const [secret] = secretList(options.secret);
+  return await mint(await importKey(secret), audience, ttlMs, Date.now());
+}
+
+/** Whether a secret is shorter than the 32 bytes that HS256 asks for (RFC 7518 section 3.2). It works, but can be guessed sooner. */
+export function isWeakSecret(secret: Secret): boolean {
+  return secretList(secret).some((each) => utf8Bytes(each) < 32);
+}
+
+/** A clock in milliseconds since 1970. */
+type Clock = () => number;
+
+/** What a {@link TokenSource} needs. */
+export interface TokenSourceOptions {
+  secret: Secret;
+  /** How long each token is good for, in milliseconds. Default 300,000. */
+  ttlMs?: number;
+  now?: Clock;
+}
+
+/** Tokens for outgoing calls: each is used again for its audience until a fifth of its life is left. */
+export class TokenSource {
+  #key: Promise<CryptoKey>;
+  readonly #ttlMs: number;
+  readonly #now: Clock;
+  readonly #minted = new Map<string, { readonly at: number; readonly token: Promise<string> }>();
+
+  /** @throws TypeError `invalid_argument` for an empty secret or a `ttlMs` that is not positive. */
+  constructor(options: TokenSourceOptions) {
+    this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
+    checkTtl(this.#ttlMs);
+    this.#key = importKey(secretList(options.secret)[0]);
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** Mints with another secret from now on. @throws TypeError `invalid_argument` for an empty one. */
+  rotate(secret: Secret): void {
+    this.#key = importKey(secretList(secret)[0]);
+    this.#minted.clear();
+  }
+
+  /** A token for one node (`host:port`) or for `"cluster"`. */
+  async token(audience: string): Promise<string> {
+    const now = this.#now();
+    const known = this.#minted.get(audience);
+    // A clock that was set back makes the token look younger than new: mint again then, too.
+    if (known && now >= known.at && now < known.at + this.#ttlMs * 0.8) return await known.token;
+    checkAudience(audience);
+    const token = this.#key.then((key) => mint(key, audience, this.#ttlMs, now));
+    remember(this.#minted, audience, { at: now, token });
+    return await token;
+  }
+}
+
+/** What a {@link TokenVerifier} needs. */
+export interface TokenVerifierOptions {
+  /** Each of them is accepted. */
+  secrets: Secret;
+  /** The audiences that are meant: this node's `host:port`, `"cluster"`, or both. */
+  audiences: readonly string[];
+  now?: Clock;
+}
+
+/**
+ * Checks the `authorization` header of incoming calls.
+ *
+ * A token that was good once is remembered until it expires, so that seeing it again costs no signature check.
+ */
+export class TokenVerifier {
+  readonly #keys: Promise<CryptoKey>[];
+  readonly #audiences: readonly string[];
+  readonly #now: Clock;
+  readonly #verified = new Map<string, { readonly audience: string; readonly expiresAt: number }>();
+
+  /** @throws TypeError `invalid_argument` for an empty secret or no audience. */
+  constructor(options: TokenVerifierOptions) {
+    if (options.audiences.length === 0) throw invalidArgument("the audiences must not be empty");
+    for (const audience of options.audiences) checkAudience(audience);
+    this.#audiences = [...options.audiences];
+    this.#keys = secretList(options.secrets).map(importKey);
+    this.#now = options.now ?? Date.now;
+  }
+
+  /**
+   * The audience of the header's token, one of those meant.
+   *
+   * @throws MeshError `unauthenticated` when the header is missing or malformed, or the token expired, signed with another
+   * secret or meant for another node; `permission_denied` for a good token of the Cluster service where only a node's own will do.
+   */
+  async verify(authorization: string | null | undefined): Promise<string> {
+    const token = bearer(authorization);
+    const now = this.#now();
+    const known = this.#verified.get(token);
+    if (known && now < known.expiresAt) return known.audience;
+    this.#verified.delete(token);
+    const payload = await this.#check(token, now);
+    const audience = this.#meant(payload);
+    const expiresAt = (payload.exp ?? 0) * 1_000 + CLOCK_SKEW_MS;
+    remember(this.#verified, token, { audience, expiresAt });
+    return audience;
+  }
+
+  async #check(token: string, now: number): Promise<JWTPayload> {
+    let last: unknown;
+    for (const key of this.#keys) {
+      try {
+        const { payload } = await jwtVerify(token, await key, {
+          algorithms: ["HS256"],
+          requiredClaims: ["exp", "aud"],
+          clockTolerance: CLOCK_SKEW_MS / 1_000,
+          currentDate: new Date(now),
+        });
+        return payload;
+      } catch (error) {
+        last = error;
+        if (!(error instanceof JWSSignatureVerificationFailed)) break;
+      }
+    }
+    if (last instanceof JWTExpired) throw unauthenticated("the token expired", last);
+    throw unauthenticated("the token is not one of this cluster", last);
+  }
+
+  #meant(payload: JWTPayload): string {
+    const named = Array.isArray(payload.aud) ? payload.aud : [payload.aud];
+    const audience = this.#audiences.find((each) => named.includes(each));
+    if (audience !== undefined) return audience;
+    if (named.includes(CLUSTER_AUDIENCE)) {
+      throw new MeshError(
+        "permission_denied",
+        `a token for "${CLUSTER_AUDIENCE}" does not open the services of one node`,
+      );
+    }
+    throw unauthenticated("the token is meant for another node");
+  }
+}
+
+function bearer(authorization: string | null | undefined): string {
+  if (!authorization) throw unauthenticated("the token is missing: send authorization: Bearer <token>");
+  const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
+  if (token === undefined || token.length > MAX_TOKEN_CHARS) {
+    throw unauthenticated("the authorization header holds no bearer token");
+  }
+  return token;
+}
+
+async function mint(key: CryptoKey, audience: string, ttlMs: number, now: number): Promise<string> {
+  return await new SignJWT()
+    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setAudience(audience)
+    .setIssuedAt(Math.floor(now / 1_000))
+    .setExpirationTime(Math.ceil((now + ttlMs) / 1_000))
+    .sign(key);
+}
+
+/** The secrets one by one, the one that mints first. Throws a TypeError (`invalid_argument`) for an empty one. */
+export function secretList(secret: Secret): readonly [string, ...string[]] {
+  const list: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
+  if (list.length === 0) throw invalidArgument("the list of secrets must not be empty");
+  for (const each of list) {
+    if (typeof each !== "string") throw invalidArgument(`the secret must be a string, not ${typeof each}`);
+    if (each === "") throw invalidArgument("the secret must not be empty");
+  }
+  return list as [string, ...string[]];
+}
+
+async function importKey(secret: string): Promise<CryptoKey> {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  return await crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, ["sign", "verify"]);
+}
+
+function checkAudience(audience: unknown): void {
+  if (typeof audience !== "string" || audience === "") throw invalidArgument("the audience must be a non-empty string");
+}
+
+function checkTtl(ttlMs: unknown): void {
+  if (typeof ttlMs !== "number" || !(ttlMs > 0 && ttlMs < Infinity)) {
+    throw invalidArgument("ttlMs must be a positive number");
+  }
+}
+
+/** Adds to a bounded map; the oldest entry makes room. */
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= MAX_REMEMBERED) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    break;
+  }
+}
+
+function unauthenticated(message: string, cause?: unknown): MeshError {
+  return new MeshError("unauthenticated", message, cause === undefined ? undefined : { cause });
+}

@@ -1,0 +1,36 @@
+import { MeshError } from "../base/error.ts";
+import type { SendOptions } from "./verbs.ts";
+
+/** The moment, on the monotonic clock, at which a call gives up. */
+export function deadlineOf(options: SendOptions | undefined, defaultTimeoutMs: number): number {
+  return performance.now() + (options?.timeoutMs ?? defaultTimeoutMs);
+}
+
+/** The promise, or a rejection with the signal's reason as soon as it is aborted. */
+export function abortable<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}
+
+/** Settles with the promise, whatever came of it, or once `timeoutMs` passed. */
+export async function settledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
+  await withTimeout(promise, timeoutMs, "it").catch(() => {});
+}
+
+/** The promise, or a rejection with `deadline_exceeded` once `timeoutMs` passed. */
+export async function withTimeout<Result>(promise: Promise<Result>, timeoutMs: number, what: string): Promise<Result> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new MeshError("deadline_exceeded", `${what} took too long`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

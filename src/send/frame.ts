@@ -1,0 +1,149 @@
+import type { Burst } from "./burst.ts";
+import { invalidArgument } from "../base/error.ts";
+import { headerBytes } from "./frame-header.ts";
+
+/** What can be sent: text, or bytes. */
+export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
+
+/** Small messages are cut from common memory: an allocation of its own costs more than all the rest of a frame. */
+const SLAB_BYTES = 8_192;
+const MAX_SLAB_MESSAGE_BYTES = 1_024;
+/** Text up to this length is measured without being kept as bytes: who sends it may not need them. */
+const MAX_MEASURED_CHARS = 1_024;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+/** Never read; a character becomes three bytes at most. */
+const scratch = new Uint8Array(3 * MAX_MEASURED_CHARS);
+
+/**
+ * One message, whole and uncompressed, however many sockets it goes to.
+ *
+ * Text stays text until somebody asks for its bytes, which are then made once: an engine may take it as it is, or write it
+ * straight into what it sends. Bytes are copied when the frame is made: the caller may reuse its buffer at once.
+ */
+export class Frame {
+  /** Whether the message is bytes rather than text. */
+  readonly binary: boolean;
+  /** Bytes of the message alone. */
+  readonly messageBytes: number;
+  /** How many sockets were offered the frame and did not take it. */
+  refused = 0;
+  /**
+   * The burst of this frame alone, kept for all the sockets that get it.
+   *
+   * @internal
+   */
+  alone: Burst | undefined = undefined;
+  #text: string | undefined;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+
+  private constructor(
+    binary: boolean,
+    messageBytes: number,
+    text: string | undefined,
+    bytes: Uint8Array<ArrayBuffer> | undefined,
+  ) {
+    this.binary = binary;
+    this.messageBytes = messageBytes;
+    this.#text = text;
+    this.#bytes = bytes;
+  }
+
+  static #ofBytes(message: Uint8Array, binary: boolean, text: string | undefined): Frame {
+    const bytes = allocate(message.byteLength);
+    bytes.set(message);
+    return new Frame(binary, bytes.byteLength, text, bytes);
+  }
+
+  static #ofText(text: string): Frame {
+    if (text.length <= MAX_MEASURED_CHARS) {
+      return new Frame(false, encoder.encodeInto(text, scratch).written, text, undefined);
+    }
+    const bytes = encoder.encode(text);
+    return new Frame(false, bytes.byteLength, text, bytes);
+  }
+
+  /** Frames what an application sends. Throws a TypeError (`invalid_argument`) for anything but text and bytes. */
+  static of(message: Message): Frame {
+    if (typeof message === "string") return Frame.#ofText(message);
+    if (message instanceof Uint8Array) return Frame.#ofBytes(message, true, undefined);
+    if (message instanceof ArrayBuffer) return Frame.#ofBytes(new Uint8Array(message), true, undefined);
+    if (ArrayBuffer.isView(message)) {
+      return Frame.#ofBytes(new Uint8Array(message.buffer, message.byteOffset, message.byteLength), true, undefined);
+    }
+    throw invalidArgument(describeBadMessage(message));
+  }
+
+  /** Frames bytes from a back-end. Throws a TypeError (`invalid_argument`) if text is not valid UTF-8. */
+  static fromBytes(bytes: Uint8Array, binary: boolean): Frame {
+    if (binary) return Frame.#ofBytes(bytes, true, undefined);
+    try {
+      return Frame.#ofBytes(bytes, false, strictDecoder.decode(bytes));
+    } catch {
+      throw invalidArgument("data is not valid UTF-8: set `binary` to send bytes");
+    }
+  }
+
+  /** Frames bytes from another node, which checked them when they came in. */
+  static relayed(bytes: Uint8Array, binary: boolean): Frame {
+    return Frame.#ofBytes(bytes, binary, undefined);
+  }
+
+  /** A new frame of the same kind: `head`, and then this message. */
+  after(head: string): Frame {
+    const headBytes = encoder.encode(head);
+    const bytes = new Uint8Array(headBytes.byteLength + this.messageBytes);
+    bytes.set(headBytes);
+    bytes.set(this.bytes, headBytes.byteLength);
+    return new Frame(this.binary, bytes.byteLength, undefined, bytes);
+  }
+
+  /** Bytes on the wire, header included. */
+  get byteLength(): number {
+    return headerBytes(this.messageBytes) + this.messageBytes;
+  }
+
+  /** The message as bytes. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return (this.#bytes ??= this.#encode());
+  }
+
+  #encode(): Uint8Array<ArrayBuffer> {
+    const bytes = allocate(this.messageBytes);
+    encoder.encodeInto(this.#text ?? "", bytes);
+    return bytes;
+  }
+
+  /** What the message is at hand as: text that was never made bytes of, or bytes. */
+  get raw(): string | Uint8Array<ArrayBuffer> {
+    return this.#bytes ?? this.#text ?? this.bytes;
+  }
+
+  /** The message as its receiver's `event.data` has it: a string, or bytes. */
+  get payload(): string | Uint8Array<ArrayBuffer> {
+    if (this.binary) return this.bytes;
+    return (this.#text ??= decoder.decode(this.bytes));
+  }
+}
+
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsed = 0;
+
+function allocate(bytes: number): Uint8Array<ArrayBuffer> {
+  if (bytes > MAX_SLAB_MESSAGE_BYTES) return new Uint8Array(bytes);
+  if (slabUsed + bytes > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsed = 0;
+  }
+  const piece = new Uint8Array(slab, slabUsed, bytes);
+  slabUsed += bytes;
+  return piece;
+}
+
+function describeBadMessage(message: unknown): string {
+  const kind = message === null ? "null" : typeof message;
+  const hint = kind === "object" ? " Use JSON.stringify to send an object." : "";
+  return `a message is a string or bytes (Uint8Array, ArrayBuffer or a view), not ${kind}.${hint}`;
+}

@@ -1,0 +1,47 @@
+import { utf8Bytes } from "../base/check.ts";
+import { fromJson, type Json } from "../base/json.ts";
+import type { Members, MembersOptions } from "./verbs.ts";
+
+/** Members from ids with their infos as JSON beside them; an id that stands twice counts once. */
+export function membersOf(
+  ids: readonly string[],
+  infos: readonly string[],
+  unreachable: readonly string[],
+  { info }: MembersOptions,
+): Members {
+  const unique = [...new Set(ids)];
+  if (!info) return { ids: unique, unreachable };
+  const byId = new Map<string, Json>();
+  for (const [index, id] of ids.entries()) {
+    const value = fromJson(infos[index] ?? "");
+    if (value !== undefined) byId.set(id, value);
+  }
+  return { ids: unique, unreachable, infos: byId };
+}
+
+/** Local members and those of other nodes; an id that moves between them meanwhile counts once. */
+export function addMembers(local: Members, remote: BesideInfos, options: MembersOptions): Members {
+  const there = membersOf(remote.ids, remote.infos, remote.unreachable, options);
+  const ids = [...new Set([...local.ids, ...there.ids])];
+  if (!options.info) return { ids, unreachable: there.unreachable };
+  return { ids, unreachable: there.unreachable, infos: new Map([...(there.infos ?? []), ...(local.infos ?? [])]) };
+}
+
+/** Members with their infos, as JSON, beside them. */
+interface BesideInfos {
+  readonly ids: readonly string[];
+  readonly infos: readonly string[];
+  readonly unreachable: readonly string[];
+}
+
+/** About how long a member is in an answer. */
+export function memberBytes(id: string, info: string): number {
+  return utf8Bytes(id) + utf8Bytes(info) + 8;
+}
+
+/** In which of so many parts an id stands: the same on every node (FNV-1a of its UTF-16 units). */
+export function partOf(id: string, parts: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < id.length; index++) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193);
+  return (hash >>> 0) % parts;
+}

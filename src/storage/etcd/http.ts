@@ -1,0 +1,220 @@
+import { invalidArgument, MeshError } from "../../base/error.ts";
+import { DEFAULT_LIMITS } from "../../base/limits.ts";
+import { throwIfAborted, unlessAborted } from "../abort.ts";
+import { unexpected } from "./wire.ts";
+import type { StorageCallOptions } from "../storage.ts";
+
+/** Where an etcd is, and how to reach it. */
+export interface EtcdConfig {
+  /** Client addresses of one or more members, `https://…`, or `http://…` inside a private network. */
+  endpoints: string | readonly string[];
+  /** Together with `password`, where etcd's authentication is on. */
+  username?: string;
+  password?: string;
+  /** Milliseconds that one request to one endpoint may take. Over it the next endpoint is tried. Default 1,000. */
+  timeoutMs?: number;
+  /** Sends the requests. Default: the runtime's own. Pass one for a private certificate authority or a client certificate. */
+  fetch?: (url: string, init: EtcdRequestInit) => Promise<Response>;
+}
+
+/** A request as {@link EtcdConfig.fetch} gets it. */
+export interface EtcdRequestInit extends RequestInit {
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** How one request is made. */
+export interface EtcdCallOptions extends StorageCallOptions {
+  /** Do not send it to another endpoint when its fate is unknown. */
+  once?: boolean;
+}
+
+/** A failed request. */
+export class EtcdError extends MeshError {
+  /** etcd's gRPC status; undefined when there was no answer of etcd. */
+  readonly status: number | undefined;
+
+  constructor(message: string, cause: unknown, status?: number) {
+    super("unavailable", message, { cause });
+    this.status = status;
+  }
+
+  /** Whether its time was over. */
+  get timedOut(): boolean {
+    return this.cause instanceof Error && this.cause.name === "TimeoutError";
+  }
+
+  /** Whether another endpoint may do better. */
+  get passing(): boolean {
+    return this.status === undefined || this.status === UNAVAILABLE;
+  }
+}
+
+/** gRPC statuses that etcd answers with. */
+export const NOT_FOUND = 5;
+const INVALID_ARGUMENT = 3;
+const PERMISSION_DENIED = 7;
+const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
+
+/** etcd's JSON gateway: endpoints one after another, a token, a deadline for each request, errors translated. */
+export class EtcdHttp {
+  readonly #endpoints: readonly string[];
+  readonly #login: { name: string; password: string } | undefined;
+  readonly #timeoutMs: number;
+  readonly #fetch: NonNullable<EtcdConfig["fetch"]>;
+  /** The endpoint that answered last. */
+  #current = 0;
+  #token: Promise<string> | undefined;
+  #closed = false;
+
+  constructor(config: EtcdConfig) {
+    this.#endpoints = endpointsOf(config.endpoints);
+    const { username, password } = config;
+    if ((username === undefined) !== (password === undefined)) {
+      throw invalidArgument("username and password of an EtcdStorage go together");
+    }
+    this.#login = username === undefined || password === undefined ? undefined : { name: username, password };
+    const timeoutMs: unknown = config.timeoutMs ?? DEFAULT_LIMITS.storageTimeoutMs;
+    if (!(typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= 0x7fff_ffff)) {
+      throw invalidArgument("timeoutMs of an EtcdStorage must be a number of milliseconds over 0");
+    }
+    this.#timeoutMs = timeoutMs;
+    this.#fetch = config.fetch ?? ((url, init) => fetch(url, init));
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  /** Posts JSON, or several lines of it, and answers the lines that came back. Rejects with {@link EtcdError}. */
+  async post(path: string, lines: readonly unknown[], options: EtcdCallOptions = {}): Promise<unknown[]> {
+    if (this.#closed) throw new MeshError("failed_precondition", "this storage is closed");
+    throwIfAborted(options.signal);
+    const body = lines.map((line) => JSON.stringify(line)).join("\n");
+    const attempts = options.once ? 1 : this.#endpoints.length;
+    for (let attempt = 1;; attempt++) {
+      const tried = this.#current;
+      try {
+        return await this.#authorized(tried, path, body, options.signal);
+      } catch (error) {
+        throwIfAborted(options.signal);
+        if (!(error instanceof EtcdError) || !error.passing) throw error;
+        if (this.#current === tried) this.#current = (tried + 1) % this.#endpoints.length;
+        if (attempt >= attempts) throw error;
+      }
+    }
+  }
+
+  async #authorized(endpoint: number, path: string, body: string, signal?: AbortSignal): Promise<unknown[]> {
+    if (this.#login === undefined) return await this.#send(endpoint, path, body, undefined, signal);
+    const token = this.#tokenFrom(endpoint);
+    try {
+      return await this.#send(endpoint, path, body, await unlessAborted(token, signal), signal);
+    } catch (error) {
+      if (!(error instanceof EtcdError) || !isStaleToken(error)) throw error;
+      // It was refused before it could do anything: sending it again is safe.
+      if (this.#token === token) this.#token = undefined;
+      return await this.#send(endpoint, path, body, await unlessAborted(this.#tokenFrom(endpoint), signal), signal);
+    }
+  }
+
+  #tokenFrom(endpoint: number): Promise<string> {
+    const token = (this.#token ??= this.#authenticate(endpoint));
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
+    });
+    return token;
+  }
+
+  async #authenticate(endpoint: number): Promise<string> {
+    const [answer] = await this.#send(endpoint, "/v3/auth/authenticate", JSON.stringify(this.#login));
+    const token = (answer as { token?: unknown }).token;
+    if (typeof token !== "string") throw unexpected();
+    return token;
+  }
+
+  async #send(
+    endpoint: number,
+    path: string,
+    body: string,
+    token?: string,
+    signal?: AbortSignal,
+  ): Promise<unknown[]> {
+    const timeout = AbortSignal.timeout(this.#timeoutMs);
+    const headers: Record<string, string> = { "content-type": "application/json" };
+    if (token !== undefined) headers["authorization"] = token;
+    let text: string;
+    let ok: boolean;
+    try {
+      const response = await this.#fetch(`${this.#endpoints[endpoint]}${path}`, {
+        method: "POST",
+        headers,
+        body,
+        redirect: "error",
+        signal: signal ? AbortSignal.any([timeout, signal]) : timeout,
+      });
+      ok = response.ok;
+      text = await response.text();
+    } catch (error) {
+      if (timeout.aborted) throw new EtcdError("the storage did not answer in time", timeout.reason);
+      throw new EtcdError("the storage cannot be reached", error);
+    }
+    return linesOf(text, ok);
+  }
+}
+
+function endpointsOf(given: string | readonly string[]): string[] {
+  const endpoints: readonly unknown[] = typeof given === "string" ? [given] : Array.isArray(given) ? given : [];
+  if (endpoints.length > 0 && endpoints.every(isEndpoint)) return endpoints.map((url) => url.replace(/\/+$/, ""));
+  throw invalidArgument("the endpoints of an EtcdStorage must begin with https:// or http://, and name no user");
+}
+
+function isEndpoint(url: unknown): url is string {
+  return typeof url === "string" && /^https?:\/\/[^\s@?#]+$/.test(url) && URL.canParse(url);
+}
+
+/** The lines of an answer; throws what etcd said if it is an error. */
+function linesOf(text: string, ok: boolean): unknown[] {
+  let lines: unknown[];
+  try {
+    lines = text.split("\n").filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as unknown);
+  } catch {
+    throw new EtcdError("the storage answered something that is not JSON", undefined);
+  }
+  const failed = lines.map(failureOf).find((failure) => failure !== undefined);
+  if (failed) throw refusal(failed.status, failed.message);
+  if (!ok || lines.length === 0 || lines.some((line) => typeof line !== "object" || line === null)) {
+    throw new EtcdError("the storage answered something unexpected", undefined);
+  }
+  return lines;
+}
+
+/** What a line tells of a failure: of the whole request, or of one message of a stream. */
+function failureOf(line: unknown): { status: number; message: string } | undefined {
+  const { code, message, error } = (line ?? {}) as Record<string, unknown>;
+  if (typeof code === "number") return { status: code, message: String(message ?? error) };
+  if (typeof error !== "object" || error === null) return undefined;
+  // etcd 3.6 has another gateway, which calls it `code`.
+  const { grpc_code: status, code: status36, message: said } = error as Record<string, unknown>;
+  return { status: Number(status ?? status36 ?? 0), message: String(said) };
+}
+
+/** etcd's own errors are fixed texts; any other may quote the request and is not passed on. */
+function refusal(status: number, message: string): EtcdError {
+  const cause = new Error(
+    /^etcdserver: [\w ,.:()'-]+$/.test(message) ? message : `etcd answered with status ${status}`,
+  );
+  if (status === PERMISSION_DENIED) return new EtcdError("the storage did not permit that to this user", cause, status);
+  const denied = status === UNAUTHENTICATED || /\b(auth\w*|user|password)\b/.test(cause.message);
+  return new EtcdError(
+    denied ? "the storage refused the user or the password" : "the storage answered with an error",
+    cause,
+    status,
+  );
+}
+
+/** Tokens end after a time, and whenever etcd's users or roles change. */
+function isStaleToken({ status, cause }: EtcdError): boolean {
+  return status === UNAUTHENTICATED || (status === INVALID_ARGUMENT && /auth store is old/.test(String(cause)));
+}
