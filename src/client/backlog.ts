@@ -19,7 +19,7 @@ export class Backlog {
     this.#bytes += sizeOf(message);
   }
 
-  /** The oldest message. Throws when there is none. */
+  /** The oldest message. Throws a RangeError if the backlog is empty. */
   shift(): string | Uint8Array {
     const message = this.#messages[this.#head];
     if (message === undefined) throw new RangeError("the backlog is empty");

@@ -6,16 +6,16 @@ import type { Limits } from "../base/limits.ts";
 import { afterTick } from "../base/tick.ts";
 import { TopicIndex } from "./topics.ts";
 
-/** Up to so many it costs less to queue a frame for each than to keep a fan-out. */
+/** In groups up to this size, queueing a frame for each client costs less than a fan-out. */
 const MAX_SMALL_GROUP = 4;
-/** For when nothing waits for the end of the tick. What a client is answered now is written before anybody hears of it. */
+/** Used if nothing waits for the end of the tick: an answer to a client is written before its promise settles. */
 const WRITTEN = Promise.resolve();
 
 /**
  * The connections of this node, by id and by topic, and the one write per connection and tick.
  *
- * The sending methods only queue: what became of a frame is known once {@link Clients.written} settled,
- * when `frame.refused` counts the connections that did not take it.
+ * The sending methods only queue. Once {@link Clients.written} settled, `frame.refused` counts the connections that did not
+ * take the frame.
  */
 export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>((listeners) => this.#beforeChange(listeners));
@@ -58,19 +58,19 @@ export class Clients<Data = unknown> {
     this.#byId.delete(connection.id);
   }
 
-  /** Queues a frame for one id; false when nobody here has it. */
+  /** Queues a frame for one id; false if no client of this node has it. */
   emit(id: string, frame: Frame): boolean {
     const connection = this.#byId.get(id);
     connection?.enqueue(frame);
     return connection !== undefined;
   }
 
-  /** Queues a frame for all; returns how many were offered it. */
+  /** Queues a frame for all; returns how many clients were offered it. */
   broadcast(frame: Frame, except: ReadonlySet<string> | undefined): number {
     return this.#sendTo(this.#all, frame, except);
   }
 
-  /** Queues a frame for a topic's listeners; returns how many were offered it. */
+  /** Queues a frame for a topic's listeners; returns how many clients were offered it. */
   publish(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): number {
     const listeners = this.topics.listeners(topic);
     return listeners ? this.#sendTo(listeners, frame, except) : 0;
@@ -81,11 +81,11 @@ export class Clients<Data = unknown> {
     if (this.#fanOut?.group !== group) this.#handOn();
     const except = ids === undefined ? [] : this.#leaveOut(group, ids);
     this.#willWrite();
-    // Who was found too slow just now has left the group, and ended the fan-out to it.
+    // A client that was found too slow just now has left the group, which ended the fan-out.
     return (this.#fanOut ??= new FanOut(group)).add(frame, except);
   }
 
-  /** The members of a group that have one of the ids; they get what was sent to it so far. */
+  /** The members of a group that have one of the ids, after they got the earlier frames of the fan-out. */
   #leaveOut(group: Group<Data>, ids: ReadonlySet<string>): Connection<Data>[] {
     const members: Connection<Data>[] = [];
     for (const id of ids) {
@@ -97,7 +97,7 @@ export class Clients<Data = unknown> {
     return members.filter((connection) => group.has(connection));
   }
 
-  /** What this tick sends to a group and has not yet handed on to all of its members. */
+  /** The fan-out of this tick that has not reached all members of its group yet. */
   get fanOut(): FanOut<Data> | undefined {
     return this.#fanOut;
   }

@@ -5,18 +5,18 @@ import type { Limits } from "../base/limits.ts";
 import type { Session } from "./session.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
-/** What a {@link Connection} asks of the hub that holds it. */
+/** Dependencies of {@link Connection}. */
 export interface ConnectionOwner<Data> {
   readonly limits: Readonly<Limits>;
   /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
   readonly dropsSlow: boolean;
-  /** What this tick sends to a group and has not yet handed on to all of its members. */
+  /** The fan-out of this tick that has not reached all members of its group yet. */
   readonly fanOut: FanOut<Data> | undefined;
   /** The connection has frames for the end of this tick. */
   willFlush(connection: Connection<Data>): void;
   /** The connection started to close or was lost: it takes no more messages. Called once. */
   left(connection: Connection<Data>): void;
-  /** Something failed that nobody may have noticed. */
+  /** Logs a failure that no caller sees. */
   report(text: string, error: unknown): void;
   send(connection: Connection<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
   request(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
@@ -26,7 +26,7 @@ export interface ConnectionOwner<Data> {
   unsubscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void>;
 }
 
-/** Who a connection is: what its admission settled. */
+/** A connection's identity, as its admission settled it. */
 export interface Identity<Data> {
   readonly id: string;
   readonly claim: bigint;
@@ -34,6 +34,6 @@ export interface Identity<Data> {
   readonly url: string;
   readonly remoteAddress: string;
   readonly protocol: string;
-  /** What others may know of the client, as JSON; "" for nothing. */
+  /** The JSON that other clients may see of this one; "" for none. */
   readonly info: string;
 }

@@ -1,4 +1,4 @@
-import { Burst } from "../send/burst.ts";
+import type { Burst } from "../send/burst.ts";
 import { checkClose } from "../base/check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -7,7 +7,9 @@ import { cutAfter } from "./cut-after.ts";
 import { exceptAlso } from "../send/except.ts";
 import type { Frame, Message } from "../send/frame.ts";
 import { type End, Handlers } from "./handlers.ts";
-import { Pulse } from "./pulse.ts";
+import { Liveness } from "./liveness.ts";
+import { Outbox } from "./outbox.ts";
+import { Pace } from "./pace.ts";
 import { REQUEST_PROTOCOL, Requests } from "./requests.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import { TextPinged } from "./text-ping.ts";
@@ -16,7 +18,9 @@ import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts"
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
- * A {@link Client} from the inside: the queue of what this tick sends to it, and the handlers of what it sends to us.
+ * One connection and its {@link Client}: from the upgrade to the engine's word that it is gone.
+ *
+ * Frames leave through its {@link Outbox}, messages reach the application through its {@link Handlers}.
  */
 export class Connection<Data = unknown> implements Client<Data>, SocketReceiver {
   readonly id: string;
@@ -26,23 +30,17 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   readonly url: string;
   readonly remoteAddress: string;
   readonly protocol: string;
-  /** What others may know of the client, as JSON; "" for nothing. */
+  /** The JSON that other clients may see of this one; "" for none. */
   readonly info: string;
   /** Filled by the topic index; undefined while there are none. */
   topicSet: Set<string> | undefined;
-  readonly pulse: Pulse;
+  readonly liveness: Liveness;
+  readonly #pace: Pace;
+  readonly #outbox: Outbox<Data>;
   readonly #owner: ConnectionOwner<Data>;
   readonly #socket: Socket;
   readonly #handlers: Handlers<Data>;
   #open = true;
-  /** What this tick sends. */
-  #burst: Burst | undefined = undefined;
-  /** What the client just sent is being handled. */
-  #hearing = false;
-  /** The burst began with what a handler answered to it. */
-  #answering = false;
-  /** What the engine still held when the burst began. */
-  #heldBytes = 0;
   #ended: End | undefined;
   #requests: Requests | undefined;
   #gone: PromiseWithResolvers<void> | undefined;
@@ -51,7 +49,9 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   readonly #textPinged: TextPinged | undefined;
 
   constructor(owner: ConnectionOwner<Data>, socket: Socket, identity: Identity<Data>) {
-    this.pulse = new Pulse(owner.limits, performance.now());
+    this.liveness = new Liveness(owner.limits, performance.now());
+    this.#pace = new Pace(owner.limits);
+    this.#outbox = new Outbox<Data>(this, owner, socket);
     this.#owner = owner;
     this.#socket = socket;
     this.#handlers = new Handlers<Data>(this, identity.session, owner, socket);
@@ -70,8 +70,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   }
 
   get bufferedAmount(): number {
-    this.#catchUp();
-    return (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
+    return this.#outbox.bufferedAmount;
   }
 
   /** Whether a newer connection took the id. */
@@ -109,85 +108,32 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
   }
 
-  /** Puts a frame into this tick's write. False, and the connection is closed as too slow, when its buffer is full. */
+  /** Puts a frame into this tick's write. False if the buffer is full: the client is then closed as too slow. */
   enqueue(frame: Frame): boolean {
-    this.#catchUp();
-    return this.append(frame);
+    return this.#outbox.enqueue(frame);
   }
 
-  /** {@link Connection.enqueue} of what was sent to a whole group, when its turn has come. */
+  /** {@link Connection.enqueue} for a frame of a fan-out when its turn has come. */
   append(frame: Frame): boolean {
-    if (!this.#open) return this.#refuse(frame);
-    const burst = this.#burst;
-    if (burst === undefined) this.#heldBytes = this.#socket.bufferedAmount;
-    const buffered = this.#heldBytes + (burst === undefined ? 0 : burst.byteLength);
-    if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes && this.#isFull(frame)) {
-      if (!this.#owner.dropsSlow) this.#tooSlow();
-      return this.#refuse(frame);
-    }
-    if (burst === undefined) this.#beginBurst();
-    this.#burst = Burst.add(burst, frame);
-    return true;
+    return this.#outbox.append(frame);
   }
 
-  /** An answer leaves when all that came from its client at once was handled, while the socket is at hand; the rest at the end of the tick. */
-  #beginBurst(): void {
-    if (this.#hearing) this.#answering = true;
-    else this.#owner.willFlush(this);
-  }
-
-  /** {@link Connection.append} for each frame of a burst, at the cost of one where there is room for all. */
+  /** {@link Connection.append} for each frame of a burst. */
   enqueueBurst(burst: Burst): void {
-    if (this.#open && this.#burst === undefined) {
-      this.#heldBytes = this.#socket.bufferedAmount;
-      if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
-        this.#owner.willFlush(this);
-        this.#burst = burst;
-        return;
-      }
-    }
-    for (const frame of burst.frames) this.append(frame);
+    this.#outbox.enqueueBurst(burst);
   }
 
-  /** Takes over what this tick sent to a group that the connection belongs to: it comes before what follows. */
-  #catchUp(): void {
-    this.#owner.fanOut?.handOn(this);
-  }
-
-  /** Looks again: the engine may have written since the burst began. */
-  #isFull(frame: Frame): boolean {
-    const buffered = (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
-    return buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes;
-  }
-
-  #refuse(frame: Frame): false {
-    frame.refused++;
-    return false;
-  }
-
-  /** Writes what this tick queued. */
+  /** Writes the frames of this tick. */
   flush(): void {
-    if (this.#burst === undefined) return;
-    const { frames } = this.#burst;
-    this.#burst = undefined;
-    const taken = this.#socket.send(frames);
-    if (taken === frames.length) return;
-    for (const frame of frames.slice(taken)) frame.refused++;
-    this.#tooSlow();
+    this.#outbox.flush();
   }
 
-  /** Counts what this tick queued as refused: the connection will not write it any more. */
-  #dropQueue(): void {
-    this.#catchUp();
-    for (const frame of this.#burst?.frames ?? []) frame.refused++;
-    this.#burst = undefined;
-  }
-
-  #tooSlow(): void {
+  /** Cuts a client that does not read. */
+  tooSlow(): void {
     if (!this.#open) return;
     this.#closeSent = { code: CloseCode.SlowConsumer, reason: "reads too slowly" };
     // A close frame would wait behind the full buffer: the peer is not reading.
-    this.#dropQueue();
+    this.#outbox.drop();
     this.#leave();
     this.#socket.terminate();
   }
@@ -195,8 +141,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   close(code: number = CloseCode.Normal, reason = ""): void {
     checkClose(code, reason);
     if (!this.#open) return;
-    this.#catchUp();
-    this.flush();
+    this.#outbox.catchUp();
+    this.#outbox.flush();
     // The flush may have found the connection gone.
     if (!this.#open) return;
     this.#closeSent = { code, reason };
@@ -208,7 +154,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   terminate(): void {
     if (this.#ended) return;
     this.#closeSent ??= { code: CloseCode.Abnormal, reason: "" };
-    this.#dropQueue();
+    this.#outbox.drop();
     this.#leave();
     this.#socket.terminate();
   }
@@ -217,7 +163,7 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
     if (!this.#open) return;
     this.#open = false;
     this.#requests?.end();
-    // Once this side has closed, what came before is not heard any more.
+    // Once this side has closed, messages that wait are not handled.
     if (this.#closeSent) this.#handlers.silence();
     this.#owner.left(this);
   }
@@ -231,22 +177,24 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   message(data: string | Uint8Array, more = false): void {
     if (data === this.#textPinged?.pong) return this.control();
-    if (!this.#open || !this.#inPace(this.pulse.message(performance.now()))) return;
-    if (this.#requests?.take(data)) return;
-    this.#hearing = true;
+    if (!this.#open) return;
+    const now = performance.now();
+    this.liveness.message(now);
+    if (!this.#inPace(this.#pace.message(now)) || this.#requests?.take(data)) return;
+    this.#outbox.hears();
     this.#handlers.message(data);
     if (!more) this.handled();
   }
 
   handled(): void {
-    this.#hearing = false;
-    if (!this.#answering) return;
-    this.#answering = false;
-    this.flush();
+    this.#outbox.heard();
   }
 
   control(): void {
-    if (this.#open) this.#inPace(this.pulse.control(performance.now()));
+    if (!this.#open) return;
+    const now = performance.now();
+    this.liveness.control(now);
+    this.#inPace(this.#pace.control(now));
   }
 
   #inPace(inPace: boolean): boolean {
@@ -256,8 +204,8 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
 
   /** Looks after the connection; returns the milliseconds until it is to be done again. */
   beat(now: number): number {
-    if (this.#handlers.paused) this.pulse.deaf(now);
-    const next = this.pulse.beat(now, this.#textPinged ?? this.#socket);
+    if (this.#handlers.paused) this.liveness.deaf(now);
+    const next = this.liveness.beat(now, this.#textPinged ?? this.#socket);
     if (typeof next === "number") return next;
     if (next.code === CloseCode.Abnormal) this.terminate();
     else this.close(next.code, next.reason);
@@ -282,9 +230,9 @@ export class Connection<Data = unknown> implements Client<Data>, SocketReceiver 
   /** The engine says that the connection is gone. */
   closed(code: number, reason: string): void {
     if (this.#ended) return;
-    // Who closed first named code and reason; what the peer echoes of them differs from client to client.
+    // The side that closed first named code and reason; the peer's echo differs from client to client.
     this.#ended = this.#closeSent ?? { code, reason };
-    this.#dropQueue();
+    this.#outbox.drop();
     this.#leave();
     this.#gone?.resolve();
     this.#handlers.ended(this.#ended);

@@ -2,7 +2,7 @@ import { Burst } from "../send/burst.ts";
 import type { Connection } from "./connection.ts";
 import type { Frame } from "../send/frame.ts";
 
-/** Connections that are sent to together: all of this node, or a topic's listeners. */
+/** Connections that get the same frames: all of this node, or a topic's listeners. */
 export interface Group<Data> {
   readonly size: number;
   has(connection: Connection<Data>): boolean;
@@ -10,24 +10,24 @@ export interface Group<Data> {
 }
 
 /**
- * What this tick sends to a whole group, queued once for all rather than once for each.
+ * The frames that this tick sends to a whole group, queued once for all rather than once for each.
  *
- * It is handed on to the members before anything else may reach them: to one of them when something is sent to it alone,
- * to all of them before the group changes, before another group is sent to, and at the end of the tick. So each
- * connection's own queue still has everything in the order of the calls.
+ * It is handed on to the members before anything else may reach them: to one member before something is sent to it alone,
+ * to all members before the group changes, before another group is sent to, and at the end of the tick. Each connection's
+ * own queue so keeps the order of the calls.
  */
 export class FanOut<Data> {
   readonly group: Group<Data>;
   readonly #frames: Frame[] = [];
   #burst: Burst | undefined = undefined;
-  /** How many of the frames a member has got already, or was to be left out of; of the others none. */
+  /** How many of the frames a member has passed: those it got, and those that leave it out. */
   readonly #passed = new Map<Connection<Data>, number>();
 
   constructor(group: Group<Data>) {
     this.group = group;
   }
 
-  /** Queues a frame for the members but for some, which have got all that came before; returns how many were offered it. */
+  /** Queues a frame for all members except some, which must have got the earlier frames; returns how many were offered it. */
   add(frame: Frame, except: readonly Connection<Data>[]): number {
     this.#frames.push(frame);
     this.#burst = Burst.add(this.#burst, frame);
@@ -35,7 +35,7 @@ export class FanOut<Data> {
     return this.group.size - except.length;
   }
 
-  /** Gives a connection, if it is a member, what it has not got yet. */
+  /** Gives a member the frames that it has not got yet. */
   handOn(connection: Connection<Data>): void {
     const passed = this.#passed.get(connection) ?? 0;
     if (passed === this.#frames.length || !this.group.has(connection)) return;
@@ -43,7 +43,7 @@ export class FanOut<Data> {
     this.#give(connection, passed);
   }
 
-  /** Gives all members what they have not got yet; nothing may be added afterwards. */
+  /** Gives all members the frames that they have not got yet; nothing may be added afterwards. */
   handOnAll(): void {
     const passed = this.#passed;
     if (passed.size === 0) {

@@ -12,10 +12,10 @@ export interface End {
   readonly reason: string;
 }
 
-/** What {@link Handlers} ask of the hub. */
+/** Dependencies of {@link Handlers}. */
 export interface HandlersHost {
   readonly limits: Readonly<Limits>;
-  /** Something failed that nobody may have noticed. */
+  /** Logs a failure that no caller sees. */
   report(text: string, error: unknown): void;
 }
 
@@ -45,13 +45,13 @@ export class Handlers<Data> {
     this.#socket = socket;
   }
 
-  /** Runs `onConnect` once `ready` settled, then hands on the messages that came meanwhile. */
+  /** Runs `onConnect` once `ready` settled, then handles the messages that came meanwhile. */
   start(ready: Promise<unknown> | undefined): void {
     this.#busy = true;
     this.#await(ready ? ready.then(() => this.#connect()) : this.#connect());
   }
 
-  /** Hands a message on, or keeps it until its turn. */
+  /** Handles a message, or keeps it until its turn. */
   message(data: string | Uint8Array): void {
     if (!this.#busy) {
       this.#handle(data);
@@ -98,7 +98,7 @@ export class Handlers<Data> {
   }
 
   #connect(): unknown {
-    // Who is gone before it was connected is never shown to the application.
+    // A client that is gone before `onConnect` is never shown to the application.
     this.#connected = this.#end === undefined;
     return this.#connected ? this.#call(() => this.#session.onConnect?.(this.#client)) : undefined;
   }
@@ -122,7 +122,7 @@ export class Handlers<Data> {
     if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed(error));
   }
 
-  /** Calls a handler; an error it throws is dealt with here. */
+  /** Calls a handler, and handles the error that it throws. */
   #call(handler: () => unknown): unknown {
     try {
       return handler();
@@ -146,7 +146,7 @@ export class Handlers<Data> {
     );
   }
 
-  /** A handler settled: hands on what waited, until one has to be awaited again. */
+  /** A handler settled: handles the messages that waited, until a handler returns a promise again. */
   #next(): void {
     this.#busy = false;
     const backlog = this.#backlog;
@@ -162,9 +162,9 @@ export class Handlers<Data> {
     this.#socket.resume?.();
   }
 
-  /** An error of sending is only reported; any other is one of the handler, which cannot go on. */
+  /** An error of sending is only reported; any other error closes the client. */
   #failed(cause: unknown): void {
-    const error = cause instanceof Error ? cause : new Error("a handler threw what is not an Error", { cause });
+    const error = cause instanceof Error ? cause : new Error("a handler threw a value that is not an Error", { cause });
     this.error(error);
     if (!(error instanceof MeshError)) this.#client.close(CloseCode.InternalError, "internal error");
   }

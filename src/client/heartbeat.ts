@@ -1,10 +1,10 @@
 import type { Limits } from "../base/limits.ts";
-import type { Pulse } from "./pulse.ts";
+import type { Liveness } from "./liveness.ts";
 
-/** What a {@link Heartbeat} looks after. */
+/** A connection that a {@link Heartbeat} looks after. */
 export interface Beating {
-  readonly pulse: Pulse;
-  /** Looks after itself at `now`; the milliseconds until it wants to be looked after again, Infinity for never. */
+  readonly liveness: Liveness;
+  /** Checks itself at `now`; returns the milliseconds until the next check, Infinity for never. */
   beat(now: number): number;
 }
 
@@ -13,17 +13,17 @@ const MIN_SLOT_MS = 5;
 const MAX_SLOT_MS = 1_000;
 
 /**
- * Looks after all connections of a node with one timer: a wheel of slots, each holding those whose time comes with it.
+ * Looks after all connections of a node with one timer: a wheel of slots, each holding the connections that are due with it.
  *
- * Looking after one connection costs the same however many there are, and the timer runs only while there are any.
+ * The cost per connection does not grow with their number, and the timer runs only while there are connections.
  */
 export class Heartbeat {
   readonly #slots: Set<Beating>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #slotMs: number;
   readonly #pongMs: number;
-  /** Whether any limit can ever come due. */
+  /** Whether any limit of time is finite. */
   readonly #beats: boolean;
-  /** How many it looks after. */
+  /** How many connections it looks after. */
   #count = 0;
   #current = 0;
   #turnedAt = 0;
@@ -47,10 +47,10 @@ export class Heartbeat {
 
   /** Forgets a connection. */
   delete(one: Beating): void {
-    const { pulse } = one;
-    if (pulse.slot < 0) return;
-    this.#slots[pulse.slot]?.delete(one);
-    pulse.slot = -1;
+    const { liveness } = one;
+    if (liveness.slot < 0) return;
+    this.#slots[liveness.slot]?.delete(one);
+    liveness.slot = -1;
     this.#count--;
     if (this.#count > 0) return;
     clearInterval(this.#timer);
@@ -61,15 +61,15 @@ export class Heartbeat {
     this.#turnedAt = now;
     const timer: unknown = setInterval(() => this.turn(performance.now()), this.#slotMs);
     this.#timer = timer as ReturnType<typeof setInterval>;
-    // Where a timer is an object it need not keep the process.
+    // If the runtime's timer is an object, it must not keep the process alive.
     if (typeof timer === "object" && timer !== null) (timer as { unref?: () => void }).unref?.();
   }
 
-  /** Looks after everyone whose time has come by `now`. */
+  /** Checks every connection that is due at `now`. */
   turn(now: number): void {
     const due = Math.floor((now - this.#turnedAt) / this.#slotMs);
     this.#turnedAt += due * this.#slotMs;
-    // A process that stood still has not read what its clients said meanwhile: nobody is judged by that.
+    // A process that was suspended has not read its clients' messages yet: it must not judge their silence.
     const stood = due * this.#slotMs > this.#pongMs / 2 + this.#slotMs;
     for (let turned = Math.min(due, SLOTS); turned > 0; turned--) {
       this.#current = (this.#current + 1) % SLOTS;
@@ -77,17 +77,17 @@ export class Heartbeat {
       if (slot.size === 0) continue;
       this.#slots[this.#current] = new Set();
       for (const one of slot) {
-        // Whoever ends by being looked after is forgotten, and so may others be: they are in no slot any more.
-        if (one.pulse.slot !== this.#current) continue;
+        // A check may end this connection and others, which are then in no slot any more.
+        if (one.liveness.slot !== this.#current) continue;
         const delayMs = stood ? this.#pongMs : one.beat(now);
-        if (one.pulse.slot === this.#current) this.#place(one, delayMs);
+        if (one.liveness.slot === this.#current) this.#place(one, delayMs);
       }
     }
   }
 
   #place(one: Beating, delayMs: number): void {
     const slots = Math.min(SLOTS - 1, Math.max(1, Math.ceil(delayMs / this.#slotMs)));
-    one.pulse.slot = (this.#current + slots) % SLOTS;
-    this.#slots[one.pulse.slot]?.add(one);
+    one.liveness.slot = (this.#current + slots) % SLOTS;
+    this.#slots[one.liveness.slot]?.add(one);
   }
 }

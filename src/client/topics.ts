@@ -1,12 +1,12 @@
 import type { Connection } from "./connection.ts";
 
-/** Hears who starts and stops to listen on a topic of this node. */
+/** Is told of every client of this node that starts or stops listening on a topic. */
 export interface TopicObserver {
   joined(member: Listener): void;
   left(member: Listener): void;
 }
 
-/** What an observer sees of a connection. */
+/** A connection as an observer sees it. */
 export type Listener = Pick<Connection, "id" | "info" | "replaced">;
 
 /** Which connections of this node listen on which topic. */
@@ -20,7 +20,7 @@ export class TopicIndex<Data> {
     this.#beforeChange = beforeChange;
   }
 
-  /** Tells the observer of every change from now on; returns what takes it off again. */
+  /** Tells the observer of every change from now on; returns the function that removes it. */
   observe(topic: string, observer: TopicObserver): () => void {
     let observers = this.#observers.get(topic);
     if (!observers) this.#observers.set(topic, observers = new Set());

@@ -5,7 +5,7 @@ import { cutAfter } from "../client/cut-after.ts";
 import { errorCode } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/logger.ts";
-import { Pulse } from "../client/pulse.ts";
+import { Pace } from "../client/pace.ts";
 import type { Socket, SocketReceiver } from "../client/socket.ts";
 
 /** What {@link FirstMessage} asks of those who let its connection in. */
@@ -27,7 +27,7 @@ export class FirstMessage implements SocketReceiver {
   readonly #gone = new AbortController();
   /** What came after the first message and before its answer. */
   readonly #early = new Backlog();
-  readonly #pulse: Pulse;
+  readonly #pace: Pace;
   readonly #timer: ReturnType<typeof setTimeout>;
   #asked = false;
   /** The message is being decided about. */
@@ -41,7 +41,7 @@ export class FirstMessage implements SocketReceiver {
   constructor(socket: Socket, host: FirstMessageHost) {
     this.#socket = socket;
     this.#host = host;
-    this.#pulse = new Pulse(host.limits, performance.now());
+    this.#pace = new Pace(host.limits);
     this.#timer = setTimeout(
       () => this.close(CloseCode.AuthTimeout, "not authenticated in time"),
       host.limits.authTimeoutMs,
@@ -50,7 +50,7 @@ export class FirstMessage implements SocketReceiver {
 
   message(data: string | Uint8Array, more = false): void {
     if (this.#receiver) return this.#receiver.message(data, more);
-    if (this.#closing || !this.#inPace(this.#pulse.message(performance.now()))) return;
+    if (this.#closing || !this.#inPace(this.#pace.message(performance.now()))) return;
     if (!this.#asked) {
       this.#asked = true;
       void this.#authenticate(data);
@@ -88,7 +88,7 @@ export class FirstMessage implements SocketReceiver {
 
   control(): void {
     if (this.#receiver) this.#receiver.control();
-    else if (!this.#closing) this.#inPace(this.#pulse.control(performance.now()));
+    else if (!this.#closing) this.#inPace(this.#pace.control(performance.now()));
   }
 
   /** Who is nobody yet may not send faster than a client. */

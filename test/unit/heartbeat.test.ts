@@ -6,13 +6,13 @@ import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { Heartbeat } from "../../src/client/heartbeat.ts";
 import { type Limits, mergeLimits } from "../../src/base/limits.ts";
 import { silentLogger } from "../../src/base/logger.ts";
-import { Pulse, type Verdict } from "../../src/client/pulse.ts";
+import { Liveness, type Verdict } from "../../src/client/liveness.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 
 /** One connection with a clock of its own, and what became of it. */
 class Patient {
-  readonly pulse: Pulse;
+  readonly liveness: Liveness;
   readonly #wheel: Heartbeat;
   pings = 0;
   ended: { readonly at: number; readonly verdict: Verdict } | undefined;
@@ -25,7 +25,7 @@ class Patient {
 
   constructor(limits: Partial<Limits>, pingable = true) {
     this.pingable = pingable;
-    this.pulse = new Pulse(mergeLimits(limits), this.#now);
+    this.liveness = new Liveness(mergeLimits(limits), this.#now);
     this.#wheel = new Heartbeat(mergeLimits(limits));
     this.#wheel.add(this, this.#now);
   }
@@ -36,7 +36,7 @@ class Patient {
       this.onPing(now);
     };
     const socket = { bufferedAmount: this.bufferedAmount, ...(this.pingable && { ping }) };
-    const next = this.pulse.beat(now, socket);
+    const next = this.liveness.beat(now, socket);
     if (typeof next === "number") return next;
     this.ended = { at: now - 1_000, verdict: next };
     this.#wheel.delete(this);
@@ -74,7 +74,7 @@ test("a dead peer is noticed within ping and pong time, whatever the jitter", ()
 
 test("a peer that answers pings lives on, and is not pinged more often than it has to be", () => {
   const patient = new Patient({});
-  patient.onPing = (now) => void patient.pulse.control(now + 50);
+  patient.onPing = (now) => patient.liveness.control(now + 50);
   patient.live(600_000);
   assert.equal(patient.ended, undefined);
   assert.ok(patient.pings >= 24 && patient.pings <= 35, `${patient.pings}`);
@@ -82,7 +82,7 @@ test("a peer that answers pings lives on, and is not pinged more often than it h
 
 test("a peer that sends is not pinged at all", () => {
   const patient = new Patient({});
-  patient.live(300_000, (now) => void patient.pulse.message(now));
+  patient.live(300_000, (now) => patient.liveness.message(now));
   assert.equal(patient.pings, 0);
 });
 
@@ -122,14 +122,14 @@ test("who is idle or has lasted its time is told so, with codes that say whether
   assert.equal(idle.ended?.verdict.code, CloseCode.IdleTimeout);
   assert.ok(idle.ended.at >= 30_000 && idle.ended.at < 32_000);
   const expired = new Patient({ lifetimeMs: 40_000 });
-  expired.onPing = (now) => void expired.pulse.control(now + 1);
+  expired.onPing = (now) => expired.liveness.control(now + 1);
   expired.live(80_000);
   assert.equal(expired.ended?.verdict.code, CloseCode.LifetimeOver);
 });
 
 test("without a limit that can come due there is no timer", () => {
   const patient = new Patient({ pingMs: Infinity });
-  assert.equal(patient.pulse.slot, -1);
+  assert.equal(patient.liveness.slot, -1);
 });
 
 test("every close code says whether to come back", () => {
