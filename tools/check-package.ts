@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { checkConsumer } from "./check-consumer.ts";
 import { root, run } from "./run.ts";
 
 /** Whether the npm package and the JSR package are fit to be published as they stand. */
@@ -12,6 +13,7 @@ export async function checkPackage(): Promise<string | undefined> {
       (await failureOf("npm", "run", "build")) ??
         (await failureOf("npm", "pack", "--ignore-scripts", "--pack-destination", folder)) ??
         (await checkTarball(join(folder, await tarballName()))) ??
+        (await checkConsumer(join(folder, await tarballName()), folder)) ??
         (await failureOf("deno", "publish", "--dry-run", "--allow-dirty")) ??
         (await checkDocs())
     );

@@ -24,7 +24,6 @@ export class BunSocket implements Socket {
     return this.#ws?.getBufferedAmount() ?? 0;
   }
 
-  /** @internal */
   send(frames: readonly Frame[]): number {
     const ws = this.#ws;
     if (!ws || ws.readyState !== OPEN) return 0;

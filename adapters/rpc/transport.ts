@@ -1,11 +1,11 @@
+import type { Transport } from "@connectrpc/connect";
 import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import type { ClientHttp2Stream } from "node:http2";
 import type { DialStream } from "../../src/link/byte-stream.ts";
 import { MeshError } from "../../src/base/error.ts";
 import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
-import type { Fetch } from "../../src/rpc/fetch-transport.ts";
+import type { Fetch } from "../../src/rpc/fetch.ts";
 import { checkHost } from "../../src/base/host.ts";
-import type { NodeTransport } from "../../src/link/links.ts";
 import { dialStream } from "./dial.ts";
 import type { Runtime } from "./runtime.ts";
 
@@ -25,7 +25,7 @@ export interface TransportOptions {
 }
 
 /** A transport to one node that holds a connection. */
-export interface ClosableTransport extends NodeTransport {
+export interface ClosableTransport extends Transport {
   /** Opens a stream to the node. */
   dial: DialStream;
   /** Ends the calls in flight and the connection; later calls reject `unavailable`. */

@@ -25,7 +25,7 @@ export interface Session<Data = unknown> {
    */
   textPing?: TextPing | undefined;
   /** More headers for the 101 response, where the runtime can send them. */
-  headers?: HeadersInit | undefined;
+  headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /**
    * Lets the first message decide who the client is, for tokens that fit into no header: gives the session to go on with, or
    * undefined to close with 4401. Before that the connection has no id and is sent nothing; after `authTimeoutMs` it is closed

@@ -13,7 +13,8 @@ import { IncomingLines } from "../link/incoming-lines.ts";
 import { Interest } from "./interest.ts";
 import { publishItem, replyItem } from "../link/items.ts";
 import type { Limits } from "../base/limits.ts";
-import { Links, type NodeTransport } from "../link/links.ts";
+import type { JoinOptions } from "./join-options.ts";
+import { Links } from "../link/links.ts";
 import type { Local } from "../hub/local.ts";
 import type { Logger } from "../base/logger.ts";
 import { Membership } from "./membership.ts";
@@ -27,14 +28,6 @@ import { fromRpcError } from "../rpc/error.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
 import type { TokenSource } from "../rpc/token.ts";
 import type { Count, Delivery, Except } from "../send/verbs.ts";
-
-/** Where a node of a cluster is reached, and how it reaches the others. */
-export interface JoinOptions {
-  /** `host:port` at which this node's RPC is answered. */
-  host: string;
-  /** Makes the transport to another node. */
-  transport: (host: string) => NodeTransport;
-}
 
 /** What a {@link Cluster} stands on, and whom it tells. */
 export interface ClusterOptions<Data> extends JoinOptions {

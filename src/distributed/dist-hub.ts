@@ -1,8 +1,9 @@
 import type { Grant } from "../door/admit.ts";
 import { checkFunction, checkMs } from "../base/check.ts";
-import { Cluster, type JoinOptions } from "../cluster/cluster.ts";
+import { Cluster } from "../cluster/cluster.ts";
+import type { JoinOptions } from "../cluster/join-options.ts";
 import type { Connection } from "../client/connection.ts";
-import type { NodeTransport } from "../link/links.ts";
+import type { NodeTransport } from "../link/node-transport.ts";
 import { DistSession } from "../cluster/dist-session.ts";
 import { MeshError } from "../base/error.ts";
 import { DistVerbs } from "./dist-verbs.ts";

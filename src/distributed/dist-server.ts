@@ -10,7 +10,8 @@ import { rpcBytes } from "../base/limits.ts";
 import type { IncomingPackedLine } from "../link/packed-line.ts";
 import { type AccessRules, RpcAccess, type Scope } from "../rpc/access.ts";
 import { toConnectError } from "../rpc/error.ts";
-import { createRpcFetch, type RpcServerOptions } from "../rpc/fetch-handler.ts";
+import { createRpcFetch } from "../rpc/fetch-handler.ts";
+import type { RpcRouter, RpcServerOptions } from "../rpc/server-options.ts";
 import { ON_PROOF } from "../rpc/proof.ts";
 import { websocketService } from "./websocket-service.ts";
 
@@ -23,7 +24,7 @@ import { websocketService } from "./websocket-service.ts";
  */
 export class DistServer<Data = unknown> {
   /** Adds the services to a Connect router. */
-  readonly routes: (router: ConnectRouter) => void;
+  readonly routes: (router: RpcRouter) => void;
   /** Answers an RPC; undefined when the path is none of the services'. */
   readonly fetch: (request: Request) => Promise<Response | undefined>;
   /** How large the messages of an RPC may be. */
@@ -34,7 +35,7 @@ export class DistServer<Data = unknown> {
   constructor(hub: DistHub<Data>) {
     this.#hub = hub;
     this.limits = rpcBytes(hub.limits);
-    this.routes = (router) => this.#addServices(router);
+    this.routes = (router) => this.#addServices(router as ConnectRouter);
     this.fetch = createRpcFetch(this.routes, this.limits);
   }
 

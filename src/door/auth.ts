@@ -1,4 +1,4 @@
-import { type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
+import { type CryptoKey, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { refuse } from "./admission.ts";
 import { invalidArgument } from "../base/error.ts";
 import { BEARER_PROTOCOL_PREFIX, offeredProtocols } from "./subprotocol.ts";

@@ -2,13 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { MeshError } from "../base/error.ts";
 import { type Answer, BatchSchema, type Item, Node, Outcome, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
-import type { DialStream } from "./byte-stream.ts";
 import { checkHost } from "../base/host.ts";
 import type { SizedItem } from "./items.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { type NodeClient, type OpenLine, streamLine, unaryLine } from "./line.ts";
 import { Link } from "./link.ts";
 import type { Caller } from "./link-call.ts";
+import type { NodeTransport } from "./node-transport.ts";
 import { plainAnswer } from "./packed-batch.ts";
 import { packedLine } from "./packed-line.ts";
 import { randomId } from "../base/random-id.ts";
@@ -21,9 +21,6 @@ const TICK_MS = 50;
 const STREAM_BATCHES_IN_FLIGHT = 4;
 /** What a batch has beside its items. */
 const BATCH_SLACK_BYTES = 4_096;
-
-/** A Connect transport that can be given up, and where it can also opens streams for packed lines. */
-export type NodeTransport = Transport & { close?(): void; dial?: DialStream };
 
 /** How {@link Links} reach the other nodes. */
 export interface LinksOptions {
@@ -117,7 +114,8 @@ export class Links {
     const { limits, tokens, lines, from } = this.#options;
     checkHost(to.host);
     const transport = this.#options.transport(to.host);
-    const client = createClient(Node, tokens ? bearer(transport, () => tokens.token(to.host)) : transport);
+    const connect = transport as Transport;
+    const client = createClient(Node, tokens ? bearer(connect, () => tokens.token(to.host)) : connect);
     const link = new Link({
       to,
       from,

@@ -2,23 +2,12 @@ import { createConnectRouter } from "@connectrpc/connect";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { fromReadableStream, toReadableStream } from "./body.ts";
+import type { RpcServerOptions } from "./server-options.ts";
 
 const NATIVE_GRPC = /^application\/grpc(?!-web)/i;
 
 /** The services of a node, as Connect takes them. */
 export type RpcRoutes = (router: ConnectRouter) => void;
-
-/** The limits of the services of a node. */
-export interface RpcServerOptions {
-  /** Bytes of one message from a caller. A larger one is answered with `resource_exhausted`. */
-  readMaxBytes: number;
-  /** Bytes of one answer. A larger one becomes `resource_exhausted`. */
-  writeMaxBytes: number;
-  /** The longest deadline, in milliseconds, that a caller may ask for. A longer one is answered with `invalid_argument`. Default: any. */
-  maxTimeoutMs?: number;
-  /** Aborted when the node stops: long-lived calls end. */
-  shutdownSignal?: AbortSignal;
-}
 
 /**
  * The services as a function from Request to Response: Connect and gRPC-Web, for a port that is shared with an application.

@@ -2,9 +2,7 @@ import type { Interceptor, Transport } from "@connectrpc/connect";
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { fromReadableStream, toReadableStream } from "./body.ts";
-
-/** The part of `fetch` that a transport uses. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+import type { Fetch } from "./fetch.ts";
 
 /** What {@link createFetchTransport} needs. */
 export interface FetchTransportOptions {

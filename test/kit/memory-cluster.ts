@@ -1,8 +1,7 @@
-import { createRouterTransport } from "@connectrpc/connect";
+import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
 import { DistServer } from "../../src/distributed/dist-server.ts";
 import { MeshError } from "../../src/base/error.ts";
-import type { NodeTransport } from "../../src/link/links.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
@@ -30,7 +29,7 @@ export class MemoryCluster implements AsyncDisposable {
   readonly silenced: Set<string> = new Set();
   /** Nobody reaches the storage. */
   storageDown = false;
-  readonly #servers = new Map<string, NodeTransport>();
+  readonly #servers = new Map<string, Transport>();
   #breakers = new Map<string, Set<AbortController>>();
   readonly #paused = new Map<string, Promise<void>>();
 
@@ -94,8 +93,8 @@ export class MemoryCluster implements AsyncDisposable {
     });
   }
 
-  #transport(from: string, host: string): NodeTransport {
-    const begin = (method: string): NodeTransport => {
+  #transport(from: string, host: string): Transport {
+    const begin = (method: string): Transport => {
       this.calls.push(`${host} ${method}`);
       const server = this.#servers.get(host);
       if (server && !this.down.has(host) && !this.silenced.has(from)) return server;

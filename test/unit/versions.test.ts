@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type Message } from "@bufbuild/protobuf";
 import { WireType } from "@bufbuild/protobuf/wire";
-import { type ConnectRouter, createClient, createRouterTransport } from "@connectrpc/connect";
+import { type ConnectRouter, createClient, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { DistServer } from "../../src/distributed/dist-server.ts";
 import { errorCode } from "../../src/base/error.ts";
@@ -19,7 +19,6 @@ import {
   Outcome,
   Status,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import type { NodeTransport } from "../../src/link/links.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";
@@ -39,7 +38,7 @@ function fromTheFuture<Sent extends Message>(message: Sent): Sent {
 interface Scene extends AsyncDisposable {
   readonly hub: DistHub;
   /** As the other node calls this one. */
-  readonly transport: NodeTransport;
+  readonly transport: Transport;
 }
 
 /** A node, and the server of another one that its storage names. */

@@ -1,0 +1,58 @@
+import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { root, run } from "./run.ts";
+
+const RESOLUTIONS = [{ module: "nodenext" }, { module: "esnext", moduleResolution: "bundler" }] as const;
+const LIBS = [["ESNext"], ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"]] as const;
+
+/** What a consumer installs besides the package and its dependencies. */
+const TYPES = "@types/node";
+
+/**
+ * Whether a project that installed the tarball compiles test/types/consumer, as strictly as TypeScript can, with both kinds
+ * of module resolution, with and without DOM. The project has only the dependencies that package.json declares.
+ */
+export async function checkConsumer(tarball: string, folder: string): Promise<string | undefined> {
+  const project = join(folder, "consumer");
+  try {
+    await install(tarball, project);
+    for (const resolution of RESOLUTIONS) {
+      for (const lib of LIBS) {
+        const problem = await compile(project, { ...resolution, lib });
+        if (problem !== undefined) return problem;
+      }
+    }
+    return undefined;
+  } finally {
+    await rm(project, { recursive: true, force: true });
+  }
+}
+
+async function install(tarball: string, project: string): Promise<void> {
+  const modules = join(project, "node_modules");
+  await mkdir(join(modules, "meshsocket"), { recursive: true });
+  await run("tar", ["-xzf", tarball, "-C", join(modules, "meshsocket"), "--strip-components=1"]);
+  const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as Record<string, object>;
+  for (const name of [...Object.keys({ ...manifest["dependencies"], ...manifest["peerDependencies"] }), TYPES]) {
+    await mkdir(dirname(join(modules, name)), { recursive: true });
+    await symlink(join(root, "node_modules", name), join(modules, name));
+  }
+  await writeFile(join(project, "package.json"), JSON.stringify({ type: "module" }));
+  await copyFile(join(root, "test/types/consumer/main.ts"), join(project, "main.ts"));
+}
+
+async function compile(project: string, options: object): Promise<string | undefined> {
+  const compilerOptions = {
+    ...options,
+    target: "es2023",
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    types: ["node"],
+    noEmit: true,
+  };
+  await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
+  const { code, output } = await run("tsc", ["-p", project], { cwd: project });
+  return code === 0 ? undefined : `a consumer with ${JSON.stringify(options)} does not compile\n${output}`;
+}
