@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context, Env, Handler, Input } from "hono";
-import type { Admission, UpgradeContext } from "../src/door/admission.ts";
+import { type Admission, isAdmission, type UpgradeContext } from "../src/door/admission.ts";
 import { invalidArgument, MeshError } from "../src/base/error.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import type { Session, UpgradeInfo } from "../src/client/session.ts";
@@ -60,7 +60,7 @@ async function answer<Data, E extends Env, Path extends string, I extends Input>
 ): Promise<Response> {
   const admit = async (request: Request, context: UpgradeContext): Promise<Response | Admission> => {
     const admission = await hub.admit(request, (_, info) => callSession(session, c, info), context);
-    if (admission instanceof Response) return admission;
+    if (!isAdmission(admission)) return admission;
     for (const [name, value] of c.body(null).headers) admission.headers.append(name, value);
     return admission;
   };
@@ -104,7 +104,7 @@ function slotOf(env: unknown): UpgradeSlot | undefined {
 }
 
 function fillSlot<Data>(slot: UpgradeSlot, hub: Hub<Data>, answered: Response | Admission): Response {
-  if (answered instanceof Response) return answered;
+  if (!isAdmission(answered)) return answered;
   slot.admitted = { admission: answered, limits: hub.limits };
   return new Response(null);
 }

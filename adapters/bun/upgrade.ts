@@ -1,4 +1,4 @@
-import { type Admission, refuse, type UpgradeContext } from "../../src/door/admission.ts";
+import { type Admission, isAdmission, refuse, type UpgradeContext } from "../../src/door/admission.ts";
 import { extraHeaders } from "../shared/extra-headers.ts";
 import { plainAddress } from "../shared/upgrade-options.ts";
 import type { BunServer } from "./engine.ts";
@@ -11,7 +11,7 @@ export type Admit = (request: Request, context: UpgradeContext) => Promise<Respo
 export async function upgrade(request: Request, server: BunServer, admit: Admit): Promise<Response> {
   const remoteAddress = plainAddress(server.requestIP(request)?.address);
   const answer = await admit(request, { remoteAddress, signal: request.signal });
-  if (answer instanceof Response) return answer;
+  if (!isAdmission(answer)) return answer;
   if (server.upgrade(request, { headers: headersOf(answer), data: new BunSocket(answer) })) return new Response(null);
   answer.cancel();
   return refuse(400, "the upgrade failed");

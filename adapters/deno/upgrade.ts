@@ -1,4 +1,4 @@
-import type { Admission, UpgradeContext } from "../../src/door/admission.ts";
+import { type Admission, isAdmission, type UpgradeContext } from "../../src/door/admission.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import type { Limits } from "../../src/base/limits.ts";
 import { attachWebSocket } from "../../src/door/whatwg-socket.ts";
@@ -22,7 +22,7 @@ export async function upgrade(
   if (!Deno) throw invalidArgument("meshsocket/deno runs on Deno: import meshsocket/node or meshsocket/bun here");
   const { signal } = request;
   const answer = await admit(copyOf(request), { remoteAddress: addressOf(info), signal });
-  return answer instanceof Response ? answer : accept(Deno, request, answer, limits);
+  return isAdmission(answer) ? accept(Deno, request, answer, limits) : answer;
 }
 
 function accept(deno: DenoEngine, request: Request, admission: Admission, limits: Readonly<Limits>): Response {

@@ -1,3 +1,4 @@
+import { isAdmission } from "../../src/door/admission.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../shared/upgrade-options.ts";
 import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrade.ts";
@@ -19,7 +20,7 @@ export function admitRoute<Data>(hub: Hub<Data>, options: UpgradeOptions<Data>):
     accepts: (request) => isUpgradeFor(request, options.path),
     async answer(request, context) {
       const answer = await hub.admit(request, options.session, context);
-      return answer instanceof Response ? answer : { admission: answer, limits: hub.limits };
+      return isAdmission(answer) ? { admission: answer, limits: hub.limits } : answer;
     },
   };
 }

@@ -75,8 +75,8 @@ async function answer(
   const remoteAddress = plainAddress((stream as NetSocket).remoteAddress);
   const answered = await route.answer(request, { remoteAddress, signal }, incoming);
   const head = pending.release();
-  if (answered instanceof Response) await respondToUpgrade(answered, stream);
-  else complete(answered, incoming, stream, head);
+  if ("admission" in answered) complete(answered, incoming, stream, head);
+  else await respondToUpgrade(answered, stream);
 }
 
 function complete({ admission, limits }: Admitted, incoming: IncomingMessage, stream: Duplex, head: Buffer): void {

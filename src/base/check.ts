@@ -1,5 +1,6 @@
 import { isSendableCloseCode, MAX_CLOSE_REASON_BYTES } from "./close-code.ts";
 import { invalidArgument } from "./error.ts";
+import { unknownOption } from "./unknown-option.ts";
 
 /** The UTF-8 length of a string. */
 export function utf8Bytes(text: string): number {
@@ -66,6 +67,76 @@ export function checkMs(what: string, value: unknown, least: number): void {
   throw invalidArgument(`${what} must be a number of milliseconds ${from} and at most ${MAX_MS}`);
 }
 
-function kindOf(value: unknown): string {
-  return value === null ? "null" : typeof value;
+/** Throws a TypeError (`invalid_argument`) unless it is a plain object: a literal, not an array or an instance of a class. */
+export function checkPlain(what: string, value: unknown): asserts value is Readonly<Record<string, unknown>> {
+  if (!isPlain(value)) throw invalidArgument(`${what} must be a plain object, not ${kindOf(value)}`);
+}
+
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // The last: a literal of another realm.
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** A value's type in words: `undefined`, `a string`, `an array`, `an instance of Date`. */
+export function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value !== "object") return `a ${typeof value}`;
+  if (Array.isArray(value)) return "an array";
+  const name: unknown = value.constructor?.name;
+  return typeof name === "string" && name !== "" && name !== "Object" ? `an instance of ${name}` : "an object";
+}
+
+/** Checks the value of one option; throws a TypeError (`invalid_argument`) that begins with its name. */
+export type OptionCheck = (name: string, value: unknown) => void;
+
+/** The options that a function takes, each with the check of a value that is not `undefined`. A missing name does not compile. */
+export type OptionTable<Options> = { readonly [Name in keyof Required<Options>]: OptionCheck };
+
+/**
+ * Throws a TypeError (`invalid_argument`) unless `options` is a plain object that has only options of the table, with good values.
+ *
+ * An unknown option is named, with the one that was probably meant. `prefix` is written before each name: `"limits."`.
+ */
+export function checkOptions<Options>(
+  what: string,
+  options: unknown,
+  table: OptionTable<Options>,
+  prefix = "",
+): asserts options is Options {
+  checkPlain(what, options);
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(table, name)) throw invalidArgument(unknownOption(`${prefix}${name}`, name, Object.keys(table)));
+    const value = options[name];
+    if (value !== undefined) (table as Readonly<Record<string, OptionCheck>>)[name]?.(`${prefix}${name}`, value);
+  }
+}
+
+/** Any value will do, or another check looks at it. */
+export const anything: OptionCheck = () => {};
+
+/** The check of an option that is one of some words. */
+export function oneOf(...words: readonly string[]): OptionCheck {
+  const list = words.map((word) => JSON.stringify(word)).join(" or ");
+  return (name, value) => {
+    if (words.includes(value as string)) return;
+    throw invalidArgument(`${name} must be ${list}, not ${shown(value)}`);
+  };
+}
+
+/** Throws a TypeError (`invalid_argument`) unless it is a string that is not empty. */
+export const checkText: OptionCheck = (name, value) => {
+  if (typeof value !== "string") throw invalidArgument(`${name} must be a string, not ${kindOf(value)}`);
+  if (value === "") throw invalidArgument(`${name} must not be empty`);
+};
+
+/** Throws a TypeError (`invalid_argument`) unless it is true or false. */
+export const checkFlag: OptionCheck = (name, value) => {
+  if (typeof value !== "boolean") throw invalidArgument(`${name} must be true or false, not ${kindOf(value)}`);
+};
+
+/** A short value as it was written, or else its type: for options that hold no secret. */
+function shown(value: unknown): string {
+  return typeof value === "string" || typeof value === "number" ? JSON.stringify(value).slice(0, 60) : kindOf(value);
 }

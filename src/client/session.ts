@@ -1,6 +1,7 @@
 import type { Client } from "./client.ts";
 import type { Json } from "../base/json.ts";
 import type { TextPing } from "./text-ping.ts";
+import { anything, checkFunction, checkOptions, type OptionTable } from "../base/check.ts";
 
 /**
  * The handlers and the id that an application gives a client at its upgrade.
@@ -27,14 +28,15 @@ export interface Session<Data = unknown> {
   /** More headers for the 101 response, where the runtime can send them. */
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /**
-   * Lets the first message decide who the client is, for tokens that fit into no header: gives the session to go on with, or
-   * undefined to close with 4401. Before that the connection has no id and is sent nothing; after `authTimeoutMs` it is closed
-   * with 3008. Of the session that has this, only `protocol` and `headers` are used.
+   * Lets the first message decide who the client is, for tokens that fit into no header. Returns the session to go on with;
+   * `undefined` closes with 4401, and a Response with the close code of its status: 4401, or 1013 for 429, 502, 503 and 504.
+   * Until then the connection has no id and is sent nothing; after `authTimeoutMs` it is closed with 3008. Of the session
+   * that has this, only `protocol` and `headers` are used.
    */
   authenticate?(
     message: string | Uint8Array,
     info: UpgradeInfo,
-  ): Session<Data> | undefined | Promise<Session<Data> | undefined>;
+  ): Session<Data> | Response | undefined | Promise<Session<Data> | Response | undefined>;
   /** The client is connected and reachable. */
   onConnect?(client: Client<Data>): unknown;
   /** A message arrived: a string if it was sent as text, bytes if as binary. */
@@ -43,6 +45,27 @@ export interface Session<Data = unknown> {
   onDisconnect?(client: Client<Data>, code: number, reason: string): unknown;
   /** The connection, a handler or a send failed. */
   onError?(client: Client<Data>, error: Error): unknown;
+  /** Never set. It keeps a Response from being taken for a session by the compiler. */
+  ok?: never;
+}
+
+const FIELDS: OptionTable<Omit<Session, "ok">> = {
+  id: anything,
+  data: anything,
+  info: anything,
+  protocol: anything,
+  textPing: anything,
+  headers: anything,
+  authenticate: checkFunction,
+  onConnect: checkFunction,
+  onEvent: checkFunction,
+  onDisconnect: checkFunction,
+  onError: checkFunction,
+};
+
+/** Throws a TypeError (`invalid_argument`) unless the value is a session: a plain object of known fields. */
+export function checkSession(what: string, value: unknown): asserts value is Session {
+  checkOptions<Omit<Session, "ok">>(what, value, FIELDS);
 }
 
 /** What is known of an upgrade beside its request. */

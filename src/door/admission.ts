@@ -1,4 +1,5 @@
-import type { Session, SessionFactory, UpgradeInfo } from "../client/session.ts";
+import { type Decision, readDecision } from "./decision.ts";
+import type { SessionFactory, UpgradeInfo } from "../client/session.ts";
 import type { Socket, SocketReceiver } from "../client/socket.ts";
 
 /**
@@ -18,7 +19,15 @@ export interface Admission {
   cancel(): void;
 }
 
-/** What an adapter knows of an upgrade beside its request. */
+/**
+ * Whether the answer to an upgrade is an admission; a refusal otherwise.
+ * Adapters ask this rather than `instanceof Response`: an application may replace that class at any time.
+ */
+export function isAdmission(answer: Response | Admission): answer is Admission {
+  return "open" in answer && typeof answer.open === "function";
+}
+
+/** What an adapter knows of an upgrade besides its request. */
 export interface UpgradeContext {
   /** The peer's IP address; "" where the runtime does not tell. */
   readonly remoteAddress: string;
@@ -54,18 +63,25 @@ export async function runSession<Data>(
   request: Request,
   context: UpgradeContext,
   timeoutMs: number,
-): Promise<Session<Data> | Response> {
-  const result = factory(request, upgradeInfo(context, timeoutMs));
-  if (!(result instanceof Promise)) return result;
-  return await new Promise((resolve, reject) => {
+): Promise<Decision<Data>> {
+  const returned: unknown = factory(request, upgradeInfo(context, timeoutMs));
+  return readDecision("session", isThenable(returned) ? await settled(returned, context, timeoutMs) : returned);
+}
+
+function settled(returned: PromiseLike<unknown>, context: UpgradeContext, timeoutMs: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
     const onAbort = (): void => resolve(refuse(503, "the upgrade took too long", { "retry-after": "1" }));
     const timer = setTimeout(onAbort, timeoutMs);
     context.signal?.addEventListener("abort", onAbort, { once: true });
-    void result.then(resolve, reject).finally(() => {
+    void Promise.resolve(returned).then(resolve, reject).finally(() => {
       clearTimeout(timer);
       context.signal?.removeEventListener("abort", onAbort);
     });
   });
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
 /** What a factory is told. Its signal is made when it is looked at: most never do, and it costs more than all the rest. */

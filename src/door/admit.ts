@@ -1,5 +1,6 @@
-import { type Admission, refuse, runSession, type UpgradeContext } from "./admission.ts";
+import { type Admission, isAdmission, refuse, runSession, type UpgradeContext } from "./admission.ts";
 import { checkName } from "../base/check.ts";
+import { isSession, readDecision } from "./decision.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Identity } from "../client/connection-owner.ts";
@@ -61,7 +62,7 @@ export class Admissions<Data> {
   /** A Response to send instead of the 101, or an Admission. Never rejects: whatever fails becomes a Response. */
   async admit(request: Request, session: SessionFactory<Data>, context: UpgradeContext): Promise<Response | Admission> {
     const entered = this.#gate.enter(request, context, () => this.#checkRoom());
-    if (entered instanceof Response) return entered;
+    if (!("remoteAddress" in entered)) return entered;
     const { remoteAddress } = entered;
     this.#pending++;
     let admission: Response | Admission;
@@ -70,7 +71,7 @@ export class Admissions<Data> {
     } catch (error) {
       admission = this.#refusalOf(error);
     }
-    if (admission instanceof Response) this.#gaveUp(remoteAddress);
+    if (!isAdmission(admission)) this.#gaveUp(remoteAddress);
     return admission;
   }
 
@@ -102,7 +103,7 @@ export class Admissions<Data> {
     context: UpgradeContext,
   ): Promise<Response | Admission> {
     const session = await runSession(factory, request, context, this.#host.limits.upgradeTimeoutMs);
-    if (session instanceof Response) return session;
+    if (!isSession(session)) return session;
     const protocol = chosenProtocol(request, session as Session<never>);
     // Before the claim: headers that cannot be sent must not leave it behind.
     const headers = new Headers(session.headers);
@@ -138,10 +139,12 @@ export class Admissions<Data> {
     const gaveUp = (): void => this.#gaveUp(arrival.remoteAddress);
     const authenticate: FirstMessageHost["authenticate"] = async (message, signal) => {
       const info: UpgradeInfo = { remoteAddress: arrival.remoteAddress, signal };
-      const answer = Promise.resolve(session.authenticate?.(message, info));
+      const answer: Promise<unknown> = Promise.resolve(session.authenticate?.(message, info));
       // One that never answers must not keep the place of a client that is long gone.
-      const decided = await withTimeout(answer, limits.authTimeoutMs, "the authentication");
-      return decided && !signal.aborted ? await this.#claim(decided, arrival, signal) : undefined;
+      const returned = await withTimeout(answer, limits.authTimeoutMs, "the authentication");
+      if (signal.aborted || isNobody(returned)) return undefined;
+      const decided = readDecision<Data>("authenticate", returned);
+      return isSession(decided) ? await this.#claim(decided, arrival, signal) : decided;
     };
     return {
       id: "",
@@ -210,4 +213,9 @@ export class Admissions<Data> {
         return refuse(500, "internal error");
     }
   }
+}
+
+/** Whether `authenticate` said that the message names nobody. */
+function isNobody(returned: unknown): boolean {
+  return returned === undefined || returned === null || returned === false;
 }

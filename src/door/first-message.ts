@@ -1,4 +1,4 @@
-import type { Admission } from "./admission.ts";
+import { type Admission, isAdmission } from "./admission.ts";
 import { Backlog } from "../client/backlog.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { cutAfter } from "../client/cut-after.ts";
@@ -19,6 +19,9 @@ export interface FirstMessageHost {
   /** The connection ended without an admission. Called once at most. */
   gaveUp(): void;
 }
+
+/** Statuses that say nothing about the client: the same message may be good a little later. */
+const MAY_COME_BACK: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** A connection whose first message says who it is: until then it is nobody's, has no id, and is sent nothing. */
 export class FirstMessage implements SocketReceiver {
@@ -116,7 +119,7 @@ export class FirstMessage implements SocketReceiver {
       this.#failed(error);
     }
     this.#deciding = false;
-    if (admission && !(admission instanceof Response)) this.#admitted(admission);
+    if (admission && isAdmission(admission)) this.#admitted(admission);
     else this.#refused(admission);
   }
 
@@ -130,7 +133,7 @@ export class FirstMessage implements SocketReceiver {
   }
 
   #refused(refusal: Response | undefined): void {
-    if (refusal?.status === 503) this.close(CloseCode.TryAgainLater, "this node cannot take clients now");
+    if (refusal && MAY_COME_BACK.has(refusal.status)) this.close(CloseCode.TryAgainLater, "try again later");
     else this.close(CloseCode.Unauthorized, "not authenticated");
     if (this.#ended) this.#giveUp();
   }

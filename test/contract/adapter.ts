@@ -6,6 +6,7 @@ import type { SessionFactory } from "../../src/client/session.ts";
 import type { Way } from "../kit/servers.ts";
 import { admission } from "./adapter-admission.ts";
 import { closing } from "./adapter-closing.ts";
+import { decisions } from "./adapter-decisions.ts";
 import { controls, heartbeat } from "./adapter-heartbeat.ts";
 import { limits } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
@@ -42,6 +43,7 @@ export function adapterContract(way: Way): void {
     });
   };
   admission(promise);
+  decisions(promise);
   upgrades(promise);
   messages(promise);
   closing(promise);

@@ -47,6 +47,45 @@ test("a first message that authenticates nobody is closed with 4401", () =>
     assert.equal(hub.size, 0);
   }));
 
+test("an authentication that returns a Response closes with the code of its status, and makes no client", () =>
+  withHub(async (hub) => {
+    for (
+      const [status, code] of [[200, 4401], [401, 4401], [403, 4401], [404, 4401], [429, 1013], [502, 1013], [
+        503,
+        1013,
+      ]]
+    ) {
+      const client = await MemoryClient.open(hub, { authenticate: () => new Response("no", { status: status ?? 0 }) });
+      client.socket.send("alice");
+      assert.equal((await client.closed()).code, code, String(status));
+    }
+    const foreign = { status: 403, headers: new Headers() };
+    const client = await MemoryClient.open(hub, { authenticate: () => Promise.resolve(foreign as never) });
+    client.socket.send("alice");
+    assert.equal((await client.closed()).code, 4401);
+    assert.equal(hub.size, 0);
+  }));
+
+test("an authentication that returns no session admits nobody, and the log says what came", async () => {
+  const errors: unknown[] = [];
+  const logger = { ...silentLogger, error: (...data: unknown[]) => void errors.push(data.at(-1)) };
+  await withHub(async (hub) => {
+    for (const value of [undefined, null, false]) {
+      const client = await MemoryClient.open(hub, { authenticate: () => value as never });
+      client.socket.send("alice");
+      assert.equal((await client.closed()).code, 4401);
+    }
+    assert.deepEqual(errors, []);
+    for (const value of [true, "alice", 7, [], () => ({}), new Error("no"), new Map(), { name: "alice" }]) {
+      const client = await MemoryClient.open(hub, { authenticate: () => value as never });
+      client.socket.send("alice");
+      assert.equal((await client.closed()).code, 1011);
+      assert.match(String(errors.pop()), /the value that authenticate returned|unknown option "name"/);
+    }
+    assert.equal(hub.size, 0);
+  }, { logger });
+});
+
 test("a client that says nothing is closed with 3008", () =>
   withHub(async (hub) => {
     const client = await MemoryClient.open(hub, byName);
