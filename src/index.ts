@@ -8,7 +8,8 @@
  */
 // Hubs, and clients of a cluster
 export { Hub } from "./hub/hub.ts";
-export { DistHub, type DistHubOptions } from "./distributed/dist-hub.ts";
+export { DistHub } from "./distributed/dist-hub.ts";
+export type { DistHubOptions } from "./distributed/dist-hub-options.ts";
 export {
   DistClient,
   type DistClientDirectOptions,

@@ -22,7 +22,7 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
 
 function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response | undefined> {
   if (!isDistHub(hub)) throw invalidArgument("publicRpc goes with a DistHub: a Hub has no RPC side");
-  if (hub.secrets.length === 0) {
+  if (!hub.hasSecret) {
     throw new MeshError("failed_precondition", "publicRpc needs a secret: anybody could call the cluster without one");
   }
   const server = new DistServer<Data>(hub);

@@ -28,7 +28,7 @@ export async function listenOn<Data>(
   if (!isDistHub(hub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
   const options = rpc === undefined ? {} : rpc;
   checkRpcOptions(options);
-  const { port = 0, tls, hostname = hub.secrets.length > 0 ? "0.0.0.0" : "127.0.0.1" } = options;
+  const { port = 0, tls, hostname = hub.hasSecret ? "0.0.0.0" : "127.0.0.1" } = options;
   checkSecret(hub, hostname);
   const server = new DistServer(hub);
   const { routes, limits } = server;
@@ -72,7 +72,7 @@ export function isDistHub<Data>(hub: Hub<Data>): hub is DistHub<Data> {
 }
 
 function checkSecret<Data>(hub: DistHub<Data>, hostname: string): void {
-  if (hub.secrets.length > 0 || LOOPBACK.test(hostname)) return;
+  if (hub.hasSecret || LOOPBACK.test(hostname)) return;
   throw new MeshError(
     "failed_precondition",
     `the RPC port would be open on ${hostname} without a secret: give the DistHub a secret (such as ` +

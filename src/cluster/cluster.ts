@@ -1,23 +1,26 @@
 import { create } from "@bufbuild/protobuf";
 import { Audience } from "./audience.ts";
 import { Claims } from "./claims.ts";
-import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { DistSession } from "./dist-session.ts";
 import { Evictions } from "./evictions.ts";
 import type { Frame } from "../send/frame.ts";
-import { HelloRequestSchema, type Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  HelloRequestSchema,
+  type PresenceRequest,
+  type PresenceResponse,
+  type Reply,
+} from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { HubNode } from "../hub/node.ts";
 import { checkHost } from "../base/host.ts";
 import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { Interest } from "./interest.ts";
 import { publishItem, replyItem } from "../link/items.ts";
-import type { Limits } from "../base/limits.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { Links } from "../link/links.ts";
-import type { Local } from "../hub/local.ts";
-import type { Logger } from "../base/logger.ts";
 import { Membership } from "./membership.ts";
+import { presenceFeed } from "./presence-feed.ts";
 import { PresenceLines } from "./presence-lines.ts";
 import { Reach, type RemoteMembers } from "./remote.ts";
 import { receive } from "./receive.ts";
@@ -29,22 +32,11 @@ import type { Holder, Storage } from "../storage/storage.ts";
 import type { TokenSource } from "../rpc/token.ts";
 import type { Count, Delivery, Except } from "../send/verbs.ts";
 
-/** What a {@link Cluster} stands on, and whom it tells. */
-export interface ClusterOptions<Data> extends JoinOptions {
-  clients: Clients<Data>;
-  storage: Storage;
-  /** Mints the tokens for the other nodes; undefined in a cluster without a secret. */
-  tokens: TokenSource | undefined;
-  leaseMs: number;
-  /** Refuse ids that another node holds, rather than taking them over. */
-  ifAbsent: boolean;
-  limits: Readonly<Limits>;
-  logger: Logger;
-  local: Local<Data>;
-  onJoin: (node: Holder) => void;
-  onLeave: (node: Holder) => void;
-  onDegraded: (error: unknown) => void;
-  onRenewed: () => void;
+/** What a {@link Cluster} needs of its node, besides what every hub has. */
+export interface ClusterHost<Data> extends HubNode<Data> {
+  readonly storage: Storage;
+  readonly secrets: { readonly tokens: TokenSource | undefined };
+  readonly leaseMs: number;
 }
 
 /** One node's part in the cluster: its lease, its claims, its links, and what it knows of the others. */
@@ -57,7 +49,8 @@ export class Cluster<Data = unknown> {
   readonly reach: Reach;
   readonly requests: RequestTable;
   readonly presence: PresenceLines;
-  readonly #options: ClusterOptions<Data>;
+  readonly #own: ClusterHost<Data>;
+  readonly #host: string;
   readonly #membership: Membership;
   readonly #links: Links;
   readonly #router: Router;
@@ -66,10 +59,11 @@ export class Cluster<Data = unknown> {
   readonly reclaim: Reclaim<Data>;
   readonly #evictions: Evictions;
 
-  constructor(options: ClusterOptions<Data>) {
-    const { storage, limits, logger, tokens } = options;
+  constructor(own: ClusterHost<Data>, options: JoinOptions) {
+    const { storage, limits, logger, secrets: { tokens } } = own;
     checkHost(options.host);
-    this.#options = options;
+    this.#own = own;
+    this.#host = options.host;
     const holder = (): Holder => this.#membership.holder;
     this.#membership = this.#makeMembership();
     this.#links = new Links({ limits, tokens, transport: options.transport, lines: "stream", from: holder });
@@ -91,7 +85,7 @@ export class Cluster<Data = unknown> {
     this.claims = new Claims({
       storage,
       holder,
-      ifAbsent: options.ifAbsent,
+      ifAbsent: own.refusesDuplicates,
       holds: (id) => this.holds(id),
       onFailure: (error) => this.#membership.storageFailed(error),
       maxWaiting: limits.maxConnections,
@@ -109,7 +103,7 @@ export class Cluster<Data = unknown> {
       lives: (node) => this.#membership.has(node),
       maxWaiting: limits.maxConnections,
     });
-    this.reclaim = new Reclaim<Data>({ storage, holder, clients: options.clients });
+    this.reclaim = new Reclaim<Data>({ storage, holder, clients: own.clients });
     this.incoming = new IncomingLines({
       serving: () => this.#membership.servingLife !== undefined,
       deliver: (batch) => this.inbox.deliver(batch),
@@ -122,13 +116,13 @@ export class Cluster<Data = unknown> {
       handle: (items, from) =>
         receive(
           {
-            clients: options.clients,
+            clients: own.clients,
             evict: (id, claim) => this.#evict(id, claim),
             reply: (to, reply) => this.#reply(to, reply),
             replied: (reply) => this.requests.replied(reply),
             announced: (topic, node) => this.#announced(topic, node),
             subscription: (id, topic, wanted) =>
-              wanted ? options.local.subscribe(id, topic, {}) : options.local.unsubscribe(id, topic),
+              wanted ? own.local.subscribe(id, topic, {}) : own.local.unsubscribe(id, topic),
           },
           items,
           from,
@@ -173,15 +167,21 @@ export class Cluster<Data = unknown> {
 
   #evict(id: string, claim: bigint): void {
     this.claims.evict(id, claim);
-    const connection = this.#options.clients.get(id);
+    const connection = this.#own.clients.get(id);
     if (connection && connection.claim < claim) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  /** Who listens here on the topics that another node asks for. */
+  presenceFeed(requests: AsyncIterable<PresenceRequest>, signal: AbortSignal): AsyncIterable<PresenceResponse> {
+    const ended = AbortSignal.any([signal, this.stopped]);
+    return presenceFeed(this.#own.clients, requests, () => this.holder.life, ended);
   }
 
   // ---- ids ----
 
   /** Whether this node holds the id. */
   holds(id: string): boolean {
-    return this.#options.clients.get(id) !== undefined;
+    return this.#own.clients.get(id) !== undefined;
   }
 
   /** Has the previous holder of a claimed id close its connection; undefined when there is none. Never rejects. */
@@ -231,19 +231,19 @@ export class Cluster<Data = unknown> {
   }
 
   #reply(to: Holder, reply: Reply): void {
-    const deadlineMs = performance.now() + this.#options.limits.timeoutMs;
+    const deadlineMs = performance.now() + this.#own.limits.timeoutMs;
     this.#links.call(to, replyItem(reply), deadlineMs).catch((error: unknown) => {
-      this.#options.logger.warn("meshsocket: a reply could not be handed back", error);
+      this.#own.logger.warn("meshsocket: a reply could not be handed back", error);
     });
   }
 
   // ---- lease and life ----
 
   #makeMembership(): Membership {
-    const { storage, host, leaseMs, logger, limits, onJoin, onDegraded } = this.#options;
+    const { storage, leaseMs, logger, limits, state } = this.#own;
     return new Membership({
       storage,
-      host,
+      host: this.#host,
       leaseMs,
       logger,
       hello: async (to, from, leaving) => {
@@ -255,9 +255,9 @@ export class Cluster<Data = unknown> {
       sample: () => this.reclaim.sample(),
       isLost: (entries) => this.reclaim.isLost(entries),
       onLost: () => this.#restore(),
-      onJoin,
+      onJoin: (node) => state.events.dispatch("nodejoin", { node }),
       onLeave: (node) => this.#forget(node),
-      onDegraded,
+      onDegraded: (error) => state.degraded(error),
       onRenewed: () => this.#renewed(),
       stallMs: limits.timeoutMs,
       onStall: () => this.incoming.cut(),
@@ -271,7 +271,7 @@ export class Cluster<Data = unknown> {
     this.interest.forget(node.life);
     this.presence.forget(node.life);
     this.#links.drop(node.life);
-    this.#options.onLeave(node);
+    this.#own.state.events.dispatch("nodeleave", { node });
   }
 
   #renewed(): void {
@@ -279,7 +279,7 @@ export class Cluster<Data = unknown> {
     this.#evictions.retry();
     this.interest.retry();
     this.presence.retry();
-    this.#options.onRenewed();
+    this.#own.state.ready();
   }
 
   /** Claims again what this node's clients hold, and tells again what it wants. */

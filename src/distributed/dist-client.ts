@@ -1,3 +1,4 @@
+import { Calls } from "../send/calls.ts";
 import { ClusterVerbs } from "./service-verbs.ts";
 import { DirectVerbs } from "./direct-verbs.ts";
 import { checkFunction, checkObject } from "../base/check.ts";
@@ -57,35 +58,33 @@ interface ClientVerbs extends Verbs {
  * Calls to one id that are not awaited may overtake each other through a node; straight to the owner they keep their order.
  */
 export class DistClient extends Sender implements Disposable {
-  /** @internal */
-  protected readonly verbs: ClientVerbs;
-  readonly #logger: Logger;
+  readonly #verbs: ClientVerbs;
+  readonly #calls: Calls;
 
-  /** Throws a TypeError (`invalid_argument`) when neither `url` nor `storage` is given, or the URL is not one. */
+  /** Throws a TypeError (`invalid_argument`) if neither `url` nor `storage` is given, or if the URL is not one. */
   constructor(options: DistClientOptions) {
     checkDistClientOptions(options);
-    super(mergeLimits(options.limits));
-    this.#logger = options.logger ?? errorLogger;
-    this.verbs = "url" in options ? new ClusterVerbs(options, this.limits) : new DirectVerbs(options, this.limits);
+    const limits = mergeLimits(options.limits);
+    const logger = options.logger ?? errorLogger;
+    const verbs = "url" in options ? new ClusterVerbs(options, limits) : new DirectVerbs(options, limits);
+    const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error));
+    super(limits, verbs, calls);
+    this.#verbs = verbs;
+    this.#calls = calls;
   }
 
   /** The hosts of the living nodes. */
   nodes(options?: SendOptions): Promise<string[]> {
-    return this.run(options, (checked) => this.verbs.nodes(checked));
+    return this.#calls.run(options, (checked) => this.#verbs.nodes(checked));
   }
 
-  /** Gives up what is under way. A client that was only used and forgotten holds nothing open. */
+  /** Gives up the calls that are under way. A client that was only used and forgotten holds nothing open. */
   close(): void {
-    this.verbs.close();
+    this.#verbs.close();
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** @internal */
-  protected override failed(error: unknown): void {
-    this.#logger.warn("meshsocket: a call failed", error);
   }
 }
 

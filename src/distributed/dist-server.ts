@@ -1,14 +1,15 @@
 import type { ConnectRouter, HandlerContext, Interceptor, ServiceImpl } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { clusterService } from "./cluster-service.ts";
-import type { DistHub } from "./dist-hub.ts";
+import type { ClusterNode } from "./cluster-node.ts";
+import { clusterNode, type DistHub } from "./dist-hub.ts";
 import { invalidArgument } from "../base/error.ts";
 import { type Batch, type BatchAnswer, Node } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../gen/websocket/websocket_pb.ts";
 import { rpcBytes } from "../base/limits.ts";
 import type { IncomingPackedLine } from "../link/packed-line.ts";
-import { type AccessRules, RpcAccess, type Scope } from "../rpc/access.ts";
+import type { Scope } from "../rpc/access.ts";
 import { toConnectError } from "../rpc/error.ts";
 import { createRpcFetch } from "../rpc/fetch-handler.ts";
 import type { RpcRouter, RpcServerOptions } from "../rpc/server-options.ts";
@@ -30,10 +31,11 @@ export class DistServer<Data = unknown> {
   /** How large the messages of an RPC may be. */
   readonly limits: RpcServerOptions;
   readonly #hub: DistHub<Data>;
-  #access: { readonly host: string; readonly rules: AccessRules; readonly check: RpcAccess } | undefined;
+  readonly #node: ClusterNode<Data>;
 
   constructor(hub: DistHub<Data>) {
     this.#hub = hub;
+    this.#node = clusterNode(hub);
     this.limits = rpcBytes(hub.limits);
     this.routes = (router) => this.#addServices(router as ConnectRouter);
     this.fetch = createRpcFetch(this.routes, this.limits);
@@ -41,7 +43,7 @@ export class DistServer<Data = unknown> {
 
   #addServices(router: ConnectRouter): void {
     router.service(Node, this.#nodeService(), this.#guard("node"));
-    router.service(Websocket, websocketService(this.#hub), this.#guard("node"));
+    router.service(Websocket, websocketService(this.#node), this.#guard("node"));
     router.service(Cluster, clusterService(this.#hub), this.#guard("cluster"));
   }
 
@@ -68,14 +70,8 @@ export class DistServer<Data = unknown> {
   }
 
   async #authorize(scope: Scope, call: string, authorization: string | null): Promise<void> {
-    const { access, cluster } = this.#hub;
-    if (access.secrets.length === 0) return;
-    const { host } = cluster.holder;
-    // A new life may have another host, and secrets are changed while the node runs.
-    if (this.#access?.host !== host || this.#access.rules !== access) {
-      this.#access = { host, rules: access, check: new RpcAccess(host, access) };
-    }
-    await this.#access.check.check(scope, call, authorization);
+    const { cluster, secrets } = this.#node;
+    await secrets.authorize(cluster.holder.host, scope, call, authorization);
   }
 
   /**
@@ -85,24 +81,24 @@ export class DistServer<Data = unknown> {
    */
   async openLine(authorization: string | null): Promise<IncomingPackedLine> {
     await this.#authorize("node", Node.method.link.name, authorization);
-    return this.#hub.cluster.incoming.packed();
+    return this.#node.cluster.incoming.packed();
   }
 
   #nodeService(): ServiceImpl<typeof Node> {
-    const hub = this.#hub;
+    const node = this.#node;
     return {
       hello({ from, leaving }) {
         if (!from) throw invalidArgument("a hello says from whom it is");
-        hub.cluster.hello(from, leaving);
-        return { to: hub.cluster.holder };
+        node.cluster.hello(from, leaving);
+        return { to: node.cluster.holder };
       },
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
       async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
-        const { cluster } = hub;
+        const { cluster } = node;
         for await (const batch of cluster.incoming.read(batches, signal)) yield await cluster.inbox.deliver(batch);
       },
-      deliver: (batch) => hub.cluster.inbox.deliver(batch),
-      presence: (requests, context) => hub.presenceFeed(requests, context.signal),
+      deliver: (batch) => node.cluster.inbox.deliver(batch),
+      presence: (requests, context) => node.cluster.presenceFeed(requests, context.signal),
     };
   }
 }

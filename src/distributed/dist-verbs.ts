@@ -1,21 +1,21 @@
 import type { Cluster } from "../cluster/cluster.ts";
+import type { JoinedNode } from "../cluster/registry.ts";
 import { abortable, deadlineOf } from "../send/deadline.ts";
 import type { Frame } from "../send/frame.ts";
 import { broadcastItem } from "../link/items.ts";
-import type { Local } from "../hub/local.ts";
+import type { LocalVerbs } from "../hub/local.ts";
 import { addMembers } from "../send/members.ts";
 import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
 
 /** The verbs for the clients of every node: this node's at once, the others' through the cluster. */
 export class DistVerbs<Data = unknown> implements Verbs {
-  readonly #local: Local<Data>;
-  readonly #cluster: () => Cluster<Data>;
+  readonly #local: LocalVerbs<Data>;
+  readonly #node: JoinedNode<Data>;
   readonly #timeoutMs: number;
 
-  /** `cluster` throws `failed_precondition` before the node joined. */
-  constructor(local: Local<Data>, cluster: () => Cluster<Data>, timeoutMs: number) {
+  constructor(local: LocalVerbs<Data>, node: JoinedNode<Data>, timeoutMs: number) {
     this.#local = local;
-    this.#cluster = cluster;
+    this.#node = node;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -65,7 +65,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   async broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const cluster = this.#cluster();
+    const { cluster } = this.#node;
     const local = this.#local.broadcast(frame, except);
     return await this.#within(options, async (deadlineMs) => {
       const remote = cluster.reach.toAll(cluster.nodes(), broadcastItem(frame, except), deadlineMs);
@@ -74,7 +74,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   async publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const cluster = this.#cluster();
+    const { cluster } = this.#node;
     const local = this.#local.publish(topic, frame, except);
     return await this.#within(options, async (deadlineMs) => {
       const remote = cluster.publish(topic, frame, except, deadlineMs);
@@ -83,7 +83,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   async members(topic: string, options: MembersOptions): Promise<Members> {
-    const cluster = this.#cluster();
+    const { cluster } = this.#node;
     return await this.#within(options, async (deadlineMs) => {
       const remote = await cluster.members(topic, !options.info, deadlineMs);
       return addMembers(await this.#local.members(topic, options), remote, options);
@@ -91,7 +91,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   async count(topic: string, options: SendOptions): Promise<Count> {
-    const cluster = this.#cluster();
+    const { cluster } = this.#node;
     return await this.#within(options, async (deadlineMs) => {
       const remote = await cluster.count(topic, deadlineMs);
       const local = await this.#local.count(topic);
@@ -100,19 +100,19 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
-    const cluster = this.#cluster();
+    const { cluster } = this.#node;
     if (cluster.holds(id)) return await this.#local.request(id, frame, options);
     return await this.#within(options, (deadlineMs) => cluster.requests.ask(id, frame, deadlineMs));
   }
 
   /** What this node does when it holds the id, or what the node does that holds it. */
   #localOr(
-    here: (local: Local<Data>) => Promise<boolean>,
+    here: (local: LocalVerbs<Data>) => Promise<boolean>,
     id: string,
     options: SendOptions,
     there: (cluster: Cluster<Data>, deadlineMs: number) => Promise<boolean>,
   ): Promise<boolean> {
-    const cluster = this.#cluster();
+    const { cluster } = this.#node;
     if (cluster.holds(id)) return here(this.#local);
     return this.#within(options, (deadlineMs) => there(cluster, deadlineMs));
   }

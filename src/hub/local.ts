@@ -7,7 +7,7 @@ import { nobodyHasIt, notAskable } from "../client/requests.ts";
 import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
 
 /** The verbs for this node's own clients. */
-export class Local<Data = unknown> implements Verbs {
+export class LocalVerbs<Data = unknown> implements Verbs {
   readonly #timeoutMs: number;
   readonly #clients: Clients<Data>;
   readonly #subscriptions: Subscriptions<Data>;

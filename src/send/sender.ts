@@ -1,13 +1,11 @@
-import { checkClose, checkMs, checkName, checkObject } from "../base/check.ts";
+import type { Calls } from "./calls.ts";
+import { checkClose, checkName } from "../base/check.ts";
 import { CloseCode } from "../base/close-code.ts";
-import { invalidArgument, MeshError } from "../base/error.ts";
+import { MeshError } from "../base/error.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
-import { InFlight } from "./in-flight.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Count, Delivery, Members, MembersOptions, SendOptions, SendToManyOptions, Verbs } from "./verbs.ts";
-
-const NO_OPTIONS: SendOptions = {};
 
 /**
  * The verbs that reach clients, the same on a Hub, a DistHub and a DistClient.
@@ -19,51 +17,44 @@ export abstract class Sender {
   /** The limits in force. */
   readonly limits: Readonly<Limits>;
 
-  readonly #heard = (error: unknown): void => this.failed(error);
-  #inFlight = new InFlight(this.#heard);
+  readonly #calls: Calls;
+  readonly #verbs: Verbs;
 
-  constructor(limits: Readonly<Limits>) {
+  /** `verbs` do what is asked for once its arguments are checked; `calls` starts each, and hears of failures. */
+  constructor(limits: Readonly<Limits>, verbs: Verbs, calls: Calls) {
     this.limits = limits;
+    this.#verbs = verbs;
+    this.#calls = calls;
   }
-
-  /** @internal */
-  protected abstract readonly verbs: Verbs;
-
-  /**
-   * Hears of every call that rejected.
-   *
-   * @internal
-   */
-  protected abstract failed(error: unknown): void;
 
   /** Sends to one id. True: its socket took the message. False: nobody has the id, or its buffer is full. */
   emit(id: string, message: Message, options?: SendOptions): Promise<boolean> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
-      return this.verbs.emit(id, this.#frame(message), checked);
+      return this.#verbs.emit(id, this.#frame(message), checked);
     });
   }
 
   /** Whether the id is connected. */
   online(id: string, options?: SendOptions): Promise<boolean> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
-      return this.verbs.online(id, checked);
+      return this.#verbs.online(id, checked);
     });
   }
 
   /** Sends to all clients. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery> {
-    return this.run(options, (checked) => {
-      return this.verbs.broadcast(this.#frame(message), exceptSet(options?.except), checked);
+    return this.#calls.run(options, (checked) => {
+      return this.#verbs.broadcast(this.#frame(message), exceptSet(options?.except), checked);
     });
   }
 
   /** Sends to the clients that listen on the topic. */
   publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
-      return this.verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
+      return this.#verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
     });
   }
 
@@ -75,90 +66,53 @@ export abstract class Sender {
    * in time, and `unknown` when it left before.
    */
   request(id: string, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
-      return this.verbs.request(id, this.#frame(message), checked);
+      return this.#verbs.request(id, this.#frame(message), checked);
     });
   }
 
   /** How many listen on the topic. */
   count(topic: string, options?: SendOptions): Promise<Count> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
-      return this.verbs.count(topic, checked);
+      return this.#verbs.count(topic, checked);
     });
   }
 
   /** Who listens on the topic. */
   members(topic: string, options?: MembersOptions): Promise<Members> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);
-      return this.verbs.members(topic, checked);
+      return this.#verbs.members(topic, checked);
     });
   }
 
   /** Makes a client listen on a topic. False: nobody has the id. */
   subscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       checkName("topic", topic, this.limits.maxTopicBytes);
-      return this.verbs.subscribe(id, topic, checked);
+      return this.#verbs.subscribe(id, topic, checked);
     });
   }
 
   /** Makes a client stop listening on a topic. False: nobody has the id. */
   unsubscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       checkName("topic", topic, this.limits.maxTopicBytes);
-      return this.verbs.unsubscribe(id, topic, checked);
+      return this.#verbs.unsubscribe(id, topic, checked);
     });
   }
 
   /** Closes the id's connection, in order after what was sent to it. `code` defaults to 1000. False: nobody has the id. */
   disconnect(id: string, code: number = CloseCode.Normal, reason = "", options?: SendOptions): Promise<boolean> {
-    return this.run(options, (checked) => {
+    return this.#calls.run(options, (checked) => {
       checkName("id", id, this.limits.maxIdBytes);
       checkClose(code, reason);
-      return this.verbs.disconnect(id, code, reason, checked);
+      return this.#verbs.disconnect(id, code, reason, checked);
     });
-  }
-
-  /** Starts a call at once, so that calls keep their order, and gives its promise a handler of ours. */
-  protected run<Result>(
-    options: SendOptions | undefined,
-    call: (options: SendOptions) => Promise<Result>,
-  ): Promise<Result> {
-    try {
-      checkSendOptions(options);
-      const promise = call(options ?? NO_OPTIONS);
-      this.#inFlight.add(promise);
-      return promise;
-    } catch (error) {
-      return this.rejected(error);
-    }
-  }
-
-  /**
-   * Settles when the calls that have begun by now have ended, or when the time is over.
-   *
-   * @internal
-   */
-  protected async callsEnded(timeoutMs: number): Promise<void> {
-    const begun = this.#inFlight;
-    this.#inFlight = new InFlight(this.#heard);
-    await begun.none(timeoutMs);
-  }
-
-  /**
-   * A rejection that, should nobody handle it, is heard by {@link Sender.failed} and ends nothing.
-   *
-   * @internal
-   */
-  protected rejected<Result>(error: unknown): Promise<Result> {
-    const promise = Promise.reject<Result>(error);
-    promise.catch(this.#heard);
-    return promise;
   }
 
   #frame(message: Message): Frame {
@@ -170,15 +124,4 @@ export abstract class Sender {
 export function checkSize(frame: Frame, { maxMessageBytes }: Readonly<Limits>): Frame {
   if (frame.messageBytes <= maxMessageBytes) return frame;
   throw new MeshError("resource_exhausted", `the message is longer than ${maxMessageBytes} bytes`);
-}
-
-/** Throws for bad options, and the signal's reason when it is aborted already. */
-export function checkSendOptions(options: SendOptions | undefined): void {
-  if (options === undefined) return;
-  checkObject("options", options);
-  const { timeoutMs, signal } = options as { timeoutMs?: unknown; signal?: unknown };
-  if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, Number.MIN_VALUE);
-  if (signal === undefined) return;
-  if (!(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
-  signal.throwIfAborted();
 }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { CloseCode } from "../../src/base/close-code.ts";
-import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { MeshError } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { silentLogger } from "../../src/base/logger.ts";

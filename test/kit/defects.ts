@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { DistHub } from "../../src/distributed/dist-hub.ts";
+import { clusterNode, type DistHub } from "../../src/distributed/dist-hub.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { BatchAnswerSchema, BatchSchema } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { randomId } from "../../src/base/random-id.ts";
@@ -28,14 +28,14 @@ export function spoilStorage(storage: Storage, defect: Defect | undefined): Stor
 /** Breaks a hub that has joined. */
 export function spoil(hub: DistHub, defect: Defect | undefined): void {
   // What such a release erases would be noticed by a look at it, and made again.
-  if (defect === "release without compare") hub.cluster.reclaim.isLost = () => false;
+  if (defect === "release without compare") clusterNode(hub).cluster.reclaim.isLost = () => false;
   if (defect === "no inbox window") forgetNumbers(hub);
   if (defect === "retry without dedupe") retryBlindly(hub);
 }
 
 /** Every batch is taken as if it were the first of a new line. */
 function forgetNumbers(hub: DistHub): void {
-  const { inbox } = hub.cluster;
+  const { inbox } = clusterNode(hub).cluster;
   const deliver = inbox.deliver.bind(inbox);
   inbox.deliver = async (batch) => {
     if (batch.number === 0n) return await deliver(batch);

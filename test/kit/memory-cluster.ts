@@ -1,5 +1,6 @@
 import { createRouterTransport, type Transport } from "@connectrpc/connect";
-import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { DistServer } from "../../src/distributed/dist-server.ts";
 import { MeshError } from "../../src/base/error.ts";
 import { silentLogger } from "../../src/base/logger.ts";

@@ -1,6 +1,6 @@
 /** One node of a cluster in a process of its own, on the runtime that runs this file; driven over stdin by node-process.ts. */
 import process from "node:process";
-import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { clusterNode, DistHub } from "../../src/distributed/dist-hub.ts";
 import { errorCode } from "../../src/base/error.ts";
 import type { Json } from "../../src/base/json.ts";
 import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
@@ -91,7 +91,7 @@ async function callAll(hub: DistHub, calls: readonly VerbCall[], perTurn: number
 
 function statusOf(hub: DistHub): NodeStatus {
   const { status, size } = hub;
-  const { holder } = hub.cluster;
+  const { holder } = clusterNode(hub).cluster;
   const nodes = hub.nodes().map(({ host }) => host);
   const rssBytes = process.memoryUsage().rss;
   const ids = Array.from(hub, ({ id }) => id);

@@ -1,6 +1,6 @@
 /** What a test and a node in a process of its own say to each other: one JSON value per line, over stdin and stdout. */
 import { Buffer } from "node:buffer";
-import type { DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import type { HubStatus } from "../../src/base/hub-status.ts";
 import type { PresenceEvent } from "../../src/hub/presence-watch.ts";
 import type { RpcOptions } from "../../src/hub/serve-options.ts";

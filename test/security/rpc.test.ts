@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignJWT } from "jose";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { clusterNode, DistHub } from "../../src/distributed/dist-hub.ts";
+import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
@@ -142,7 +143,7 @@ test("a batch that is sent again gets its old answer and is not delivered again"
   const node = createClient(Node, transportTo(host, await createToken({ secret: OLD, audience: host })));
   const batch = (number: bigint, text: string) => ({
     line: "attacker:1",
-    toLife: hub.cluster.holder.life,
+    toLife: clusterNode(hub).cluster.holder.life,
     number,
     items: [{ kind: { case: "emit" as const, value: { id: "alice", data: new TextEncoder().encode(text) } } }],
   });

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DistClient, type DistClientOptions } from "../../src/distributed/dist-client.ts";
-import { DistHub, type DistHubOptions } from "../../src/distributed/dist-hub.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { silentLogger } from "../../src/base/logger.ts";

@@ -6,6 +6,7 @@ import { MemoryCluster } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
 import { within } from "../kit/wait.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";
+import { clusterNode } from "../../src/distributed/dist-hub.ts";
 
 /** Stands still, as a process does that is paused. */
 function standStill(ms: number): void {
@@ -56,13 +57,13 @@ test("faults: a node that stood still past its lease takes a new life, keeps its
   const b = await cluster.start({ leaseMs: 60_000 });
   const kept = await a.connect("kept");
   const taken = await a.connect("taken");
-  const { life } = a.hub.cluster.holder;
+  const { life } = clusterNode(a.hub).cluster.holder;
   cluster.silenced.add(a.host);
   standStill(400);
   const newer = await b.connect("taken");
   cluster.silenced.delete(a.host);
   assert.equal((await taken.closed()).code, 4409);
-  assert.notEqual(a.hub.cluster.holder.life, life);
+  assert.notEqual(clusterNode(a.hub).cluster.holder.life, life);
   assert.equal(await b.hub.emit("kept", "still here"), true);
   assert.equal(await kept.next(), "still here");
   assert.equal(await a.hub.emit("taken", "to the newer"), true);
@@ -73,7 +74,7 @@ test("faults: a node that stood still renews its lease at once, however long it 
   const storage = new MemoryStorage();
   await using cluster = new MemoryCluster(storage);
   const a = await cluster.start({ leaseMs: 60_000, limits: { timeoutMs: 200 } });
-  const { life } = a.hub.cluster.holder;
+  const { life } = clusterNode(a.hub).cluster.holder;
   const renewed = Promise.withResolvers<void>();
   const renew = storage.renew.bind(storage);
   storage.renew = async (...args) => {
@@ -82,7 +83,7 @@ test("faults: a node that stood still renews its lease at once, however long it 
   };
   standStill(400);
   await within("the renewal", renewed.promise, 1_000);
-  assert.equal(a.hub.cluster.holder.life, life);
+  assert.equal(clusterNode(a.hub).cluster.holder.life, life);
 });
 
 test("faults: after a kill the ids of the dead are offline within its lease, and reachable at once where they came back", async () => {
@@ -127,7 +128,7 @@ test("faults: the lease is renewed also while many claims are made again", async
   const a = await cluster.start({ leaseMs: 300 });
   const b = await cluster.start({ leaseMs: 300 });
   const alice = await a.connect("alice");
-  const { life } = a.hub.cluster.holder;
+  const { life } = clusterNode(a.hub).cluster.holder;
   const set = storage.set.bind(storage);
   const asked = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<void>();
@@ -144,7 +145,7 @@ test("faults: the lease is renewed also while many claims are made again", async
   answer.resolve();
   await until("alice is found again", () => b.hub.emit("alice", "found"));
   assert.equal(await alice.next(), "found");
-  assert.equal(a.hub.cluster.holder.life, life);
+  assert.equal(clusterNode(a.hub).cluster.holder.life, life);
 });
 
 test("faults: a holder that could not be told of a newer connection in time is told later, and never two stay", async () => {

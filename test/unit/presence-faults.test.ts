@@ -5,6 +5,7 @@ import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryCluster } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
 import { within } from "../kit/wait.ts";
+import { clusterNode } from "../../src/distributed/dist-hub.ts";
 
 const onNews: Session = { onConnect: (client) => client.subscribe("news") };
 
@@ -62,7 +63,7 @@ test("presence: nobody who is said to listen on a node that is gone is ever foll
   await cluster.kill(b.host);
   assert.equal((await within("the leave", watch.next())).value?.type, "leave");
   // An announcement that was on its way for long.
-  a.hub.cluster.presence.announced("news", holder);
+  clusterNode(a.hub).cluster.presence.announced("news", holder);
   const calls = (): number => cluster.calls.filter((call) => call === `${b.host} Presence`).length;
   const before = calls();
   const c = await cluster.start();

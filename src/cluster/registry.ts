@@ -1,0 +1,52 @@
+import type { Clients } from "../client/clients.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Connection } from "../client/connection.ts";
+import { DistSession } from "./dist-session.ts";
+import type { Grant, Registry } from "../hub/registry.ts";
+
+/** The registry of a node of a cluster: each id is claimed in the storage and taken from its previous holder. */
+export class ClusterRegistry<Data> implements Registry<Data> {
+  readonly #node: JoinedNode<Data>;
+
+  constructor(node: JoinedNode<Data>) {
+    this.#node = node;
+  }
+
+  async claim(id: string): Promise<Grant> {
+    return await this.#node.cluster.claims.claim(id);
+  }
+
+  settle(grant: Grant): void {
+    if (grant instanceof DistSession) this.#node.cluster.claims.settle(grant);
+  }
+
+  opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
+    if (!(grant instanceof DistSession)) return undefined;
+    const { cluster } = this.#node;
+    cluster.reclaim.claimed(connection);
+    const evicted = cluster.evictPrevious(connection.id, grant);
+    if (!grant.lost) return evicted;
+    return Promise.all([evicted, cluster.reclaim.one(connection)]).then(() => {});
+  }
+
+  release(id: string, claim: bigint): void {
+    const { cluster, clients } = this.#node;
+    cluster.release(id, claim);
+    // An upgrade that came to nothing had taken the id from a connection that is still open.
+    const older = clients.get(id);
+    if (older?.open && older.claim < claim) void cluster.reclaim.one(older);
+  }
+
+  async leave(): Promise<void> {
+    await this.#node.joined?.stop();
+  }
+}
+
+/** A node with its part in the cluster. */
+export interface JoinedNode<Data> {
+  readonly clients: Clients<Data>;
+  /** Throws `failed_precondition` before the node joined. */
+  readonly cluster: Cluster<Data>;
+  /** Undefined before the node joined. */
+  readonly joined: Cluster<Data> | undefined;
+}

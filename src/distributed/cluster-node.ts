@@ -1,0 +1,67 @@
+import { Cluster } from "../cluster/cluster.ts";
+import type { JoinOptions } from "../cluster/join-options.ts";
+import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
+import { checkDistHubOptions, DEFAULT_LEASE_MS, type DistHubOptions } from "./dist-hub-options.ts";
+import { DistVerbs } from "./dist-verbs.ts";
+import { MeshError } from "../base/error.ts";
+import { HubNode } from "../hub/node.ts";
+import type { NodeTransport } from "../link/node-transport.ts";
+import { Secrets } from "./secrets.ts";
+import type { Storage } from "../storage/storage.ts";
+
+/** The parts of one node of a cluster. A {@link DistHub} is their face to the application. */
+export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data> {
+  readonly storage: Storage;
+  readonly secrets: Secrets;
+  readonly leaseMs: number;
+  readonly #peers: ((host: string) => boolean) | undefined;
+  #joined: Cluster<Data> | undefined;
+
+  /** Throws a TypeError (`invalid_argument`) for bad options. */
+  constructor(options: DistHubOptions) {
+    super(options, "starting");
+    checkDistHubOptions(options);
+    this.storage = options.storage;
+    this.secrets = new Secrets(options.secret, options.apiKeys ?? [], this.logger);
+    this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
+    this.#peers = options.peers;
+    this.registry = new ClusterRegistry<Data>(this);
+    this.verbs = new DistVerbs<Data>(this.local, this, this.limits.timeoutMs);
+  }
+
+  get joined(): Cluster<Data> | undefined {
+    return this.#joined;
+  }
+
+  get cluster(): Cluster<Data> {
+    if (this.#joined) return this.#joined;
+    throw new MeshError(
+      "failed_precondition",
+      "the hub has not joined its cluster: use serve() or listen() of an adapter",
+    );
+  }
+
+  /** See {@link DistHub.join}. */
+  async join(options: JoinOptions): Promise<void> {
+    if (this.#joined) throw new MeshError("failed_precondition", "the hub has joined already: make another one");
+    if (this.state.status !== "starting") {
+      throw new MeshError("failed_precondition", "the hub is closed: make another one");
+    }
+    const cluster = new Cluster<Data>(this, { ...options, transport: (host) => this.#dial(host, options) });
+    this.#joined = cluster;
+    this.subscriptions.interest = cluster.interest;
+    this.presences.remote = cluster.presence;
+    try {
+      await cluster.start();
+    } catch (error) {
+      await cluster.stop();
+      this.#joined = undefined;
+      throw error;
+    }
+  }
+
+  #dial(host: string, { transport }: JoinOptions): NodeTransport {
+    if (this.#peers?.(host) !== false) return transport(host);
+    throw new MeshError("unavailable", `${host} is not one of the hosts that may be dialled`);
+  }
+}

@@ -1,0 +1,46 @@
+import { MeshError } from "../base/error.ts";
+import type { Logger } from "../base/logger.ts";
+import { type AccessRules, type ApiKey, checkApiKeys, RpcAccess, type Scope } from "../rpc/access.ts";
+import { isWeakSecret, type Secret, secretList, TokenSource } from "../rpc/token.ts";
+
+/** The secrets of a node: mints tokens for the other nodes and checks those of callers, but shows no secret. */
+export class Secrets {
+  /** Mints the tokens for the other nodes; undefined without a secret. */
+  readonly tokens: TokenSource | undefined;
+  #rules: AccessRules;
+  /** Checks tokens for the host that this node had at the last call. */
+  #access: { readonly host: string; readonly check: RpcAccess } | undefined;
+
+  /** Throws a TypeError (`invalid_argument`) for an empty secret, or for API keys that do not fit. */
+  constructor(secret: Secret | undefined, apiKeys: readonly ApiKey[], logger: Logger) {
+    const secrets = secret === undefined ? [] : secretList(secret);
+    checkApiKeys(apiKeys, secrets);
+    this.#rules = { secrets, apiKeys };
+    this.tokens = secrets.length > 0 ? new TokenSource({ secret: secrets }) : undefined;
+    if (secrets.length > 0 && isWeakSecret(secrets)) {
+      logger.warn("meshsocket: the secret is shorter than 32 bytes: use a longer one, of random bytes");
+    }
+  }
+
+  /** Whether there is a secret, so that callers need a token. */
+  get required(): boolean {
+    return this.#rules.secrets.length > 0;
+  }
+
+  /** Mints with the first of these secrets and accepts all of them from now on. Throws as the constructor does. */
+  rotate(secret: Secret): void {
+    if (!this.required) throw new MeshError("failed_precondition", "the hub was made without a secret");
+    const secrets = secretList(secret);
+    checkApiKeys(this.#rules.apiKeys, secrets);
+    this.#rules = { ...this.#rules, secrets };
+    this.#access = undefined;
+    this.tokens?.rotate(secrets);
+  }
+
+  /** Resolves if the token in `authorization` opens a call to the node at `host`; rejects as {@link RpcAccess.check}. */
+  async authorize(host: string, scope: Scope, call: string, authorization: string | null): Promise<void> {
+    if (!this.required) return;
+    if (this.#access?.host !== host) this.#access = { host, check: new RpcAccess(host, this.#rules) };
+    await this.#access.check.check(scope, call, authorization);
+  }
+}

@@ -1,0 +1,54 @@
+import { Calls } from "../send/calls.ts";
+import { Clients } from "../client/clients.ts";
+import { checkHubOptions, type HubOptions } from "./hub-options.ts";
+import { type Limits, mergeLimits } from "../base/limits.ts";
+import { LocalVerbs } from "./local.ts";
+import { errorLogger, type Logger } from "../base/logger.ts";
+import { Presences } from "./presences.ts";
+import { LocalRegistry, type Registry } from "./registry.ts";
+import { HubState } from "./state.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import type { Verbs } from "../send/verbs.ts";
+
+/**
+ * The parts of one node. A {@link Hub} is their face to the application.
+ *
+ * A node of a cluster has the same parts, but another registry and other verbs.
+ */
+export class HubNode<Data> {
+  readonly options: HubOptions;
+  readonly limits: Readonly<Limits>;
+  readonly logger: Logger;
+  readonly state: HubState;
+  readonly calls: Calls;
+  readonly clients: Clients<Data>;
+  readonly subscriptions: Subscriptions<Data>;
+  readonly presences: Presences<Data>;
+  /** The verbs for this node's own clients. */
+  readonly local: LocalVerbs<Data>;
+  /** Decides which client may have an id: alone, or with the cluster. */
+  registry: Registry<Data>;
+  /** The verbs of the hub: for this node's clients, or for those of the cluster. */
+  verbs: Verbs;
+
+  /** Throws a TypeError (`invalid_argument`) for bad options. */
+  constructor(options: HubOptions, status: "starting" | "ready" = "ready") {
+    checkHubOptions(options);
+    this.options = options;
+    this.limits = mergeLimits(options.limits);
+    this.logger = options.logger ?? errorLogger;
+    this.state = new HubState(this.logger, status);
+    this.calls = new Calls((error) => this.state.sendFailed(error));
+    this.clients = new Clients<Data>(this.limits);
+    this.subscriptions = new Subscriptions<Data>(this.clients, this.limits);
+    this.presences = new Presences<Data>(this.clients, this.limits, this.logger);
+    this.local = new LocalVerbs<Data>(this.clients, this.subscriptions, this.limits.timeoutMs);
+    this.registry = new LocalRegistry<Data>(this.clients, this.refusesDuplicates);
+    this.verbs = this.local;
+  }
+
+  /** Whether an id that is connected is refused to a newer client, rather than taken over by it. */
+  get refusesDuplicates(): boolean {
+    return this.options.duplicateIds === "oldest";
+  }
+}

@@ -1,0 +1,51 @@
+import type { Clients } from "../client/clients.ts";
+import type { Connection } from "../client/connection.ts";
+import type { Grant } from "../door/admit.ts";
+import { MeshError } from "../base/error.ts";
+
+export type { Grant };
+
+/**
+ * Decides which client may have an id. A hub is handed one: its own for one node, that of the cluster for a DistHub.
+ *
+ * For each client the hub calls `claim`, then `settle`, then `opened` if its connection opened, and `release` at the end.
+ */
+export interface Registry<Data> {
+  /** Makes the id this node's own. Rejects with `already_exists` if it is held and the oldest wins. */
+  claim(id: string, signal: AbortSignal | undefined): Promise<Grant>;
+  /** The admission of a granted claim is over: its connection is open, or never will be. */
+  settle(grant: Grant): void;
+  /** The connection of a granted claim is open. `onConnect` waits for the returned promise, which must not reject. */
+  opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined;
+  /** The claim ended: its connection is gone, or never opened. Must not throw. */
+  release(id: string, claim: bigint): void;
+  /** The hub holds no clients any more and takes none. Must not reject. */
+  leave(): Promise<void>;
+}
+
+/** The registry of a hub on its own: it only counts claims, since all clients are at hand. */
+export class LocalRegistry<Data> implements Registry<Data> {
+  readonly #clients: Clients<Data>;
+  readonly #refusesDuplicates: boolean;
+  #claims = 0n;
+
+  constructor(clients: Clients<Data>, refusesDuplicates: boolean) {
+    this.#clients = clients;
+    this.#refusesDuplicates = refusesDuplicates;
+  }
+
+  async claim(id: string): Promise<Grant> {
+    if (this.#refusesDuplicates && this.#clients.get(id)) {
+      throw new MeshError("already_exists", "the id is connected already");
+    }
+    return { claim: ++this.#claims };
+  }
+
+  settle(): void {}
+
+  opened(): undefined {}
+
+  release(): void {}
+
+  async leave(): Promise<void> {}
+}

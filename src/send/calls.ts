@@ -1,0 +1,91 @@
+import { checkMs, checkObject } from "../base/check.ts";
+import { invalidArgument } from "../base/error.ts";
+import { settledWithin } from "./deadline.ts";
+import type { SendOptions } from "./verbs.ts";
+
+const NO_OPTIONS: SendOptions = {};
+
+/**
+ * The calls of a hub or of a DistClient: starts them, hears of each that rejects, and knows when those that have begun
+ * have ended.
+ *
+ * Every promise that it returns has a handler, so a rejection that the application does not handle never ends the process.
+ */
+export class Calls {
+  readonly #failed: (error: unknown) => void;
+  #begun: Begun;
+
+  /** `failed` hears of every call that rejects. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+    this.#begun = new Begun(failed);
+  }
+
+  /** Starts a call at once, so that calls keep their order. Bad options reject it. */
+  run<Result>(
+    options: SendOptions | undefined,
+    call: (options: SendOptions) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      checkSendOptions(options);
+      const promise = call(options ?? NO_OPTIONS);
+      this.#begun.add(promise);
+      return promise;
+    } catch (error) {
+      return this.rejected(error);
+    }
+  }
+
+  /** A rejection that is heard like that of a call. */
+  rejected<Result>(error: unknown): Promise<Result> {
+    const promise = Promise.reject<Result>(error);
+    promise.catch(this.#failed);
+    return promise;
+  }
+
+  /** Settles when the calls that have begun by now have ended, or when the time is over. */
+  async ended(timeoutMs: number): Promise<void> {
+    const begun = this.#begun;
+    this.#begun = new Begun(this.#failed);
+    await begun.none(timeoutMs);
+  }
+}
+
+/** Counts calls that have begun and not yet ended. */
+class Begun {
+  #count = 0;
+  #none: (() => void) | undefined;
+  readonly #ended = (): void => {
+    if (--this.#count === 0) this.#none?.();
+  };
+  readonly #failed: (error: unknown) => void;
+
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = (error) => {
+      this.#ended();
+      failed(error);
+    };
+  }
+
+  add(call: Promise<unknown>): void {
+    this.#count++;
+    call.then(this.#ended, this.#failed);
+  }
+
+  /** Settles when all have ended, or when the time is over. Call it once, when no more are added. */
+  async none(timeoutMs: number): Promise<void> {
+    if (this.#count === 0) return;
+    await settledWithin(new Promise<void>((resolve) => (this.#none = resolve)), timeoutMs);
+  }
+}
+
+/** Throws for bad options, and throws the signal's reason if it is aborted already. */
+export function checkSendOptions(options: SendOptions | undefined): void {
+  if (options === undefined) return;
+  checkObject("options", options);
+  const { timeoutMs, signal } = options as { timeoutMs?: unknown; signal?: unknown };
+  if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, Number.MIN_VALUE);
+  if (signal === undefined) return;
+  if (!(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
+  signal.throwIfAborted();
+}
