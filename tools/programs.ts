@@ -7,6 +7,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "redis-server": "redis-server",
   etcd: "etcd-server",
   chromium: "chromium",
+  haproxy: "haproxy",
+  nginx: "nginx-light",
 };
 
 /** Installs the missing programs where that is possible. Returns one line for each that stays missing. */

@@ -8,6 +8,10 @@ import type { Runtime } from "./runtime.ts";
 
 const MAX_HEADER_LIST_BYTES = 16_384;
 const MAX_INVALID_FRAMES = 100;
+/** After its answer, a request that sends nothing for this time is reset. */
+const QUIET_MS = 10;
+/** After its answer, a request is read on for this time at most. */
+const DISCARD_MS = 1_000;
 
 /** HTTP/2 without TLS of its own on sockets that another server accepted. */
 export class Http2 {
@@ -32,6 +36,7 @@ export class Http2 {
       maxSessionInvalidFrames: MAX_INVALID_FRAMES,
     }, (request, response) => {
       const { session } = request.stream;
+      endWithAnswer(request.stream);
       listener(request, response, (session && this.#sessions.get(session as http2.ServerHttp2Session)) ?? ignore);
     });
     this.#server.on("session", (session) => this.#track(session));
@@ -61,6 +66,33 @@ export class Http2 {
     session.on("close", () => this.#sessions.delete(session));
     session.on("error", ignore);
   }
+}
+
+/**
+ * Ends the stream of a request that was answered before it was read to its end.
+ *
+ * Otherwise it would stay open as long as its caller sends, or waits for room to send, and count towards the streams that
+ * the caller may have. The rest of the request is read and thrown away, since unread bytes would take up the window of the
+ * whole connection. A request that goes quiet, or goes on for too long, is reset; after a whole answer that says that
+ * nothing went wrong (RFC 9113 section 8.1).
+ */
+function endWithAnswer(stream: http2.ServerHttp2Stream): void {
+  stream.once("finish", () => {
+    if (stream.readableEnded || stream.destroyed) return;
+    const reset = (): void => {
+      // Deno loses answers of requests that it had read to their end if those are reset, too.
+      if (!stream.destroyed && !stream.readableEnded) stream.close(http2.constants.NGHTTP2_NO_ERROR);
+    };
+    const quiet = setTimeout(reset, QUIET_MS);
+    const late = setTimeout(reset, DISCARD_MS);
+    stream.once("close", () => {
+      clearTimeout(quiet);
+      clearTimeout(late);
+    });
+    stream.removeAllListeners("data");
+    stream.on("data", () => quiet.refresh());
+    stream.resume();
+  });
 }
 
 function ignore(): void {}

@@ -1,10 +1,11 @@
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Logger } from "../../src/base/logger.ts";
+import { unknownMethod } from "../../src/rpc/grpc-answers.ts";
 import { ON_PROOF } from "../../src/rpc/proof.ts";
 
 export type RpcRequest = IncomingMessage | Http2ServerRequest;
@@ -29,18 +30,19 @@ export function rpcListener(
       return refuse(response, 403, "permission_denied", "browsers may not call this port");
     }
     if (request.method !== "POST") return refuse(response, 405, "unimplemented", "calls are POST requests");
-    const handler = handlers.get(request.url?.split("?", 1)[0] ?? "");
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path) ?? unknownMethod(request.headers["content-type"] ?? null, path);
     if (!handler) return refuse(response, 404, "unimplemented", "there is no such call");
     answer(handler, request, response, onProof).catch((error: unknown) => {
       if (ConnectError.from(error).code === Code.Aborted) return;
-      logger.error(`meshsocket: the call ${handler.requestPath} could not be answered`, error);
+      logger.error(`meshsocket: could not answer the call ${path}`, error);
       cut(response);
     });
   };
 }
 
 async function answer(
-  handler: UniversalHandler,
+  handler: UniversalHandlerFn,
   request: RpcRequest,
   response: RpcResponse,
   onProof: () => void,

@@ -2,6 +2,8 @@ import { createConnectRouter } from "@connectrpc/connect";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { fromReadableStream, toReadableStream } from "./body.ts";
+import { namesEncodings } from "./grpc-answers.ts";
+import { inTime } from "./in-time.ts";
 import type { RpcServerOptions } from "./server-options.ts";
 
 const NATIVE_GRPC = /^application\/grpc(?!-web)/i;
@@ -59,5 +61,5 @@ export function rpcHandlers(
     ...(shutdownSignal && { shutdownSignal }),
   });
   routes(router);
-  return new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+  return new Map(router.handlers.map((handler) => [handler.requestPath, namesEncodings(inTime(handler))]));
 }

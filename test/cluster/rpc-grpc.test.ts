@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { createToken } from "../../src/rpc/token.ts";
 import { grpc, GrpcCode } from "../kit/grpc.ts";
@@ -69,6 +72,46 @@ test("a gRPC caller gets the status of each error, and no text of a foreign one"
     ]);
     assert.equal(results[0]?.details, "it is invalid_argument");
     assert.ok(!JSON.stringify(results).includes(CANARY));
+  } finally {
+    await port.close();
+  }
+});
+
+test("a gRPC call to a service or a method that does not exist is unimplemented", async () => {
+  const port = await openToy({ secret: SECRET });
+  const folder = await mkdtemp(join(tmpdir(), "meshsocket-proto-"));
+  try {
+    const proto = join(folder, "later.proto");
+    await writeFile(
+      proto,
+      `syntax = "proto3"; package websocket; message Empty {}
+       service Websocket { rpc Later(Empty) returns (Empty); rpc Chat(stream Empty) returns (stream Empty); }
+       service Other { rpc Call(Empty) returns (Empty); }`,
+    );
+    const token = await createToken({ secret: SECRET, audience: TOY_HOST });
+    const calls = [
+      { method: "websocket.Websocket/Later", token },
+      { method: "websocket.Websocket/Chat", stream: [{}], token },
+      { method: "websocket.Other/Call", token },
+    ];
+    const results = await grpc({ host: port.host, proto, calls });
+    for (const [index, { code, details }] of results.entries()) {
+      assert.deepEqual([code, details], [GrpcCode.Unimplemented, `there is no method /${calls[index]?.method}`]);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+    await port.close();
+  }
+});
+
+test("a gRPC caller that compresses is told which encodings are taken", async () => {
+  const port = await openToy();
+  try {
+    const headers = { "content-type": "application/grpc+proto", te: "trailers", "grpc-encoding": "gzip" };
+    const init = { method: "POST", headers, body: Uint8Array.of(1, 0, 0, 0, 0) };
+    const response = await fetch(`http://${port.host}/websocket.Websocket/Online`, init);
+    await response.body?.cancel();
+    assert.equal(response.headers.get("grpc-accept-encoding"), "identity");
   } finally {
     await port.close();
   }

@@ -1,6 +1,6 @@
 /** A back-end that knows nothing but the .proto files; always on Node, driven over stdin by grpc.ts. */
-import { readFileSync } from "node:fs";
 import process from "node:process";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Client, credentials, Metadata, type MethodDefinition, type ServiceError } from "@grpc/grpc-js";
 import { type AnyDefinition, loadSync, type PackageDefinition } from "@grpc/proto-loader";
@@ -11,7 +11,7 @@ type Method = MethodDefinition<object, object>;
 const AT_A_TIME = 64;
 const includeDirs = [fileURLToPath(new URL("../../proto", import.meta.url))];
 const files = ["websocket/websocket.proto", "meshsocket/v1/cluster.proto", "meshsocket/node/v1/node.proto"];
-const plan = JSON.parse(readFileSync(0, "utf8")) as GrpcPlan;
+const plan = JSON.parse(await text(process.stdin)) as GrpcPlan;
 const definitions: PackageDefinition = loadSync(plan.proto ?? files, {
   includeDirs,
   keepCase: true,

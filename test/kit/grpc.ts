@@ -66,6 +66,8 @@ export async function grpc(plan: GrpcPlan): Promise<GrpcResult[]> {
         else resolve(JSON.parse(out) as GrpcResult[]);
       },
     );
+    // A child that failed at once reads nothing: its own error says more.
+    child.stdin?.on("error", () => {});
     child.stdin?.end(JSON.stringify(plan));
   });
 }

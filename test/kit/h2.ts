@@ -45,6 +45,17 @@ function text(value: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
+/** A frame that a server sent. */
+export interface H2Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+
+/** What a connection may send before it is told of more (RFC 9113 section 6.9.2). */
+const FIRST_WINDOW_BYTES = 65_535;
+
 /** A client without manners of an HTTP/2 port: it sends the frames that it is told to. */
 export class RawH2 {
   readonly socket: Socket;
@@ -52,16 +63,47 @@ export class RawH2 {
   readonly closed: Promise<void>;
   /** What the server said, as it came. */
   answer = "";
+  /** The whole frames of it. */
+  readonly frames: H2Frame[] = [];
+  #rest: Buffer = Buffer.alloc(0);
+  #sentBytes = 0;
 
   constructor(port: number) {
     this.socket = connect(port, "127.0.0.1");
     this.socket.on("error", () => {});
-    this.socket.on("data", (chunk: Buffer) => (this.answer += chunk.toString("latin1")));
+    this.socket.on("data", (chunk: Buffer) => {
+      this.answer += chunk.toString("latin1");
+      this.#read(chunk);
+    });
     this.closed = new Promise((resolve) => this.socket.once("close", () => resolve()));
     this.socket.write(Buffer.concat([PREFACE, h2Frame(H2.SETTINGS, 0, 0)]));
   }
 
+  /** Bytes of data that the connection may send now, as the server granted them. */
+  get room(): number {
+    const granted = this.frames.filter(({ type, stream }) => type === H2.WINDOW_UPDATE && stream === 0);
+    return granted.reduce((sum, { payload }) => sum + payload.readUInt32BE(0), FIRST_WINDOW_BYTES) - this.#sentBytes;
+  }
+
   send(...frames: readonly Buffer[]): void {
-    if (!this.socket.destroyed) this.socket.write(Buffer.concat(frames));
+    if (this.socket.destroyed) return;
+    for (const frame of frames) if (frame[3] === H2.DATA) this.#sentBytes += frame.length - 9;
+    this.socket.write(Buffer.concat(frames));
+  }
+
+  /** The frames of a stream of one type. */
+  of(stream: number, type: number): H2Frame[] {
+    return this.frames.filter((frame) => frame.stream === stream && frame.type === type);
+  }
+
+  #read(chunk: Buffer): void {
+    let bytes = Buffer.concat([this.#rest, chunk]);
+    while (bytes.length >= 9 && bytes.length >= 9 + bytes.readUIntBE(0, 3)) {
+      const end = 9 + bytes.readUIntBE(0, 3);
+      const [type = 0, flags = 0] = bytes.subarray(3, 5);
+      this.frames.push({ type, flags, stream: bytes.readUInt32BE(5), payload: bytes.subarray(9, end) });
+      bytes = bytes.subarray(end);
+    }
+    this.#rest = bytes;
   }
 }
