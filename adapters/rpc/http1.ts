@@ -7,6 +7,9 @@ const MAX_HEADER_BYTES = 16_384;
 /** Longer than the callers' fetch keeps an unused connection (Deno: 90 s), so that none is cut just as it is used again. */
 const KEEP_ALIVE_MS = 120_000;
 
+/** After its answer, a request is read on for this time at most. */
+const DISCARD_MS = 1_000;
+
 /** What an HTTP/1.1 connection does now. */
 interface Connection {
   /** Called when a caller has shown a good token on it. */
@@ -36,7 +39,7 @@ export class Http1 {
         request.destroy();
         return;
       }
-      this.#track(connection, request.socket, response);
+      this.#track(connection, request, response);
       listener(request, response, connection.onProof);
     });
   }
@@ -57,11 +60,24 @@ export class Http1 {
     for (const [socket, { open }] of this.#connections) if (open === 0) socket.destroy();
   }
 
-  #track(connection: Connection, socket: Socket, response: http.ServerResponse): void {
+  #track(connection: Connection, request: http.IncomingMessage, response: http.ServerResponse): void {
+    const { socket } = request;
     connection.open++;
     response.once("close", () => {
       connection.open--;
       if (this.#closing && connection.open === 0) socket.end(() => socket.destroy());
+      else if (!request.complete && !socket.destroyed) discardRest(request, socket);
     });
   }
+}
+
+/** Reads on for a moment after the answer, and cuts the connection of a caller that still has not sent its whole request. */
+function discardRest(request: http.IncomingMessage, socket: Socket): void {
+  const stop = (): void => clearTimeout(timer);
+  const timer = setTimeout(() => {
+    socket.off("close", stop);
+    if (!request.complete) socket.destroy();
+  }, DISCARD_MS);
+  socket.once("close", stop);
+  request.resume();
 }

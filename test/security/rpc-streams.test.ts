@@ -1,12 +1,14 @@
 /** The HTTP/2 streams of the RPC port: none stays open after its answer, whatever its caller still sends. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { createToken } from "../../src/rpc/token.ts";
 import { grpc, type GrpcCall, GrpcCode } from "../kit/grpc.ts";
 import { END_HEADERS, END_STREAM, H2, h2Frame, h2Headers, RawH2 } from "../kit/h2.ts";
 import { MAX_BYTES, openToy, SECRET, TOY_HOST } from "../kit/toy-rpc.ts";
 import { until } from "../kit/until.ts";
+import { within } from "../kit/wait.ts";
 
 const BROADCAST = "websocket.Websocket/Broadcast";
 const MAX_STREAMS = 2;
@@ -93,3 +95,32 @@ for (const [what, { bytes, headers }] of Object.entries(EARLY)) {
     }
   });
 }
+
+test("an HTTP/1.1 connection whose call was answered before it ended is cut, and others are not", async () => {
+  const port = await openToy({ secret: SECRET });
+  const authorization = `Bearer ${await createToken({ secret: SECRET, audience: TOY_HOST })}`;
+  const post = (bytes: number, length: number): string =>
+    `POST /${BROADCAST} HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\nconnect-protocol-version: 1\r\n` +
+    `authorization: ${authorization}\r\ncontent-length: ${length}\r\n\r\n${"\0".repeat(bytes)}`;
+  try {
+    const half = connect(port.port, "127.0.0.1");
+    const ended = new Promise<void>((resolve) => half.once("close", () => resolve()));
+    let answer = "";
+    half.on("data", (chunk) => (answer += chunk.toString("latin1")));
+    half.on("error", () => {});
+    half.write(post(100, 2 * MAX_BYTES));
+    await until("the answer", () => answer.includes("resource_exhausted"));
+    await within("the cut", ended);
+    const whole = connect(port.port, "127.0.0.1");
+    let answers = "";
+    whole.on("data", (chunk) => (answers += chunk.toString("latin1")));
+    whole.write(post(2 * MAX_BYTES, 2 * MAX_BYTES));
+    await until("the answer", () => answers.includes("resource_exhausted"));
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    whole.write(post(0, 0));
+    await until("the next answer", () => answers.includes("200 OK"));
+    whole.destroy();
+  } finally {
+    await port.close();
+  }
+});
