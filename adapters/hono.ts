@@ -7,7 +7,7 @@ import type { Context, Env, Handler, Input } from "hono";
 import { type Admission, isAdmission, type UpgradeContext } from "../src/door/admission.ts";
 import { invalidArgument, MeshError } from "../src/base/error.ts";
 import type { Hub } from "../src/hub/hub.ts";
-import type { Session, UpgradeInfo } from "../src/client/session.ts";
+import type { Refusal, Session, UpgradeInfo } from "../src/client/session.ts";
 import type { BunServer } from "./bun/engine.ts";
 import { upgrade as upgradeBun } from "./bun/upgrade.ts";
 import type { DenoServeInfo } from "./deno/engine.ts";
@@ -21,7 +21,7 @@ export { websocket } from "./bun/socket.ts";
 export type ContextSessionFactory<Data, E extends Env, Path extends string, I extends Input> = (
   c: Context<E, Path, I>,
   info: UpgradeInfo,
-) => Session<Data> | Response | Promise<Session<Data> | Response>;
+) => Session<Data> | Response | Refusal | Promise<Session<Data> | Response | Refusal>;
 
 /**
  * A Hono handler that makes an upgrade request a client of the hub: `app.get("/ws", auth, upgrade(hub, (c) => ({ … })))`.
@@ -89,7 +89,7 @@ async function callSession<Data, E extends Env, Path extends string, I extends I
   session: ContextSessionFactory<Data, E, Path, I>,
   c: Context<E, Path, I>,
   info: UpgradeInfo,
-): Promise<Session<Data> | Response> {
+): Promise<Session<Data> | Response | Refusal> {
   try {
     return await session(c, info);
   } catch (error) {

@@ -21,11 +21,12 @@ export { DistSession } from "./cluster/dist-session.ts";
 export type { CloseOptions, HubOptions } from "./hub/hub-options.ts";
 export type { HubStatus } from "./base/hub-status.ts";
 export type { HubEvents } from "./hub/hub-events.ts";
+export type { RefusalReason, RefusedEvent } from "./door/refusal.ts";
 export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./hub/serve-options.ts";
 
 // Clients and their sessions
 export type { Client } from "./client/client.ts";
-export type { Session, SessionFactory, UpgradeInfo } from "./client/session.ts";
+export type { Refusal, Session, SessionFactory, UpgradeInfo } from "./client/session.ts";
 export type { TextPing } from "./client/text-ping.ts";
 export { REQUEST_PROTOCOL } from "./client/requests.ts";
 export { CloseCode, shouldReconnect } from "./base/close-code.ts";
@@ -46,7 +47,7 @@ export { createToken, type CreateTokenOptions, type Secret } from "./rpc/token.t
 
 // Settings
 export { DEFAULT_LIMITS, type Limits } from "./base/limits.ts";
-export { errorLogger, type Logger, silentLogger } from "./base/logger.ts";
+export { consoleLogger, errorLogger, type Logger, silentLogger } from "./base/logger.ts";
 export { localAddress } from "./base/local-address.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export type { Storage } from "./storage/storage.ts";

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import net from "node:net";
 import type { AddressInfo, Socket } from "node:net";
 import tls from "node:tls";
-import { errorLogger } from "../../src/base/logger.ts";
+import { consoleLogger } from "../../src/base/logger.ts";
 import type { Logger } from "../../src/base/logger.ts";
 import { rpcHandlers } from "../../src/rpc/fetch-handler.ts";
 import type { RpcRoutes } from "../../src/rpc/fetch-handler.ts";
@@ -69,7 +69,7 @@ export async function openRpcPort(options: RpcPortOptions): Promise<RpcPort> {
   server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   await listen(server, options.hostname, options.port);
   const { port, address } = server.address() as AddressInfo;
-  const stopKeeping = keepListening(server, { host: options.hostname, port }, options.logger ?? errorLogger);
+  const stopKeeping = keepListening(server, { host: options.hostname, port }, options.logger ?? consoleLogger);
   let closed: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     stopKeeping();
@@ -93,7 +93,7 @@ class Connections {
 
   constructor(options: RpcPortOptions) {
     const handlers = rpcHandlers(options.routes, { ...options, grpc: true, shutdownSignal: this.#shutdown.signal });
-    const listener = rpcListener(handlers, options.logger ?? errorLogger);
+    const listener = rpcListener(handlers, options.logger ?? consoleLogger);
     this.#http1 = new Http1(listener);
     this.#http2 = new Http2(listener, {
       runtime: options.runtime,

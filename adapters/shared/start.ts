@@ -43,10 +43,12 @@ export async function start<Data>(
     throw listenError(error, hostname, port);
   }
   hub.onClose(() => open.stop());
+  const url = urlOf(open, options.tls !== undefined);
+  hub.logger.info(`meshsocket: serving ${url}${options.path ?? ""}${rpc ? `, node ${rpc.host}` : ""}`);
   return {
     port: open.port,
     hostname: open.hostname,
-    url: urlOf(open, options.tls !== undefined),
+    url,
     rpc,
     close: () => hub.close(),
     [Symbol.asyncDispose]: () => hub.close(),

@@ -21,7 +21,7 @@ export const CloseCode = {
   PolicyViolation: 1008,
   /** The message is larger than the limit. */
   MessageTooBig: 1009,
-  /** A handler of the application failed. */
+  /** A handler of the application failed: connect again later. */
   InternalError: 1011,
   /** The node restarts: connect again, to another. */
   ServiceRestart: 1012,
@@ -44,12 +44,12 @@ export const CloseCode = {
 /**
  * Whether a client that was closed with this code should connect again by itself, after a random pause.
  *
- * It should when the connection was lost (1006), the node went away or cannot serve (1001, 1012, 1013, 1014), or the code is
- * one of 4001 to 4099, which meshsocket uses for what a new connection mends. After 4400 to 4499, which are about what the
+ * It should if the connection was lost (1006), the node failed, went away or cannot serve (1001, 1011 to 1014), or the code
+ * is one of 4001 to 4099, which meshsocket uses for faults that a new connection mends. After 4400 to 4499, which are about what the
  * client is or did, and after any other code it should not.
  */
 export function shouldReconnect(code: number): boolean {
-  return code === 1001 || code === 1006 || (code >= 1012 && code <= 1014) || (code >= 4001 && code <= 4099);
+  return code === 1001 || code === 1006 || (code >= 1011 && code <= 1014) || (code >= 4001 && code <= 4099);
 }
 
 /** Whether an application may send this close code: 1000, 1001, 1007 to 1014, or 3000 to 4999 (RFC 6455 section 7.4). */

@@ -1,13 +1,12 @@
 import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
+import type { HandlersHost } from "./handlers.ts";
 import type { Message } from "../send/frame.ts";
-import type { Limits } from "../base/limits.ts";
 import type { Session } from "./session.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /** Dependencies of {@link Connection}. */
-export interface ConnectionOwner<Data> {
-  readonly limits: Readonly<Limits>;
+export interface ConnectionOwner<Data> extends HandlersHost<Data> {
   /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
   readonly dropsSlow: boolean;
   /** The fan-out of this tick that has not reached all members of its group yet. */
@@ -16,8 +15,6 @@ export interface ConnectionOwner<Data> {
   willFlush(connection: Connection<Data>): void;
   /** The connection started to close or was lost: it takes no more messages. Called once. */
   left(connection: Connection<Data>): void;
-  /** Logs a failure that no caller sees. */
-  report(text: string, error: unknown): void;
   send(connection: Connection<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
   request(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;

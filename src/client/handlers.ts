@@ -13,17 +13,26 @@ export interface End {
 }
 
 /** Dependencies of {@link Handlers}. */
-export interface HandlersHost {
+export interface HandlersHost<Data> {
   readonly limits: Readonly<Limits>;
+  /** Whether a client stays after one of its handlers failed. */
+  readonly staysAfterError: boolean;
+  /** The client is connected: `onConnect` follows. */
+  connected(client: Client<Data>): void;
+  /** The connection ended: `onDisconnect` follows. */
+  disconnected(client: Client<Data>, end: End): void;
   /** Logs a failure that no caller sees. */
   report(text: string, error: unknown): void;
 }
+
+/** A handler of a session, as errors name it. */
+type HandlerName = "onConnect" | "onEvent" | "onDisconnect";
 
 /** The session handlers of one client, one at a time and in order. */
 export class Handlers<Data> {
   readonly #client: Client<Data>;
   readonly #session: Session<Data>;
-  readonly #host: HandlersHost;
+  readonly #host: HandlersHost<Data>;
   readonly #socket: Pick<Socket, "pause" | "resume">;
   #backlog: Backlog | undefined;
   /** A handler is running, so messages wait in the backlog. */
@@ -36,7 +45,7 @@ export class Handlers<Data> {
   constructor(
     client: Client<Data>,
     session: Session<Data>,
-    host: HandlersHost,
+    host: HandlersHost<Data>,
     socket: Pick<Socket, "pause" | "resume">,
   ) {
     this.#client = client;
@@ -48,7 +57,7 @@ export class Handlers<Data> {
   /** Runs `onConnect` once `ready` settled, then handles the messages that came meanwhile. */
   start(ready: Promise<unknown> | undefined): void {
     this.#busy = true;
-    this.#await(ready ? ready.then(() => this.#connect()) : this.#connect());
+    this.#await("onConnect", ready ? ready.then(() => this.#connect()) : this.#connect());
   }
 
   /** Handles a message, or keeps it until its turn. */
@@ -83,24 +92,37 @@ export class Handlers<Data> {
     if (!this.#busy) this.#disconnect(end);
   }
 
-  /** Tells `onError`. */
+  /** Tells `onError` that the connection failed. */
   error(error: Error): void {
+    this.#report("connection", error);
+  }
+
+  /** Calls `onError`, or logs the error if the session has none. Returns what `onError` decided about the client. */
+  #report(what: string, error: Error): unknown {
     if (!this.#session.onError) {
-      this.#host.report("a client failed", error);
-      return;
+      this.#log(what, error);
+      return undefined;
     }
     try {
       const result = this.#session.onError(this.#client, error);
-      if (isThenable(result)) Promise.resolve(result).catch((late) => this.#host.report("onError failed", late));
+      if (isThenable(result)) Promise.resolve(result).catch((late: unknown) => this.#log("onError", late));
+      return result;
     } catch (thrown) {
-      this.#host.report("onError failed", thrown);
+      this.#log("onError", thrown);
+      return undefined;
     }
+  }
+
+  #log(what: string, error: unknown): void {
+    this.#host.report(`${what} of client ${JSON.stringify(this.#client.id)} failed`, error);
   }
 
   #connect(): unknown {
     // A client that is gone before `onConnect` is never shown to the application.
     this.#connected = this.#end === undefined;
-    return this.#connected ? this.#call(() => this.#session.onConnect?.(this.#client)) : undefined;
+    if (!this.#connected) return undefined;
+    this.#host.connected(this.#client);
+    return this.#call("onConnect", () => this.#session.onConnect?.(this.#client));
   }
 
   #handle(data: string | Uint8Array): void {
@@ -108,31 +130,33 @@ export class Handlers<Data> {
     try {
       result = this.#session.onEvent?.(this.#client, data);
     } catch (error) {
-      this.#failed(error);
+      this.#failed("onEvent", error);
     }
     if (!isThenable(result)) return;
     this.#busy = true;
-    this.#await(result);
+    this.#await("onEvent", result);
   }
 
-  #disconnect({ code, reason }: End): void {
-    if (!this.#connected || !this.#session.onDisconnect) return;
+  #disconnect(end: End): void {
+    if (!this.#connected) return;
+    this.#host.disconnected(this.#client, end);
+    if (!this.#session.onDisconnect) return;
     this.#busy = true;
-    const result = this.#call(() => this.#session.onDisconnect?.(this.#client, code, reason));
-    if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed(error));
+    const result = this.#call("onDisconnect", () => this.#session.onDisconnect?.(this.#client, end.code, end.reason));
+    if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed("onDisconnect", error));
   }
 
   /** Calls a handler, and handles the error that it throws. */
-  #call(handler: () => unknown): unknown {
+  #call(name: HandlerName, handler: () => unknown): unknown {
     try {
       return handler();
     } catch (error) {
-      this.#failed(error);
+      this.#failed(name, error);
       return undefined;
     }
   }
 
-  #await(result: unknown): void {
+  #await(name: HandlerName, result: unknown): void {
     if (!isThenable(result)) {
       this.#next();
       return;
@@ -140,7 +164,7 @@ export class Handlers<Data> {
     Promise.resolve(result).then(
       () => this.#next(),
       (error: unknown) => {
-        this.#failed(error);
+        this.#failed(name, error);
         this.#next();
       },
     );
@@ -162,11 +186,14 @@ export class Handlers<Data> {
     this.#socket.resume?.();
   }
 
-  /** An error of sending is only reported; any other error closes the client. */
-  #failed(cause: unknown): void {
-    const error = cause instanceof Error ? cause : new Error("a handler threw a value that is not an Error", { cause });
-    this.error(error);
-    if (!(error instanceof MeshError)) this.#client.close(CloseCode.InternalError, "internal error");
+  /** An error of sending is only reported; any other error closes the client, unless it may stay. */
+  #failed(name: HandlerName, cause: unknown): void {
+    const error = cause instanceof Error ? cause : new Error(`${name} threw a value that is not an Error`, { cause });
+    const decided = this.#report(name, error);
+    const stays = error instanceof MeshError || this.#host.staysAfterError;
+    if (decided === "close" || (decided !== "report" && !stays)) {
+      this.#client.close(CloseCode.InternalError, "internal error");
+    }
   }
 }
 

@@ -8,7 +8,8 @@ import { anything, checkFunction, checkOptions, type OptionTable } from "../base
  *
  * Of one client the handlers run one at a time: `onConnect`, then `onEvent` for each message in arrival order, then
  * `onDisconnect`. A handler that returns a promise holds the next one back until it settles. A handler that throws or
- * rejects closes its own client with 1011, and nobody else's; an error of sending is only reported to `onError`.
+ * rejects closes its own client with 1011, and nobody else's, unless the hub's `handlerError` or `onError` lets it stay; an
+ * error of sending is only reported to `onError`.
  */
 export interface Session<Data = unknown> {
   /** The client's id, unique in the cluster. Omitted: a random one of 128 bits. */
@@ -29,21 +30,25 @@ export interface Session<Data = unknown> {
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /**
    * Lets the first message decide who the client is, for tokens that fit into no header. Returns the session to go on with;
-   * `undefined` closes with 4401, and a Response with the close code of its status: 4401, or 1013 for 429, 502, 503 and 504.
+   * `undefined` closes with 4401, a {@link Refusal} with its code, and a Response with that of its status: 4401, or 1013
+   * for 429, 502, 503 and 504.
    * Until then the connection has no id and is sent nothing; after `authTimeoutMs` it is closed with 3008. Of the session
    * that has this, only `protocol` and `headers` are used.
    */
   authenticate?(
     message: string | Uint8Array,
     info: UpgradeInfo,
-  ): Session<Data> | Response | undefined | Promise<Session<Data> | Response | undefined>;
+  ): Session<Data> | Response | Refusal | undefined | Promise<Session<Data> | Response | Refusal | undefined>;
   /** The client is connected and reachable. */
   onConnect?(client: Client<Data>): unknown;
   /** A message arrived: a string if it was sent as text, bytes if as binary. */
   onEvent?(client: Client<Data>, message: string | Uint8Array): unknown;
   /** The connection ended, with the code and reason that a browser's CloseEvent would show. */
   onDisconnect?(client: Client<Data>, code: number, reason: string): unknown;
-  /** The connection, a handler or a send failed. */
+  /**
+   * The connection, a handler or a send failed. Returns `"close"` or `"report"` to decide, for this error, what the hub's
+   * `handlerError` decides for all; a promise decides nothing.
+   */
   onError?(client: Client<Data>, error: Error): unknown;
   /** Never set. It keeps a Response from being taken for a session by the compiler. */
   ok?: never;
@@ -68,19 +73,42 @@ export function checkSession(what: string, value: unknown): asserts value is Ses
   checkOptions<Omit<Session, "ok">>(what, value, FIELDS);
 }
 
-/** What is known of an upgrade beside its request. */
+/**
+ * Refuses a client after the 101 by closing its connection with a code, so that a page learns why.
+ *
+ * A browser shows a page neither the status nor the text of a refused upgrade, only the close code 1006, after which it
+ * tries again. Use this for pages; use a Response for other clients, and where no connection must be opened.
+ */
+export interface Refusal {
+  /** The close code: 4400 to 4499 if coming back does not help, 1013 if it does; any that can be sent. */
+  refuse: number;
+  /** The text of the close frame: at most 123 bytes. Default "". */
+  reason?: string | undefined;
+}
+
+/** What is known of an upgrade besides its request. */
 export interface UpgradeInfo {
-  /** The client's IP address: the socket's, or with `trustProxy` what the proxies tell; "" where nobody tells. */
+  /** The client's IP address: the socket's, or with `trustProxy` the one that the proxies name; "" if nobody does. */
   readonly remoteAddress: string;
-  /** Aborted when the client gave up or the upgrade took too long. */
+  /** Aborted when the client gave up, the upgrade took too long or the node closes. Never after `session` has settled. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Decides, before the 101, whether a request becomes a client, and with which handlers.
- * A Response refuses the upgrade and is sent as it is. One that throws refuses it with 500.
+ *
+ * Returns a session, which is a plain object; a Response, which refuses the upgrade and is sent as it is; or a
+ * {@link Refusal}, which closes the connection with a code. A session that throws, or returns anything else, refuses with 500.
+ *
+ * ```ts
+ * async session(request) {
+ *   const user = await userOf(request);
+ *   if (!user) return { refuse: 4401, reason: "sign in again" };
+ *   return { id: user.name, onEvent: (client, message) => client.emit(message) };
+ * }
+ * ```
  */
 export type SessionFactory<Data = unknown> = (
   request: Request,
   info: UpgradeInfo,
-) => Session<Data> | Response | Promise<Session<Data> | Response>;
+) => Session<Data> | Response | Refusal | Promise<Session<Data> | Response | Refusal>;

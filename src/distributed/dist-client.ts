@@ -6,7 +6,8 @@ import { invalidArgument } from "../base/error.ts";
 import type { Fetch } from "../rpc/fetch.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
-import { checkLogger, errorLogger, type Logger } from "../base/logger.ts";
+import { LimitedLogger } from "../base/limited-logger.ts";
+import { checkLogger, chosenLogger, type Logger } from "../base/logger.ts";
 import { Sender } from "../send/sender.ts";
 import { checkStorage, type Storage } from "../storage/storage.ts";
 import type { Secret } from "../rpc/token.ts";
@@ -65,7 +66,7 @@ export class DistClient extends Sender implements Disposable {
   constructor(options: DistClientOptions) {
     checkDistClientOptions(options);
     const limits = mergeLimits(options.limits);
-    const logger = options.logger ?? errorLogger;
+    const logger = new LimitedLogger(chosenLogger(options.logger));
     const verbs = "url" in options ? new ClusterVerbs(options, limits) : new DirectVerbs(options, limits);
     const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error));
     super(limits, verbs, calls);

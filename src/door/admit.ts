@@ -1,78 +1,60 @@
-import { type Admission, isAdmission, refuse, runSession, type UpgradeContext } from "./admission.ts";
-import { checkName } from "../base/check.ts";
-import { isSession, readDecision } from "./decision.ts";
+import { type Admission, refuse, type UpgradeContext } from "./admission.ts";
+import { checkName, kindOf } from "../base/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Connection } from "../client/connection.ts";
 import type { Identity } from "../client/connection-owner.ts";
-import { withTimeout } from "../send/deadline.ts";
-import { errorCode, MeshError } from "../base/error.ts";
-import { FirstMessage, type FirstMessageHost } from "./first-message.ts";
+import { isRefusal, isSession, readDecision } from "./decision.ts";
+import { invalidArgument, MeshError } from "../base/error.ts";
+import { FirstMessage } from "./first-message.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import type { HubStatus } from "../base/hub-status.ts";
 import { toJson } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/logger.ts";
 import { randomId } from "../base/random-id.ts";
-import type { Session, SessionFactory, UpgradeInfo } from "../client/session.ts";
+import { closingRefusal, type Ending, endingOf, refusalOf, Refused, type RefusedEvent, type Visit } from "./refusal.ts";
+import { RefusedSocket } from "./refused-socket.ts";
+import type { Refusal, Session, SessionFactory, UpgradeInfo } from "../client/session.ts";
+import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
-import { chosenProtocol } from "./subprotocol.ts";
+import { chooseProtocol, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";
-
-/** A granted claim on an id. */
-export interface Grant {
-  readonly claim: bigint;
-  /** Whether a newer claim was made before this one's connection stood. */
-  readonly replaced?: boolean;
-}
-
-/** What the admission settles before it is known who comes. */
-interface Arrival {
-  readonly url: string;
-  readonly remoteAddress: string;
-  readonly protocol: string;
-  readonly headers: Headers;
-}
-
-/** What {@link Admissions} asks of its hub. */
-export interface AdmissionHost<Data> {
-  readonly limits: Readonly<Limits>;
-  readonly logger: Logger;
-  status(): HubStatus;
-  size(): number;
-  claimId(id: string, signal: AbortSignal | undefined): Promise<Grant>;
-  /** The granted claim gets no connection. */
-  giveUp(id: string, grant: Grant): void;
-  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data>;
-}
+import { withTimeout } from "../send/deadline.ts";
 
 /** The way from an upgrade request to a connection of the hub: room, session, id, claim. */
 export class Admissions<Data> {
   readonly #host: AdmissionHost<Data>;
   readonly #gate: Gate;
-  /** Upgrades let in whose connection does not stand yet: they take room. */
+  /** Upgrades let in whose connection is not open yet: they take room. */
   #pending = 0;
-  /** Connections that have not said yet who they are. */
+  /** Sessions that are being decided. */
+  readonly #running = new Set<SessionRun<Data>>();
+  /** Connections that have not said yet whose they are. */
   readonly #waiting = new Set<FirstMessage>();
 
   constructor(host: AdmissionHost<Data>, options: GateOptions) {
     this.#host = host;
-    this.#gate = new Gate(options, host.limits);
+    this.#gate = new Gate(options, host.limits, host.logger);
   }
 
-  /** A Response to send instead of the 101, or an Admission. Never rejects: whatever fails becomes a Response. */
+  /** Decides about an upgrade: a Response to send instead of the 101, or an Admission. Never rejects: any failure becomes a Response. */
   async admit(request: Request, session: SessionFactory<Data>, context: UpgradeContext): Promise<Response | Admission> {
-    const entered = this.#gate.enter(request, context, () => this.#checkRoom());
-    if (!("remoteAddress" in entered)) return entered;
-    const { remoteAddress } = entered;
-    this.#pending++;
-    let admission: Response | Admission;
+    let visit: Visit = { address: context.remoteAddress, origin: undefined, host: "", url: "" };
+    let entered = false;
+    let answer: Refused | Admission;
     try {
-      admission = await this.#admit(request, session, entered);
+      visit = this.#gate.visit(request, context);
+      const refused = this.#gate.enter(request, visit, () => this.#checkRoom());
+      entered = refused === undefined;
+      if (entered) this.#pending++;
+      answer = refused ?? (await this.#decide(request, session, { visit, signal: context.signal }));
     } catch (error) {
-      admission = this.#refusalOf(error);
+      answer = this.#failed(error);
     }
-    if (!isAdmission(admission)) this.#gaveUp(remoteAddress);
-    return admission;
+    if (!(answer instanceof Refused)) return answer;
+    if (entered) this.#gaveUp(visit);
+    this.#report(answer, { status: answer.response.status }, visit);
+    return answer.response;
   }
 
   /** A connection that was let in takes no more messages. */
@@ -80,10 +62,17 @@ export class Admissions<Data> {
     this.#gate.leave(remoteAddress);
   }
 
+  /** Ends every decision that is under way, and closes the connections that have not said yet whose they are. */
+  close(): void {
+    for (const run of this.#running) run.close();
+    for (const first of this.#waiting) first.close(CLOSING);
+    this.#waiting.clear();
+  }
+
   /** An upgrade that was let in became no connection. */
-  #gaveUp(remoteAddress: string): void {
+  #gaveUp({ address }: Visit): void {
     this.#pending--;
-    this.#gate.leave(remoteAddress);
+    this.#gate.leave(address);
   }
 
   get #closing(): boolean {
@@ -91,71 +80,71 @@ export class Admissions<Data> {
     return status === "draining" || status === "closed";
   }
 
-  #checkRoom(): Response | undefined {
-    if (this.#closing) return refuse(503, "this node is closing", { "retry-after": "1" });
+  #checkRoom(): Refused | undefined {
+    if (this.#closing) return closingRefusal();
     if (this.#host.size() + this.#pending < this.#host.limits.maxConnections) return undefined;
-    return refuse(503, "this node is full", { "retry-after": "5" });
+    return new Refused("full", refuse(503, "this node is full", { "retry-after": "5" }));
   }
 
-  async #admit(
+  async #decide(
     request: Request,
     factory: SessionFactory<Data>,
-    context: UpgradeContext,
-  ): Promise<Response | Admission> {
-    const session = await runSession(factory, request, context, this.#host.limits.upgradeTimeoutMs);
-    if (!isSession(session)) return session;
-    const protocol = chosenProtocol(request, session as Session<never>);
-    // Before the claim: headers that cannot be sent must not leave it behind.
-    const headers = new Headers(session.headers);
-    const arrival: Arrival = { url: request.url, remoteAddress: context.remoteAddress, protocol, headers };
-    if (session.authenticate) return this.#undecided(session, arrival);
-    return await this.#claim(session, arrival, context.signal);
+    { visit, signal }: { visit: Visit; signal: AbortSignal | undefined },
+  ): Promise<Refused | Admission> {
+    const run = new SessionRun<Data>({ remoteAddress: visit.address, ...(signal && { signal }) });
+    this.#running.add(run);
+    const decision = await run.run(factory, request, this.#host.limits.upgradeTimeoutMs).finally(() => {
+      this.#running.delete(run);
+    });
+    if (decision instanceof Refused) return decision;
+    if (isRefusal(decision)) return this.#refusedLater(decision, { visit, ...chooseProtocol(request, undefined) });
+    if (!isSession(decision)) return new Refused("session", decision);
+    const arrival: Arrival = {
+      visit,
+      fullUrl: request.url,
+      ...chooseProtocol(request, decision.protocol),
+      // Before the claim: headers that cannot be sent must not leave it behind.
+      headers: new Headers(decision.headers),
+    };
+    return decision.authenticate ? this.#undecided(decision, arrival) : await this.#claim(decision, arrival, signal);
   }
 
   async #claim(
     session: Session<Data>,
-    { headers, ...arrival }: Arrival,
+    arrival: Arrival,
     signal: AbortSignal | undefined,
-  ): Promise<Response | Admission> {
+  ): Promise<Refused | Admission> {
     const { limits } = this.#host;
     checkTextPing(session.textPing);
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
-    const id = session.id ?? randomId();
+    const { id = randomId() } = session;
+    if (typeof id !== "string") throw invalidArgument(`the session's id must be a string, not ${kindOf(id)}`);
     try {
       checkName("id", id, limits.maxIdBytes);
     } catch (error) {
-      return refuse(400, (error as Error).message);
+      return new Refused("id", refuse(400, (error as Error).message));
     }
     const grant = await this.#host.claimId(id, signal);
-    const identity: Identity<Data> = { ...arrival, id, claim: grant.claim, session, info };
-    if (!this.#closing && !signal?.aborted) return this.#admission(identity, headers, grant);
+    if (!this.#closing && !signal?.aborted) return this.#admission({ id, session, info, arrival, grant });
     this.#host.giveUp(id, grant);
-    return refuse(503, "this node is closing", { "retry-after": "1" });
+    return closingRefusal();
   }
 
   /** An upgrade whose first message decides: it has no id and no claim before. */
   #undecided(session: Session<Data>, arrival: Arrival): Admission {
-    const { limits, logger } = this.#host;
-    const gaveUp = (): void => this.#gaveUp(arrival.remoteAddress);
-    const authenticate: FirstMessageHost["authenticate"] = async (message, signal) => {
-      const info: UpgradeInfo = { remoteAddress: arrival.remoteAddress, signal };
-      const answer: Promise<unknown> = Promise.resolve(session.authenticate?.(message, info));
-      // One that never answers must not keep the place of a client that is long gone.
-      const returned = await withTimeout(answer, limits.authTimeoutMs, "the authentication");
-      if (signal.aborted || isNobody(returned)) return undefined;
-      const decided = readDecision<Data>("authenticate", returned);
-      return isSession(decided) ? await this.#claim(decided, arrival, signal) : decided;
-    };
+    const { limits } = this.#host;
+    const { visit, answered, headers } = arrival;
+    const gaveUp = (): void => this.#gaveUp(visit);
     return {
       id: "",
-      protocol: arrival.protocol,
-      headers: arrival.headers,
+      protocol: answered,
+      headers,
       open: (socket) => {
         const first: FirstMessage = new FirstMessage(socket, {
           limits,
-          logger,
-          authenticate,
+          authenticate: (message, signal) => this.#authenticate({ session, arrival, message, signal }),
           gaveUp,
+          refused: (ending) => this.#report(ending, { code: ending.code }, visit),
           decided: () => this.#waiting.delete(first),
         });
         this.#waiting.add(first);
@@ -166,13 +155,43 @@ export class Admissions<Data> {
     };
   }
 
-  /** Closes who has not said yet who it is. */
-  close(): void {
-    for (const first of this.#waiting) first.close(CloseCode.ServiceRestart, "this node is closing");
-    this.#waiting.clear();
+  /** Asks the application about a first message. */
+  async #authenticate({ session, arrival, message, signal }: Question<Data>): Promise<Admission | Ending> {
+    try {
+      const info: UpgradeInfo = { remoteAddress: arrival.visit.address, signal };
+      const answer: Promise<unknown> = Promise.resolve(session.authenticate?.(message, info));
+      // One that never answers must not keep the place of a client that is long gone.
+      const returned = await withTimeout(answer, this.#host.limits.authTimeoutMs, "the authentication");
+      if (signal.aborted || isNobody(returned)) return NOT_AUTHENTICATED;
+      const decision = readDecision<Data>("authenticate", returned);
+      if (isRefusal(decision)) return endingFrom(decision);
+      const answered = isSession(decision)
+        ? await this.#claim(decision, arrival, signal)
+        : new Refused("session", decision);
+      return answered instanceof Refused ? endingOf(answered) : answered;
+    } catch (error) {
+      return endingOf(this.#failed(error));
+    }
   }
 
-  #admission(identity: Identity<Data>, headers: Headers, grant: Grant): Admission {
+  /** Opens a connection only to close it with a code. It has no id, takes room, and is counted until it has ended. */
+  #refusedLater(refusal: Refusal, { visit, answered }: Subprotocol & { visit: Visit }): Admission {
+    const ending = endingFrom(refusal);
+    const gone = (): void => this.#gaveUp(visit);
+    return {
+      id: "",
+      protocol: answered,
+      headers: new Headers(),
+      open: (socket) => {
+        this.#report(ending, { code: ending.code }, visit);
+        return new RefusedSocket(socket, ending, this.#host.limits.closeTimeoutMs, gone);
+      },
+      cancel: gone,
+    };
+  }
+
+  #admission({ id, session, info, arrival, grant }: Granted<Data>): Admission {
+    const { visit, fullUrl, answered, spoken, headers } = arrival;
     let pending = true;
     const settle = (): boolean => {
       const first = pending;
@@ -180,39 +199,90 @@ export class Admissions<Data> {
       return first;
     };
     return {
-      id: identity.id,
-      protocol: identity.protocol,
+      id,
+      protocol: answered,
       headers,
       open: (socket) => {
         if (!settle()) throw new MeshError("internal", "an admission was settled twice");
         this.#pending--;
+        const { claim } = grant;
+        const identity = { id, claim, session, info, url: fullUrl, remoteAddress: visit.address, protocol: spoken };
         const connection = this.#host.join(socket, identity, grant);
-        if (this.#closing) connection.close(CloseCode.ServiceRestart, "this node is closing");
+        if (this.#closing) connection.close(CLOSING.code, CLOSING.text);
         return connection;
       },
       cancel: () => {
         if (!settle()) return;
-        this.#gaveUp(identity.remoteAddress);
-        this.#host.giveUp(identity.id, grant);
+        this.#gaveUp(visit);
+        this.#host.giveUp(id, grant);
       },
     };
   }
 
-  #refusalOf(error: unknown): Response {
+  /** Logs why a decision failed; returns the refusal that follows. */
+  #failed(error: unknown): Refused {
     const { logger } = this.#host;
-    switch (errorCode(error)) {
-      case "already_exists":
-        return refuse(409, "the id is connected already");
-      case "unavailable":
-      case "deadline_exceeded":
-      case "failed_precondition":
-        logger.warn("meshsocket: an upgrade was refused, the storage does not answer", error);
-        return refuse(503, "this node cannot take clients now", { "retry-after": "1" });
-      default:
-        logger.error("meshsocket: a session failed", error);
-        return refuse(500, "internal error");
-    }
+    const refused = refusalOf(error);
+    if (refused.reason === "error") logger.error("meshsocket: could not decide about a client", error);
+    if (refused.reason === "storage") logger.warn("meshsocket: could not take a client", error);
+    return refused;
   }
+
+  #report({ reason, error }: Refused | Ending, how: { status?: number; code?: number }, visit: Visit): void {
+    this.#host.refused({ reason, ...how, ...visit, ...(error !== undefined && { error }) });
+  }
+}
+
+/** The facts about an upgrade that are settled before its client is known. */
+interface Arrival extends Subprotocol {
+  readonly visit: Visit;
+  readonly fullUrl: string;
+  readonly headers: Headers;
+}
+
+/** A first message, and what its connection was told before. */
+interface Question<Data> {
+  readonly session: Session<Data>;
+  readonly arrival: Arrival;
+  readonly message: string | Uint8Array;
+  readonly signal: AbortSignal;
+}
+
+/** A client whose id was claimed. */
+interface Granted<Data> {
+  readonly id: string;
+  readonly session: Session<Data>;
+  readonly info: string;
+  readonly arrival: Arrival;
+  readonly grant: Grant;
+}
+
+/** A granted claim on an id. */
+export interface Grant {
+  readonly claim: bigint;
+  /** Whether a newer claim was made before this one's connection was open. */
+  readonly replaced?: boolean;
+}
+
+/** Dependencies of {@link Admissions}. */
+export interface AdmissionHost<Data> {
+  readonly limits: Readonly<Limits>;
+  readonly logger: Logger;
+  status(): HubStatus;
+  size(): number;
+  claimId(id: string, signal: AbortSignal | undefined): Promise<Grant>;
+  /** The granted claim gets no connection. */
+  giveUp(id: string, grant: Grant): void;
+  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data>;
+  /** A connection made no client. */
+  refused(event: RefusedEvent): void;
+}
+
+const CLOSING: Ending = { reason: "closing", code: CloseCode.ServiceRestart, text: "this node is closing" };
+const NOT_AUTHENTICATED: Ending = { reason: "session", code: CloseCode.Unauthorized, text: "not authenticated" };
+
+function endingFrom({ refuse: code, reason: text = "" }: Refusal): Ending {
+  return { reason: "session", code, text };
 }
 
 /** Whether `authenticate` said that the message names nobody. */

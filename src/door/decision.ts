@@ -1,9 +1,9 @@
-import { checkPlain } from "../base/check.ts";
+import { anything, checkClose, checkOptions, checkPlain } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
-import { checkSession, type Session } from "../client/session.ts";
+import { checkSession, type Refusal, type Session } from "../client/session.ts";
 
 /** The application's decision about an upgrade or a first message: a client's session, or a refusal. */
-export type Decision<Data> = Session<Data> | Response;
+export type Decision<Data> = Session<Data> | Response | Refusal;
 
 /**
  * Reads what `session` or `authenticate` returned.
@@ -14,18 +14,32 @@ export type Decision<Data> = Session<Data> | Response;
  */
 export function readDecision<Data>(what: "session" | "authenticate", returned: unknown): Decision<Data> {
   if (looksLikeResponse(returned)) return ownResponse(returned);
+  const name = `the value that ${what} returned`;
   try {
-    checkPlain(`the value that ${what} returned`, returned);
-    checkSession(`the value that ${what} returned`, returned);
+    checkPlain(name, returned);
+    if ("refuse" in returned) checkRefusal(name, returned);
+    else checkSession(name, returned);
   } catch (error) {
-    throw invalidArgument(`${(error as Error).message}; return { id, onConnect, onEvent } or a Response`);
+    throw invalidArgument(`${(error as Error).message}; ${EXPECTED}`);
   }
   return returned;
 }
 
+const EXPECTED = "return a session { id, onConnect, onEvent }, a Response or { refuse: 4401, reason }";
+
+function checkRefusal(name: string, value: unknown): asserts value is Refusal {
+  checkOptions<Refusal>(name, value, { refuse: anything, reason: anything });
+  checkClose(value.refuse, value.reason ?? "");
+}
+
+/** Whether a decision closes the connection after the 101. */
+export function isRefusal<Data>(decision: Decision<Data>): decision is Refusal {
+  return "refuse" in decision;
+}
+
 /** Whether a decision lets the client in. */
 export function isSession<Data>(decision: Decision<Data>): decision is Session<Data> {
-  return !looksLikeResponse(decision);
+  return !looksLikeResponse(decision) && !isRefusal(decision);
 }
 
 /** The parts of a Response that every implementation has. */

@@ -1,43 +1,27 @@
-import { type Admission, isAdmission } from "./admission.ts";
+import type { Admission } from "./admission.ts";
 import { Backlog } from "../client/backlog.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { cutAfter } from "../client/cut-after.ts";
-import { errorCode } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Logger } from "../base/logger.ts";
 import { Pace } from "../client/pace.ts";
+import type { Ending } from "./refusal.ts";
 import type { Socket, SocketReceiver } from "../client/socket.ts";
 
-/** What {@link FirstMessage} asks of those who let its connection in. */
-export interface FirstMessageHost {
-  readonly limits: Readonly<Limits>;
-  readonly logger: Logger;
-  /** Decides about the message; undefined or a Response refuses. `signal` is aborted when the peer is gone or too late. */
-  authenticate(message: string | Uint8Array, signal: AbortSignal): Promise<Admission | Response | undefined>;
-  /** An admission has the connection now, or none ever will. */
-  decided(): void;
-  /** The connection ended without an admission. Called once at most. */
-  gaveUp(): void;
-}
-
-/** Statuses that say nothing about the client: the same message may be good a little later. */
-const MAY_COME_BACK: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-
-/** A connection whose first message says who it is: until then it is nobody's, has no id, and is sent nothing. */
+/** A connection whose first message authenticates it. Until then it has no id and is sent nothing. */
 export class FirstMessage implements SocketReceiver {
   readonly #socket: Socket;
   readonly #host: FirstMessageHost;
   readonly #gone = new AbortController();
-  /** What came after the first message and before its answer. */
+  /** The messages that came after the first one and before its answer. */
   readonly #early = new Backlog();
   readonly #pace: Pace;
   readonly #timer: ReturnType<typeof setTimeout>;
   #asked = false;
-  /** The message is being decided about. */
+  /** The application is deciding about the message. */
   #deciding = false;
   #closing = false;
   #ended = false;
-  /** Whether what was counted for the connection has been handed on. */
+  /** Whether an admission took over, or the connection's place was given back. */
   #settled = false;
   #receiver: SocketReceiver | undefined;
 
@@ -45,10 +29,7 @@ export class FirstMessage implements SocketReceiver {
     this.#socket = socket;
     this.#host = host;
     this.#pace = new Pace(host.limits);
-    this.#timer = setTimeout(
-      () => this.close(CloseCode.AuthTimeout, "not authenticated in time"),
-      host.limits.authTimeoutMs,
-    );
+    this.#timer = setTimeout(() => this.close(TOO_LATE), host.limits.authTimeoutMs);
   }
 
   message(data: string | Uint8Array, more = false): void {
@@ -62,7 +43,7 @@ export class FirstMessage implements SocketReceiver {
     this.#early.push(data);
     const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
     if (this.#early.length < maxBacklogMessages && this.#early.bytes < maxBacklogBytes) return;
-    this.close(CloseCode.PolicyViolation, "sends faster than it is served");
+    this.close({ reason: "pace", code: CloseCode.PolicyViolation, text: "sends faster than it is served" });
   }
 
   handled(): void {
@@ -94,33 +75,29 @@ export class FirstMessage implements SocketReceiver {
     else if (!this.#closing) this.#inPace(this.#pace.control(performance.now()));
   }
 
-  /** Who is nobody yet may not send faster than a client. */
   #inPace(inPace: boolean): boolean {
-    if (!inPace) this.close(CloseCode.PolicyViolation, "sends too fast");
+    if (!inPace) this.close({ reason: "pace", code: CloseCode.PolicyViolation, text: "sends too fast" });
     return inPace;
   }
 
-  /** Ends the connection, if it is still nobody's. */
-  close(code: number, reason: string): void {
+  /** Ends the connection, unless it became a client. */
+  close(ending: Ending): void {
     if (this.#closing || this.#receiver) return;
     this.#closing = true;
     this.#gone.abort();
     clearTimeout(this.#timer);
-    this.#socket.close(code, reason);
+    this.#host.refused(ending);
+    this.#socket.close(ending.code, ending.text);
     cutAfter(this.#host.limits.closeTimeoutMs, this.#socket, () => this.#ended);
   }
 
   async #authenticate(message: string | Uint8Array): Promise<void> {
     this.#deciding = true;
-    let admission: Admission | Response | undefined;
-    try {
-      admission = await this.#host.authenticate(message, this.#gone.signal);
-    } catch (error) {
-      this.#failed(error);
-    }
+    const answer = await this.#host.authenticate(message, this.#gone.signal);
     this.#deciding = false;
-    if (admission && isAdmission(admission)) this.#admitted(admission);
-    else this.#refused(admission);
+    if ("open" in answer) return this.#admitted(answer);
+    this.close(answer);
+    if (this.#ended) this.#giveUp();
   }
 
   #admitted(admission: Admission): void {
@@ -131,28 +108,19 @@ export class FirstMessage implements SocketReceiver {
     this.#receiver = admission.open(this.#socket);
     while (this.#early.length > 0) this.#receiver.message(this.#early.shift());
   }
-
-  #refused(refusal: Response | undefined): void {
-    if (refusal && MAY_COME_BACK.has(refusal.status)) this.close(CloseCode.TryAgainLater, "try again later");
-    else this.close(CloseCode.Unauthorized, "not authenticated");
-    if (this.#ended) this.#giveUp();
-  }
-
-  #failed(error: unknown): void {
-    switch (errorCode(error)) {
-      case "already_exists":
-        return this.close(CloseCode.Replaced, "the id is connected already");
-      case "unavailable":
-      case "deadline_exceeded":
-      case "failed_precondition":
-        this.#host.logger.warn(
-          "meshsocket: a client was refused, its authentication or the storage does not answer",
-          error,
-        );
-        return this.close(CloseCode.TryAgainLater, "this node cannot take clients now");
-      default:
-        this.#host.logger.error("meshsocket: an authentication failed", error);
-        return this.close(CloseCode.InternalError, "internal error");
-    }
-  }
 }
+
+/** Dependencies of {@link FirstMessage}. */
+export interface FirstMessageHost {
+  readonly limits: Readonly<Limits>;
+  /** Decides about the message. `signal` is aborted when the peer is gone or too late. Must not reject. */
+  authenticate(message: string | Uint8Array, signal: AbortSignal): Promise<Admission | Ending>;
+  /** The connection is being closed, for this reason. Called once at most. */
+  refused(ending: Ending): void;
+  /** An admission has the connection now, or none ever will. */
+  decided(): void;
+  /** The connection ended without an admission. Called once at most. */
+  gaveUp(): void;
+}
+
+const TOO_LATE: Ending = { reason: "timeout", code: CloseCode.AuthTimeout, text: "not authenticated in time" };

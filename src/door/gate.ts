@@ -1,9 +1,11 @@
 import { Addresses } from "./addresses.ts";
-import { checkHandshake, refuse, type UpgradeContext } from "./admission.ts";
+import { refuse, type UpgradeContext } from "./admission.ts";
+import { checkHandshake } from "./handshake.ts";
 import type { Limits } from "../base/limits.ts";
-import { errorLogger, type Logger } from "../base/logger.ts";
+import type { Logger } from "../base/logger.ts";
 import { isAllowedOrigin, type Origins } from "./origin.ts";
-import { behindProxies, type Forwarded, type TrustProxy } from "./proxy.ts";
+import { behindProxies, type TrustProxy } from "./proxy.ts";
+import { Refused, type Visit } from "./refusal.ts";
 
 /** Which upgrades a {@link Gate} lets through. */
 export interface GateOptions {
@@ -11,54 +13,57 @@ export interface GateOptions {
   origins?: Origins;
   /** The proxies before this node whose word about the client's address and host is taken. Default 0: none. */
   trustProxy?: TrustProxy;
-  /** Where to write. Default: errors to the console, nothing else. */
+  /** Where to write. Default: warnings and errors to the console, one line each. */
   logger?: Logger;
 }
 
-/** What is decided about an upgrade before the application sees it: handshake, origin, and room. */
+/** Decides about an upgrade before the application sees it: handshake, origin, and room. */
 export class Gate {
   readonly #origins: Origins;
   readonly #trustProxy: TrustProxy;
   readonly #addresses: Addresses;
   readonly #logger: Logger;
-  #warned = false;
 
-  constructor(options: GateOptions, limits: Readonly<Limits>) {
+  constructor(options: GateOptions, limits: Readonly<Limits>, logger: Logger) {
     this.#origins = options.origins ?? "same-origin";
     this.#trustProxy = options.trustProxy ?? 0;
     this.#addresses = new Addresses(limits);
-    this.#logger = options.logger ?? errorLogger;
+    this.#logger = logger;
   }
 
-  /**
-   * Lets an upgrade through and says from which address it comes, or refuses it.
-   * Who was let through is counted until {@link Gate.leave}.
-   */
-  enter(request: Request, context: UpgradeContext, checkRoom: () => Response | undefined): Response | UpgradeContext {
-    const forwarded = behindProxies(request.headers, context.remoteAddress, this.#trustProxy);
-    const refusal = checkHandshake(request) ?? this.#checkOrigin(request, forwarded) ?? checkRoom();
-    if (refusal) return refusal;
-    const { address } = forwarded;
-    if (this.#addresses.enter(address, performance.now())) return { ...context, remoteAddress: address };
-    return refuse(429, "too many connections from this address", { "retry-after": "5" });
+  /** The facts about an upgrade request. */
+  visit({ headers, url }: Request, { remoteAddress }: UpgradeContext): Visit {
+    const forwarded = behindProxies(headers, remoteAddress, this.#trustProxy);
+    const parsed = new URL(url);
+    return {
+      address: forwarded.address,
+      origin: headers.get("origin") ?? undefined,
+      url: parsed.pathname,
+      host: forwarded.host ?? headers.get("host") ?? parsed.host,
+    };
+  }
+
+  /** Refuses an upgrade, or counts it until {@link Gate.leave} and returns undefined. */
+  enter(request: Request, visit: Visit, checkRoom: () => Refused | undefined): Refused | undefined {
+    const handshake = checkHandshake(request);
+    if (handshake) return new Refused("handshake", handshake);
+    const refused = this.#checkOrigin(visit) ?? checkRoom();
+    if (refused) return refused;
+    if (this.#addresses.enter(visit.address, performance.now())) return undefined;
+    return new Refused("address", refuse(429, "too many connections from this address", { "retry-after": "5" }));
   }
 
   leave(remoteAddress: string): void {
     this.#addresses.leave(remoteAddress);
   }
 
-  #checkOrigin(request: Request, forwarded: Forwarded): Response | undefined {
-    const origin = request.headers.get("origin");
-    if (origin === null) return undefined;
-    const host = forwarded.host ?? request.headers.get("host") ?? new URL(request.url).host;
-    if (isAllowedOrigin(origin, host, this.#origins)) return undefined;
-    // Once: whoever connects could fill the log.
-    if (!this.#warned) {
-      this.#logger.warn(
-        'meshsocket: a page of another origin was refused: the option "origins" lists those that may connect',
-      );
-    }
-    this.#warned = true;
-    return refuse(403, "pages of this origin may not connect");
+  #checkOrigin({ origin, host }: Visit): Refused | undefined {
+    if (origin === undefined || isAllowedOrigin(origin, host, this.#origins)) return undefined;
+    this.#logger.warn(
+      `meshsocket: page ${origin} may not connect to ${host}: new Hub({ origins: [${
+        JSON.stringify(origin)
+      }] }) lets it`,
+    );
+    return new Refused("origin", refuse(403, `pages of ${origin} may not connect to ${host}`));
   }
 }

@@ -1,11 +1,11 @@
+import { kindOf } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
-import type { Session } from "../client/session.ts";
 
 /**
- * What a subprotocol starts with that carries a token: `new WebSocket(url, ["chat", "meshsocket.bearer." + token])`.
+ * The beginning of a subprotocol that carries a token: `new WebSocket(url, ["meshsocket", "meshsocket.bearer." + token])`.
  *
- * It is how a web page sends a token in its handshake without writing it into the URL. It is never answered, so offer another
- * subprotocol beside it for the session to choose: browsers fail a connection whose offers are all ignored.
+ * A web page can send a token so in its handshake, without writing it into the URL. Offer another subprotocol with it, which
+ * the server answers: the token then stays out of the response.
  */
 export const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";
 
@@ -16,13 +16,52 @@ export function offeredProtocols(request: Request): string[] {
   return header.split(",").map((protocol) => protocol.trim()).filter((protocol) => protocol !== "");
 }
 
-/** The session's subprotocol, "" for none. Throws a TypeError (`invalid_argument`) when the client did not offer it, or it is a token. */
-export function chosenProtocol(request: Request, session: Session<never>): string {
-  const { protocol } = session;
-  if (!protocol) return "";
-  if (protocol.startsWith(BEARER_PROTOCOL_PREFIX)) throw invalidArgument("a token is no subprotocol to answer with");
-  // What is answered stands in a header: only the characters of an HTTP token.
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(protocol)) throw invalidArgument("the session's protocol is not a subprotocol");
-  if (offeredProtocols(request).includes(protocol)) return protocol;
-  throw invalidArgument("the session's protocol is not one that the client offered");
+/** The subprotocol of one connection. */
+export interface Subprotocol {
+  /** The one that the 101 names; "" for none. */
+  readonly answered: string;
+  /** The one that the application sees: never a token. */
+  readonly spoken: string;
 }
+
+/**
+ * Chooses the subprotocol of a connection: the one that its session names.
+ *
+ * If the session names none and the client offered a token, it is the first other offer, because a browser closes a
+ * connection none of whose offers was chosen. A client that offers nothing but its token gets that one back, which only
+ * that client reads; the application sees "" for it.
+ *
+ * Throws a TypeError (`invalid_argument`) for a named protocol that the client did not offer, or that is a token.
+ */
+export function chooseProtocol(request: Request, named: string | undefined): Subprotocol {
+  const offers = offeredProtocols(request);
+  if (named !== undefined && named !== "") return chosen(named, offers);
+  if (!offers.some(isToken)) return NONE;
+  const other = offers.find((offer) => !isToken(offer));
+  return other === undefined ? { answered: offers[0] ?? "", spoken: "" } : chosen(other, offers);
+}
+
+const NONE: Subprotocol = { answered: "", spoken: "" };
+
+function isToken(protocol: string): boolean {
+  return protocol.startsWith(BEARER_PROTOCOL_PREFIX);
+}
+
+function chosen(protocol: string, offers: readonly string[]): Subprotocol {
+  if (typeof protocol !== "string") throw invalidArgument(`protocol must be a string, not ${kindOf(protocol)}`);
+  if (isToken(protocol)) {
+    throw invalidArgument("protocol must not be the token: leave it out, and another offer is chosen");
+  }
+  // It is written into a header: only the characters of an HTTP token.
+  if (!TOKEN.test(protocol)) {
+    throw invalidArgument("protocol must be a subprotocol: letters, digits and !#$%&'*+-.^_`|~");
+  }
+  if (offers.includes(protocol)) return { answered: protocol, spoken: protocol };
+  throw invalidArgument(
+    `protocol ${
+      JSON.stringify(protocol)
+    } was not offered by the client: choose one of its Sec-WebSocket-Protocol header`,
+  );
+}
+
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;

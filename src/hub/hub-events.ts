@@ -1,6 +1,8 @@
 import { checkFunction } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Logger } from "../base/logger.ts";
+import type { Client } from "../client/client.ts";
+import type { RefusedEvent } from "../door/refusal.ts";
 import type { Holder } from "../storage/storage.ts";
 
 /** The events of a hub, for monitoring, each with what its listeners get. */
@@ -9,6 +11,12 @@ export interface HubEvents {
   ready: { readonly status: "ready" };
   /** The storage cannot be reached: clients stay, new ones are refused. */
   degraded: { readonly error: unknown };
+  /** A client is connected: its `onConnect` is called next. */
+  connect: { readonly client: Client };
+  /** The connection of a client ended: its `onDisconnect` is called next. */
+  disconnect: { readonly client: Client; readonly code: number; readonly reason: string };
+  /** A connection made no client: why, and where it came from. */
+  refused: RefusedEvent;
   /** Another node joined the cluster. */
   nodejoin: { readonly node: Holder };
   /** Another node left the cluster, or died. */
@@ -24,6 +32,9 @@ export interface HubEvents {
 const TYPES: Readonly<Record<keyof HubEvents, true>> = {
   ready: true,
   degraded: true,
+  connect: true,
+  disconnect: true,
+  refused: true,
   nodejoin: true,
   nodeleave: true,
   sendfailed: true,

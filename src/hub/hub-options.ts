@@ -14,6 +14,12 @@ export interface HubOptions extends GateOptions {
   duplicateIds?: "newest" | "oldest";
   /** What happens to a client that reads too slowly: `"close"` (default: with 4008, so that it can come back and catch up) or `"drop"` (it stays and misses messages). Either way the sender is told. */
   slowConsumer?: "close" | "drop";
+  /**
+   * What happens to a client whose handler threw or rejected: `"close"` (default: with 1011, after which it should come
+   * back) or `"report"` (it stays). Either way `onError` is called, or the error is logged if the session has none; an
+   * `onError` that returns one of the two words decides for that error.
+   */
+  handlerError?: "close" | "report";
 }
 
 /** How {@link Hub.close} goes about it. */
@@ -28,12 +34,13 @@ export interface CloseOptions {
 /** Throws a TypeError (`invalid_argument`) for options that cannot be meant. */
 export function checkHubOptions(options: HubOptions): void {
   checkObject("options", options);
-  const { duplicateIds, logger, origins, trustProxy, slowConsumer } = options;
+  const { duplicateIds, logger, origins, trustProxy, slowConsumer, handlerError } = options;
   if (logger !== undefined) checkLogger(logger);
   if (origins !== undefined) checkOrigins(origins);
   if (trustProxy !== undefined) checkTrustProxy(trustProxy);
   oneOf("duplicateIds", duplicateIds, ["newest", "oldest"]);
   oneOf("slowConsumer", slowConsumer, ["close", "drop"]);
+  oneOf("handlerError", handlerError, ["close", "report"]);
 }
 
 /** Throws a TypeError (`invalid_argument`) unless a hub can be closed so. */

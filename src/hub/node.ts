@@ -3,7 +3,8 @@ import { Clients } from "../client/clients.ts";
 import { checkHubOptions, type HubOptions } from "./hub-options.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
-import { errorLogger, type Logger } from "../base/logger.ts";
+import { LimitedLogger } from "../base/limited-logger.ts";
+import { chosenLogger, type Logger } from "../base/logger.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
@@ -36,7 +37,7 @@ export class HubNode<Data> {
     checkHubOptions(options);
     this.options = options;
     this.limits = mergeLimits(options.limits);
-    this.logger = options.logger ?? errorLogger;
+    this.logger = new LimitedLogger(chosenLogger(options.logger));
     this.state = new HubState(this.logger, status);
     this.calls = new Calls((error) => this.state.sendFailed(error));
     this.clients = new Clients<Data>(this.limits);

@@ -1,8 +1,10 @@
 import { type AdmissionHost, Admissions, type Grant } from "../door/admit.ts";
 import { checkSendOptions } from "../send/calls.ts";
+import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { Connection } from "../client/connection.ts";
 import type { ConnectionOwner, Identity } from "../client/connection-owner.ts";
+import type { End } from "../client/handlers.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { Frame, type Message } from "../send/frame.ts";
 import type { HubNode } from "./node.ts";
@@ -10,6 +12,7 @@ import type { HubStatus } from "../base/hub-status.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/logger.ts";
 import { checkSize, type Sender } from "../send/sender.ts";
+import type { RefusedEvent } from "../door/refusal.ts";
 import type { Socket } from "../client/socket.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
@@ -20,6 +23,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
   readonly dropsSlow: boolean;
+  readonly staysAfterError: boolean;
   readonly admissions: Admissions<Data>;
   readonly #node: HubNode<Data>;
   readonly #hub: Sender;
@@ -28,6 +32,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     this.limits = node.limits;
     this.logger = node.logger;
     this.dropsSlow = node.options.slowConsumer === "drop";
+    this.staysAfterError = node.options.handlerError === "report";
     this.#node = node;
     this.#hub = hub;
     this.admissions = new Admissions<Data>(this, node.options);
@@ -67,6 +72,10 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     return connection;
   }
 
+  refused(event: RefusedEvent): void {
+    this.#node.state.events.dispatch("refused", event);
+  }
+
   // ---- for connections ----
 
   get fanOut(): FanOut<Data> | undefined {
@@ -82,6 +91,14 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     this.#node.subscriptions.deleteAll(connection);
     this.#node.registry.release(connection.id, connection.claim);
     this.admissions.left(connection);
+  }
+
+  connected(client: Client<Data>): void {
+    this.#node.state.events.dispatch("connect", { client });
+  }
+
+  disconnected(client: Client<Data>, end: End): void {
+    this.#node.state.events.dispatch("disconnect", { client, ...end });
   }
 
   report(text: string, error: unknown): void {

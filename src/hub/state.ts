@@ -1,4 +1,3 @@
-import { errorCode } from "../base/error.ts";
 import type { HubStatus } from "../base/hub-status.ts";
 import type { Logger } from "../base/logger.ts";
 import { HubEventTarget } from "./hub-events.ts";
@@ -13,6 +12,8 @@ export class HubState {
     this.#logger = logger;
     this.#status = status;
     this.events = new HubEventTarget(logger);
+    this.events.on("nodejoin", ({ node }) => logger.info(`meshsocket: node ${node.host} joined`));
+    this.events.on("nodeleave", ({ node }) => logger.info(`meshsocket: node ${node.host} left`));
   }
 
   get status(): HubStatus {
@@ -28,6 +29,7 @@ export class HubState {
   ready(): void {
     if (this.#status !== "starting" && this.#status !== "degraded") return;
     this.#status = "ready";
+    this.#logger.info("meshsocket: ready");
     this.events.dispatch("ready", { status: "ready" });
   }
 
@@ -35,11 +37,13 @@ export class HubState {
   degraded(error: unknown): void {
     if (this.#status !== "ready") return;
     this.#status = "degraded";
+    this.#logger.warn("meshsocket: degraded: clients stay and new ones are refused until the storage answers", error);
     this.events.dispatch("degraded", { error });
   }
 
   draining(): void {
     this.#status = "draining";
+    this.#logger.info("meshsocket: draining: clients are told to connect to another node");
   }
 
   /** The last client is gone. */
@@ -49,13 +53,13 @@ export class HubState {
 
   closed(): void {
     this.#status = "closed";
+    this.#logger.info("meshsocket: closed");
     this.events.dispatch("close", { status: "closed" });
   }
 
   /** A call of the application rejected. */
   sendFailed(error: unknown): void {
-    if (errorCode(error) === "invalid_argument") this.#logger.error("meshsocket: a call had a bad argument", error);
-    else this.#logger.warn("meshsocket: a call failed", error);
+    this.#logger.warn("meshsocket: a call failed", error);
     this.events.dispatch("sendfailed", { error });
   }
 }

@@ -10,6 +10,7 @@ import { decisions } from "./adapter-decisions.ts";
 import { controls, heartbeat } from "./adapter-heartbeat.ts";
 import { limits } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
+import { refusals } from "./adapter-refusals.ts";
 import { upgrades } from "./adapter-upgrades.ts";
 
 /** A hub that is being served on `/ws`. */
@@ -44,6 +45,7 @@ export function adapterContract(way: Way): void {
   };
   admission(promise);
   decisions(promise);
+  refusals(promise);
   upgrades(promise);
   messages(promise);
   closing(promise);

@@ -193,3 +193,58 @@ test("a client that does not read is cut with 4008 and its message counted as dr
     assert.equal(hub.size, 0);
   }, { limits: { maxBufferedBytes: 1_000 } });
 });
+
+/** A logger that keeps texts and errors. */
+function keptLog(): { logger: HubOptions["logger"]; lines: string[] } {
+  const lines: string[] = [];
+  return {
+    logger: { ...silentLogger, error: (...data: unknown[]) => void lines.push(data.map(String).join(": ")) },
+    lines,
+  };
+}
+
+for (const handler of ["onConnect", "onEvent", "onDisconnect"] as const) {
+  test(`the log names the client, the handler ${handler} and its error`, () => {
+    const { logger, lines } = keptLog();
+    const session: Session = {
+      [handler]: () => Promise.reject(new Error("boom")),
+    };
+    return connected(session, async (client, hub) => {
+      client.socket.send("x");
+      if (handler === "onDisconnect") client.socket.close(1000);
+      else assert.equal((await client.closed()).code, 1011);
+      await hub.close();
+      assert.deepEqual(lines, [`meshsocket: ${handler} of client "me" failed: Error: boom`]);
+    }, { ...(logger && { logger }) });
+  });
+}
+
+test('with handlerError "report" a client whose handler failed stays, and its next message is handled', () =>
+  connected({
+    onEvent: (client, message) => {
+      if (message === "bad") throw new Error("boom");
+      return client.emit(`got ${String(message)}`);
+    },
+  }, async (client) => {
+    client.socket.send("bad");
+    client.socket.send("good");
+    assert.equal(await client.next(), "got good");
+  }, { handlerError: "report" }));
+
+for (
+  const [handlerError, decided, stays] of [["close", "report", true], ["report", "close", false]] as const
+) {
+  test(`an onError that returns "${decided}" decides, whatever handlerError says`, () =>
+    connected({
+      onEvent: (client, message) => {
+        if (message === "bad") throw new Error("boom");
+        return client.emit("good");
+      },
+      onError: () => decided,
+    }, async (client) => {
+      client.socket.send("bad");
+      client.socket.send("good");
+      if (stays) assert.equal(await client.next(), "good");
+      else assert.equal((await client.closed()).code, 1011);
+    }, { handlerError }));
+}

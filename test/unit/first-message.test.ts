@@ -153,3 +153,11 @@ test("a closing hub closes those who have not authenticated, too", () =>
     assert.equal((await client.closed()).code, 1012);
     await closing;
   }));
+
+test("an authentication that refuses with a code closes with that code and reason", () =>
+  withHub(async (hub) => {
+    const client = await MemoryClient.open(hub, { authenticate: () => ({ refuse: 4402, reason: "pay first" }) });
+    client.socket.send("alice");
+    assert.deepEqual(await client.closed(), { code: 4402, reason: "pay first" });
+    assert.equal(hub.size, 0);
+  }));
