@@ -1,22 +1,5 @@
 import type { Holder, Storage } from "../storage/storage.ts";
 
-/** What an {@link Audience} stands on. */
-export interface AudienceOptions {
-  storage: Storage;
-  /** Who caches; undefined for a caller that caches nothing. */
-  holder: () => Holder | undefined;
-  maxTopics: number;
-}
-
-type Nodes = ReadonlyMap<string, Holder>;
-
-interface LookUp {
-  /** Nodes that announced themselves while the storage was asked. */
-  readonly announced: Map<string, Holder>;
-  readonly result: Promise<Nodes>;
-  waiters: number;
-}
-
 /**
  * Which other nodes have clients on a topic, as this node knows it for publishing.
  *
@@ -24,15 +7,15 @@ interface LookUp {
  * listener tells it. A node that answers "not here" is dropped, unless it announced itself since the message was sent.
  */
 export class Audience {
-  readonly #options: AudienceOptions;
+  readonly #deps: AudienceDependencies;
   /** By topic: nodes by life. Entries are replaced, never changed, so that a late "not here" can be told from a timely one. */
   readonly #topics = new Map<string, Map<string, Holder>>();
   /** What was known before the storage lost it: until the next look-up of a topic, in case not everyone has written it again. */
   readonly #former = new Map<string, Map<string, Holder>>();
   readonly #lookUps = new Map<string, LookUp>();
 
-  constructor(options: AudienceOptions) {
-    this.#options = options;
+  constructor(deps: AudienceDependencies) {
+    this.#deps = deps;
   }
 
   /**
@@ -97,12 +80,12 @@ export class Audience {
   }
 
   async #ask(topic: string, announced: Map<string, Holder>): Promise<Nodes> {
-    const holder = this.#options.holder();
-    const found = await this.#options.storage.subscribers(topic, holder);
+    const { storage, node: { holder } } = this.#deps;
+    const found = await storage.subscribers(topic, holder);
     const nodes = new Map(this.#former.get(topic));
-    for (const node of [...found, ...announced.values()]) if (node.life !== holder?.life) nodes.set(node.life, node);
+    for (const node of [...found, ...announced.values()]) if (node.life !== holder.life) nodes.set(node.life, node);
     // After a clear() the storage may not know that this node caches.
-    if (holder && this.#lookUps.get(topic)?.announced === announced) this.#remember(topic, nodes);
+    if (this.#lookUps.get(topic)?.announced === announced) this.#remember(topic, nodes);
     return nodes;
   }
 
@@ -113,8 +96,25 @@ export class Audience {
 
   #add(topics: Map<string, Map<string, Holder>>, topic: string, nodes: Map<string, Holder>): void {
     topics.set(topic, nodes);
-    if (topics.size <= this.#options.maxTopics) return;
+    if (topics.size <= this.#deps.maxTopics) return;
     const oldest = topics.keys().next().value;
     if (oldest !== undefined) topics.delete(oldest);
   }
+}
+
+/** Dependencies of {@link Audience}. */
+export interface AudienceDependencies {
+  storage: Storage;
+  /** This node, which caches what it looks up. */
+  node: { readonly holder: Holder };
+  maxTopics: number;
+}
+
+type Nodes = ReadonlyMap<string, Holder>;
+
+interface LookUp {
+  /** Nodes that announced themselves while the storage was asked. */
+  readonly announced: Map<string, Holder>;
+  readonly result: Promise<Nodes>;
+  waiters: number;
 }

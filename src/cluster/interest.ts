@@ -1,16 +1,6 @@
-import type { SizedItem } from "../link/items.ts";
-import { interestItem } from "../link/items.ts";
+import { interestItem, type SizedItem } from "../link/items.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
-
-/** What {@link Interest} stands on. */
-export interface InterestOptions {
-  storage: Storage;
-  holder: () => Holder;
-  /** Tells one node; may reject, and does so well before a subscription gives up. */
-  tell: (to: Holder, item: SizedItem) => Promise<unknown>;
-  logger: Logger;
-}
 
 const RESTORES_AT_ONCE = 64;
 
@@ -21,7 +11,7 @@ const RESTORES_AT_ONCE = 64;
  * listener waits until every node that publishes to the topic from its cache has been told, or could not be told.
  */
 export class Interest {
-  readonly #options: InterestOptions;
+  readonly #deps: InterestDependencies;
   /** Settles when the others know. */
   readonly #wanted = new Map<string, Promise<void>>();
   /** The last write of each topic that is under way: the next waits for it, so that they take effect in their order. */
@@ -31,8 +21,8 @@ export class Interest {
   /** Nodes that could not be told: tried again at each renewal of the lease. */
   readonly #untold = new Map<string, { node: Holder; topics: Set<string> }>();
 
-  constructor(options: InterestOptions) {
-    this.#options = options;
+  constructor(deps: InterestDependencies) {
+    this.#deps = deps;
   }
 
   /** This node has a listener on the topic. Rejects, and the next call tries again, when the storage fails. */
@@ -105,17 +95,19 @@ export class Interest {
 
   /** Writes the interest; what it resolves with settles when those who cache were told. */
   async #announce(topic: string): Promise<Promise<void>[]> {
-    const holder = this.#options.holder();
-    const publishers = await this.#options.storage.subscribe(topic, holder);
+    const { storage, node: { holder } } = this.#deps;
+    const publishers = await storage.subscribe(topic, holder);
     const others = publishers.filter((publisher) => publisher.life !== holder.life);
     return others.map((publisher) => this.#tell(publisher, topic));
   }
 
   async #tell(node: Holder, topic: string): Promise<void> {
+    const { links, timeoutMs, logger } = this.#deps;
     try {
-      await this.#options.tell(node, interestItem(topic));
+      // A node that is silent must not make subscriptions fail: they wait for twice as long.
+      await links.call(node, interestItem(topic), performance.now() + timeoutMs / 2);
     } catch (error) {
-      this.#options.logger.warn("meshsocket: a publisher could not be told of a subscription", error);
+      logger.warn(`meshsocket: could not tell ${node.host} of a subscription: it is told again`, error);
       const untold = this.#untold.get(node.life) ?? { node, topics: new Set() };
       untold.topics.add(topic);
       this.#untold.set(node.life, untold);
@@ -124,12 +116,24 @@ export class Interest {
 
   /** Never rejects. */
   async #withdraw(topic: string): Promise<void> {
+    const { storage, node, logger } = this.#deps;
     try {
-      if (!this.#wanted.has(topic)) await this.#options.storage.unsubscribe(topic, this.#options.holder());
+      if (!this.#wanted.has(topic)) await storage.unsubscribe(topic, node.holder);
     } catch (error) {
       // Left behind, it costs a publisher one call, which is answered "not here".
-      this.#options.logger.warn("meshsocket: an unused topic could not be withdrawn", error);
+      logger.warn("meshsocket: could not withdraw an unused topic from the storage: it is tried again", error);
       this.#unsure.add(topic);
     }
   }
+}
+
+/** Dependencies of {@link Interest}. */
+export interface InterestDependencies {
+  storage: Storage;
+  node: { readonly holder: Holder };
+  /** Tells another node; may reject. */
+  links: { call(to: Holder, item: SizedItem, deadlineMs: number): Promise<unknown> };
+  /** How long a subscription waits. */
+  timeoutMs: number;
+  logger: Logger;
 }

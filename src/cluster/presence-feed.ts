@@ -8,6 +8,7 @@ import {
 import { memberBytes } from "../send/members.ts";
 import { Pipe } from "../base/pipe.ts";
 import type { PresentMember } from "../hub/presence-view.ts";
+import type { Holder } from "../storage/storage.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 
 const SIGN_OF_LIFE_MS = 15_000;
@@ -24,7 +25,7 @@ const MAX_PART_BYTES = 262_144;
 export function presenceFeed<Data>(
   clients: Clients<Data>,
   requests: AsyncIterable<PresenceRequest>,
-  life: () => string,
+  node: { readonly holder: Holder },
   signal: AbortSignal,
 ): AsyncIterable<PresenceResponse> {
   const responses = new Pipe<PresenceResponse>();
@@ -39,7 +40,7 @@ export function presenceFeed<Data>(
   };
   const read = async (): Promise<void> => {
     for await (const { toLife, topic, wanted } of untilAborted(requests, signal)) {
-      if (toLife !== "" && toLife !== life()) return;
+      if (toLife !== "" && toLife !== node.holder.life) return;
       if (topic === "") continue;
       watched.get(topic)?.();
       watched.delete(topic);

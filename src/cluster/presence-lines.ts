@@ -1,3 +1,4 @@
+import type { Audience } from "./audience.ts";
 import { backoffMs } from "../base/backoff.ts";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -6,48 +7,35 @@ import {
   PresenceRequestSchema,
   type PresenceResponse,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
-import type { NodeClient } from "../link/line.ts";
+import type { Links } from "../link/links.ts";
 import type { PresenceView } from "../hub/presence-view.ts";
 import type { RemotePresence } from "../hub/presences.ts";
 import { Pipe } from "../base/pipe.ts";
 import type { Holder } from "../storage/storage.ts";
 
-/** What {@link PresenceLines} stand on. */
-export interface PresenceLinesOptions {
-  client: (node: Holder) => NodeClient;
-  /** The nodes with listeners on the topic; from then on new ones are announced. */
-  audience: (topic: string) => Promise<Iterable<Holder>>;
-  /** Whether it is a living node, as far as is known: others are left until the next {@link PresenceLines.retry}. */
-  lives: (node: Holder) => boolean;
-  /** The line to a node broke: it may be dead. */
-  suspect: (node: Holder) => void;
-  /** How long a watch waits for the snapshots of the others. */
-  timeoutMs: number;
-}
-
 /** Follows members on other nodes, over one line to each node that has listeners on a watched topic. */
 export class PresenceLines implements RemotePresence {
-  readonly #options: PresenceLinesOptions;
+  readonly #deps: PresenceDependencies;
   readonly #views = new Map<string, PresenceView>();
   readonly #lines = new Map<string, PresenceLine>();
   #closed = false;
 
-  constructor(options: PresenceLinesOptions) {
-    this.#options = options;
+  constructor(deps: PresenceDependencies) {
+    this.#deps = deps;
   }
 
   async follow(topic: string, view: PresenceView): Promise<void> {
     this.#views.set(topic, view);
     const snapshots = await this.#find(topic);
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#options.timeoutMs)));
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, this.#deps.timeoutMs)));
     await Promise.race([Promise.all(snapshots), late]);
     clearTimeout(timer);
   }
 
   /** To be called when the living nodes were learned anew: looks for nodes again where that failed, and follows no others. */
   retry(): void {
-    for (const [life, line] of this.#lines) if (!this.#options.lives(line.node)) this.forget(life);
+    for (const [life, line] of this.#lines) if (!this.#deps.neighbours.has(line.node)) this.forget(life);
     for (const topic of this.#views.keys()) this.#find(topic).catch(() => {});
   }
 
@@ -81,19 +69,19 @@ export class PresenceLines implements RemotePresence {
 
   /** Follows the topic on every node that has listeners; what it resolves with settles when their snapshots are there. */
   async #find(topic: string): Promise<Promise<void>[]> {
-    const nodes = await this.#options.audience(topic);
-    return this.#views.has(topic) ? Array.from(nodes, (node) => this.#follow(topic, node)) : [];
+    const nodes = await this.#deps.audience.find(topic, async (found) => [...found]);
+    return this.#views.has(topic) ? nodes.map((node) => this.#follow(topic, node)) : [];
   }
 
   async #follow(topic: string, node: Holder): Promise<void> {
     // Nobody would say of a node that is not known to live that it is gone.
-    if (!this.#closed && this.#options.lives(node)) await this.#line(node).want(topic);
+    if (!this.#closed && this.#deps.neighbours.has(node)) await this.#line(node).want(topic);
   }
 
   #line(node: Holder): PresenceLine {
     let line = this.#lines.get(node.life);
     if (line) return line;
-    line = new PresenceLine(node, this.#options, (response) => this.#tell(node.life, response));
+    line = new PresenceLine(node, this.#deps.neighbours, (response) => this.#tell(node.life, response));
     this.#lines.set(node.life, line);
     return line;
   }
@@ -113,7 +101,7 @@ export class PresenceLines implements RemotePresence {
 /** One line to one life of one node; opened again, with a new snapshot, whenever it breaks. */
 class PresenceLine {
   readonly node: Holder;
-  readonly #options: PresenceLinesOptions;
+  readonly #neighbours: PresenceNeighbours;
   readonly #onResponse: (response: PresenceResponse) => void;
   /** By topic, what settles at the first snapshot. */
   readonly #wanted = new Map<string, PromiseWithResolvers<void>>();
@@ -123,9 +111,9 @@ class PresenceLine {
   #requests: Pipe<PresenceRequest> | undefined;
   #running = false;
 
-  constructor(node: Holder, options: PresenceLinesOptions, onResponse: (response: PresenceResponse) => void) {
+  constructor(node: Holder, neighbours: PresenceNeighbours, onResponse: (response: PresenceResponse) => void) {
     this.node = node;
-    this.#options = options;
+    this.#neighbours = neighbours;
     this.#onResponse = onResponse;
   }
 
@@ -164,7 +152,7 @@ class PresenceLine {
       } catch {
         // Whoever watches keeps what it knows until the node is back or declared dead.
       }
-      if (!signal.aborted) this.#options.suspect(this.node);
+      if (!signal.aborted) this.#neighbours.suspect(this.node);
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));
     }
   }
@@ -191,6 +179,23 @@ class PresenceLine {
     this.#parts.clear();
     requests.push(create(PresenceRequestSchema, { toLife: this.node.life }));
     for (const topic of this.#wanted.keys()) requests.push(create(PresenceRequestSchema, { topic, wanted: true }));
-    return this.#options.client(this.node).presence(requests, { signal });
+    return this.#neighbours.links.client(this.node).presence(requests, { signal });
   }
+}
+
+/** Dependencies of {@link PresenceLines}. */
+interface PresenceDependencies {
+  neighbours: PresenceNeighbours;
+  /** Finds the nodes with clients on a topic; from then on they announce themselves. */
+  audience: Audience;
+  /** How long a watch waits for the snapshots of the others. */
+  timeoutMs: number;
+}
+
+/** The other nodes, as far as presence needs them. Lines lead only to those that live, as far as is known. */
+interface PresenceNeighbours {
+  readonly links: Pick<Links, "client">;
+  has(node: Holder): boolean;
+  /** The line to a node broke: it may be dead. */
+  suspect(node: Holder): void;
 }

@@ -4,97 +4,176 @@ import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { errorCode } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
-import { plainAnswer } from "../link/packed-batch.ts";
-import { receiveMembers } from "./receive-members.ts";
-import { receiveRequest } from "./receive-request.ts";
 import {
   type Answer,
   AnswerSchema,
+  type Disconnect,
   type Holder,
   type Item,
+  type Members,
   type Reply,
+  ReplySchema,
+  type Request,
   Status,
+  type Subscription,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { plainAnswer } from "../link/packed-batch.ts";
+import type { Listener } from "../client/topics.ts";
+import { memberBytes, partOf } from "../send/members.ts";
+import type { Verbs } from "../send/verbs.ts";
 
-/** What {@link receive} does to this node. */
-export interface ReceiveContext<Data> {
-  readonly clients: Clients<Data>;
+/** Most bytes of members in one answer: more are asked for in parts. */
+const MAX_ANSWER_BYTES = 524_288;
+const encoder = new TextEncoder();
+
+/** Does to this node's clients what the items of other nodes ask for, and answers item by item. */
+export class Receiver<Data> {
+  readonly #clients: Clients<Data>;
+  readonly #local: Pick<Verbs, "subscribe" | "unsubscribe">;
+  readonly #peers: Peers;
+
+  constructor(clients: Clients<Data>, local: Pick<Verbs, "subscribe" | "unsubscribe">, peers: Peers) {
+    this.#clients = clients;
+    this.#local = local;
+    this.#peers = peers;
+  }
+
+  /**
+   * Takes the items of one batch.
+   *
+   * Everything is queued in the order of the items before the first await, so that batches received one after the other
+   * reach each client in that order.
+   */
+  async receive(items: readonly Item[], from: Holder | undefined): Promise<Answer[]> {
+    const pending = items.map((item) => this.#begin(item, from));
+    await this.#clients.written();
+    const answers: Answer[] = [];
+    for (const one of pending) {
+      if (one instanceof Frame) answers.push(plainAnswer(one.refused === 0 ? Status.OK : Status.FULL));
+      else answers.push(typeof one === "function" ? one() : await one);
+    }
+    return answers;
+  }
+
+  #begin({ kind }: Item, from: Holder | undefined): Pending {
+    const clients = this.#clients;
+    switch (kind.case) {
+      case "emit": {
+        const frame = Frame.relayed(kind.value.data, kind.value.binary);
+        return clients.emit(kind.value.id, frame) ? frame : plainAnswer(Status.NOT_HERE);
+      }
+      case "broadcast": {
+        const frame = Frame.relayed(kind.value.data, kind.value.binary);
+        return delivered(clients.broadcast(frame, exceptOf(kind.value.except)), frame);
+      }
+      case "publish": {
+        const { topic } = kind.value;
+        if (!clients.topics.listeners(topic)) return plainAnswer(Status.NOT_HERE);
+        const frame = Frame.relayed(kind.value.data, kind.value.binary);
+        return delivered(clients.publish(topic, frame, exceptOf(kind.value.except)), frame);
+      }
+      case "evict":
+        this.#peers.evict(kind.value.id, kind.value.claim);
+        return plainAnswer(Status.OK);
+      case "online":
+        return plainAnswer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
+      case "disconnect":
+        return this.#disconnect(kind.value);
+      case "members":
+        return this.#members(kind.value);
+      case "request":
+        return this.#request(kind.value, from);
+      case "reply":
+        this.#peers.replied(kind.value);
+        return plainAnswer(Status.OK);
+      case "interest":
+        if (from) this.#peers.announced(kind.value.topic, from);
+        return plainAnswer(from ? Status.OK : Status.INVALID);
+      case "subscription":
+        return this.#subscription(kind.value);
+      default:
+        return plainAnswer(Status.INVALID);
+    }
+  }
+
+  #disconnect({ id, code, reason }: Disconnect): Answer {
+    const closeCode = code || CloseCode.Normal;
+    try {
+      checkClose(closeCode, reason);
+    } catch {
+      return plainAnswer(Status.INVALID);
+    }
+    const connection = this.#clients.get(id);
+    connection?.close(closeCode, reason);
+    return plainAnswer(connection ? Status.OK : Status.NOT_HERE);
+  }
+
+  /** The clients on a topic: how many, all, or one part of them. */
+  #members({ topic, countOnly, idsOnly, part, parts }: Members): Answer {
+    const listeners: Iterable<Listener> = this.#clients.topics.listeners(topic) ?? [];
+    const members: Listener[] = [];
+    let bytes = 0;
+    for (const listener of listeners) {
+      if (parts > 1 && partOf(listener.id, parts) !== part) continue;
+      members.push(listener);
+      if (!countOnly) bytes += memberBytes(listener.id, idsOnly ? "" : listener.info);
+    }
+    if (countOnly) return create(AnswerSchema, { status: Status.OK, delivered: members.length });
+    if (parts <= 1 && bytes > MAX_ANSWER_BYTES) {
+      // Parts differ in size, and the topic may grow.
+      return create(AnswerSchema, { status: Status.TOO_LONG, delivered: Math.ceil((2 * bytes) / MAX_ANSWER_BYTES) });
+    }
+    const ids = members.map(({ id }) => id);
+    return create(AnswerSchema, { status: Status.OK, ids, infos: idsOnly ? [] : members.map(({ info }) => info) });
+  }
+
+  /**
+   * Asks a client. The request is queued at once, in the order of the batch. With a key the answer is known now and the
+   * reply goes back as an item of its own; without one the answer waits for the reply.
+   */
+  #request({ id, data, binary, key, timeoutMs }: Request, from: Holder | undefined): Answer | Promise<Answer> {
+    const connection = this.#clients.get(id);
+    if (!connection) return plainAnswer(Status.NOT_HERE);
+    if (!connection.askable) return plainAnswer(Status.NO_REQUESTS);
+    const outcome = connection.ask(Frame.relayed(data, binary), timeoutMs).then(
+      (message) => ({
+        status: Status.OK,
+        data: typeof message === "string" ? encoder.encode(message) : message,
+        binary: typeof message !== "string",
+      }),
+      (error: unknown) => ({ status: errorCode(error) === "resource_exhausted" ? Status.FULL : Status.NO_REPLY }),
+    );
+    if (key === 0n) return outcome.then((settled) => create(AnswerSchema, settled));
+    void outcome.then((settled) => from && this.#peers.reply(from, create(ReplySchema, { key, ...settled })));
+    return plainAnswer(Status.OK);
+  }
+
+  async #subscription({ id, topic, wanted }: Subscription): Promise<Answer> {
+    try {
+      const found = await (wanted ? this.#local.subscribe(id, topic, {}) : this.#local.unsubscribe(id, topic, {}));
+      return plainAnswer(found ? Status.OK : Status.NOT_HERE);
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "invalid_argument") return plainAnswer(Status.INVALID);
+      return plainAnswer(code === "resource_exhausted" ? Status.FULL : Status.FAILED);
+    }
+  }
+}
+
+/** Takes what other nodes tell this node itself, rather than its clients. */
+export interface Peers {
   /** A newer claim on the id was made elsewhere. */
   evict(id: string, claim: bigint): void;
-  /** Another node got its first listener on the topic. */
+  /** Another node got its first client on the topic. */
   announced(topic: string, node: Holder): void;
-  /** A client replied to what another node asked. */
+  /** Hands a client's reply to the node that asked. */
   reply(to: Holder, reply: Reply): void;
-  /** Another node's client replied to what this one asked. */
+  /** Another node's client replied to this node's request. */
   replied(reply: Reply): void;
-  /** Makes a client of this node listen, or stop; false when it is not here. */
-  subscription(id: string, topic: string, wanted: boolean): Promise<boolean>;
 }
 
 /** What is known of an item's answer before this tick is written; of an emit, its frame. */
 type Pending = Answer | Frame | Promise<Answer> | (() => Answer);
-
-/**
- * Does to this node's clients what a batch asks for, and answers item by item.
- *
- * Everything is queued in the order of the items before the first await, so that batches received one after the other
- * reach each client in that order.
- */
-export async function receive<Data>(
-  context: ReceiveContext<Data>,
-  items: readonly Item[],
-  from: Holder | undefined,
-): Promise<Answer[]> {
-  const pending = items.map((item) => begin(context, item, from));
-  await context.clients.written();
-  const answers: Answer[] = [];
-  for (const one of pending) {
-    if (one instanceof Frame) answers.push(plainAnswer(one.refused === 0 ? Status.OK : Status.FULL));
-    else answers.push(typeof one === "function" ? one() : await one);
-  }
-  return answers;
-}
-
-function begin<Data>(context: ReceiveContext<Data>, { kind }: Item, from: Holder | undefined): Pending {
-  const { clients } = context;
-  switch (kind.case) {
-    case "emit": {
-      const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      return clients.emit(kind.value.id, frame) ? frame : plainAnswer(Status.NOT_HERE);
-    }
-    case "broadcast": {
-      const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      return delivered(clients.broadcast(frame, exceptOf(kind.value.except)), frame);
-    }
-    case "publish": {
-      const { topic } = kind.value;
-      if (!clients.topics.listeners(topic)) return plainAnswer(Status.NOT_HERE);
-      const frame = Frame.relayed(kind.value.data, kind.value.binary);
-      return delivered(clients.publish(topic, frame, exceptOf(kind.value.except)), frame);
-    }
-    case "evict":
-      context.evict(kind.value.id, kind.value.claim);
-      return plainAnswer(Status.OK);
-    case "online":
-      return plainAnswer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
-    case "disconnect":
-      return disconnect(clients, kind.value.id, kind.value.code || CloseCode.Normal, kind.value.reason);
-    case "members":
-      return receiveMembers(clients, kind.value);
-    case "request":
-      return receiveRequest(clients, kind.value, (reply) => from && context.reply(from, reply));
-    case "reply":
-      context.replied(kind.value);
-      return plainAnswer(Status.OK);
-    case "interest":
-      if (from) context.announced(kind.value.topic, from);
-      return plainAnswer(from ? Status.OK : Status.INVALID);
-    case "subscription":
-      return subscription(context, kind.value.id, kind.value.topic, kind.value.wanted);
-    default:
-      return plainAnswer(Status.INVALID);
-  }
-}
 
 function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
   return ids.length > 0 ? new Set(ids) : undefined;
@@ -105,30 +184,4 @@ function delivered(offered: number, frame: Frame): () => Answer {
     const { refused } = frame;
     return create(AnswerSchema, { status: Status.OK, delivered: offered - refused, dropped: refused });
   };
-}
-
-function disconnect<Data>(clients: Clients<Data>, id: string, code: number, reason: string): Answer {
-  try {
-    checkClose(code, reason);
-  } catch {
-    return plainAnswer(Status.INVALID);
-  }
-  const connection = clients.get(id);
-  connection?.close(code, reason);
-  return plainAnswer(connection ? Status.OK : Status.NOT_HERE);
-}
-
-async function subscription<Data>(
-  context: ReceiveContext<Data>,
-  id: string,
-  topic: string,
-  wanted: boolean,
-): Promise<Answer> {
-  try {
-    return plainAnswer((await context.subscription(id, topic, wanted)) ? Status.OK : Status.NOT_HERE);
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === "invalid_argument") return plainAnswer(Status.INVALID);
-    return plainAnswer(code === "resource_exhausted" ? Status.FULL : Status.FAILED);
-  }
 }

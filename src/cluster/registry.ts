@@ -13,28 +13,28 @@ export class ClusterRegistry<Data> implements Registry<Data> {
   }
 
   async claim(id: string): Promise<Grant> {
-    return await this.#node.cluster.claims.claim(id);
+    return await this.#node.cluster.neighbours.claims.claim(id);
   }
 
   settle(grant: Grant): void {
-    if (grant instanceof DistSession) this.#node.cluster.claims.settle(grant);
+    if (grant instanceof DistSession) this.#node.cluster.neighbours.claims.settle(grant);
   }
 
   opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
     if (!(grant instanceof DistSession)) return undefined;
-    const { cluster } = this.#node;
-    cluster.reclaim.claimed(connection);
-    const evicted = cluster.evictPrevious(connection.id, grant);
+    const { neighbours } = this.#node.cluster;
+    neighbours.reclaim.claimed(connection);
+    const evicted = neighbours.evictPrevious(connection.id, grant);
     if (!grant.lost) return evicted;
-    return Promise.all([evicted, cluster.reclaim.one(connection)]).then(() => {});
+    return Promise.all([evicted, neighbours.reclaim.one(connection)]).then(() => {});
   }
 
   release(id: string, claim: bigint): void {
-    const { cluster, clients } = this.#node;
-    cluster.release(id, claim);
+    const { cluster: { neighbours }, clients } = this.#node;
+    neighbours.release(id, claim);
     // An upgrade that came to nothing had taken the id from a connection that is still open.
     const older = clients.get(id);
-    if (older?.open && older.claim < claim) void cluster.reclaim.one(older);
+    if (older?.open && older.claim < claim) void neighbours.reclaim.one(older);
   }
 
   async leave(): Promise<void> {

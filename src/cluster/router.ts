@@ -3,63 +3,8 @@ import { MeshError } from "../base/error.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { SizedItem } from "../link/items.ts";
 import type { Caller } from "../link/link-call.ts";
-import type { Entry, Holder, Storage } from "../storage/storage.ts";
-
-/** What a {@link Router} stands on. */
-export interface RouterOptions {
-  storage: Storage;
-  maxRoutes: number;
-  /** Calls a node; see `Links.start`. */
-  start: (to: Holder, item: SizedItem, deadlineMs: number, caller: Caller) => void;
-}
-
-/** Who hears what a node that a call was sent to makes of it. */
-interface Routing {
-  answered(call: RoutedCall, answer: Answer): void;
-  failed(call: RoutedCall, error: unknown): void;
-}
-
-/** A call on its way to the owner of its id: the caller at each node that it is sent to. */
-class RoutedCall implements Caller {
-  readonly id: string;
-  readonly item: SizedItem;
-  readonly deadlineMs: number;
-  /** Settles the call: with undefined when nobody has the id. */
-  readonly done: (answer: Answer | undefined) => void;
-  readonly fail: (error: unknown) => void;
-  /** Where it was sent last. */
-  route: Entry | undefined = undefined;
-  /** The route that turned out wrong, and how. */
-  tried: { route: Entry; error: unknown } | undefined = undefined;
-  readonly #routing: Routing;
-
-  constructor(routing: Routing, id: string, item: SizedItem, deadlineMs: number, ends: Ends) {
-    this.#routing = routing;
-    this.id = id;
-    this.item = item;
-    this.deadlineMs = deadlineMs;
-    this.done = ends.done;
-    this.fail = ends.fail;
-  }
-
-  resolve(answer: Answer): void {
-    this.#routing.answered(this, answer);
-  }
-
-  reject(error: unknown): void {
-    this.#routing.failed(this, error);
-  }
-}
-
-type Ends = Pick<RoutedCall, "done" | "fail">;
-
-/** The calls that wait for one look-up of their id. */
-interface LookUp {
-  calls: RoutedCall[];
-  /** The storage was asked: who comes now may have been claimed after it looked. */
-  asked: boolean;
-  late: RoutedCall[];
-}
+import type { Links } from "../link/links.ts";
+import type { Entry, Storage } from "../storage/storage.ts";
 
 const LOOK_UPS_IN_FLIGHT = 4;
 
@@ -70,24 +15,20 @@ const LOOK_UPS_IN_FLIGHT = 4;
  * the storage is asked again, once. Calls to one id leave in the order they were made, also while a look-up is under way.
  */
 export class Router {
-  readonly #routing: Routing = {
-    answered: (call, answer) => this.#answered(call, answer),
-    failed: (call, error) => this.#failed(call, error),
-  };
-  readonly #options: RouterOptions;
+  readonly #deps: RouterDependencies;
   readonly #lookUps: Batcher<string, Entry | undefined>;
   /** In the order of their look-up. */
   readonly #routes = new Map<string, Entry>();
   readonly #waiting = new Map<string, LookUp>();
 
-  constructor(options: RouterOptions) {
-    this.#options = options;
+  constructor(deps: RouterDependencies) {
+    this.#deps = deps;
     const ask = (ids: string[]): Promise<(Entry | undefined)[]> => {
       for (const id of ids) {
         const lookUp = this.#waiting.get(id);
         if (lookUp) lookUp.asked = true;
       }
-      return options.storage.get(ids);
+      return deps.storage.get(ids);
     };
     this.#lookUps = new Batcher(ask, { maxInFlight: LOOK_UPS_IN_FLIGHT });
   }
@@ -95,7 +36,7 @@ export class Router {
   /** Calls the owner of an id; undefined when nobody has it. Rejects when that cannot be told. */
   call(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
     return new Promise((done, fail) => {
-      const call = new RoutedCall(this.#routing, id, item, deadlineMs, { done, fail });
+      const call = new RoutedCall(this, id, item, deadlineMs, { done, fail });
       const route = this.#waiting.has(id) ? undefined : this.#routes.get(id);
       if (route) this.#send(call, route);
       else this.#wait(call);
@@ -151,7 +92,7 @@ export class Router {
   #remember(id: string, entry: Entry): void {
     this.#routes.delete(id);
     this.#routes.set(id, entry);
-    if (this.#routes.size <= this.#options.maxRoutes) return;
+    if (this.#routes.size <= this.#deps.maxRoutes) return;
     const oldest = this.#routes.keys().next().value;
     if (oldest !== undefined) this.#routes.delete(oldest);
   }
@@ -165,15 +106,17 @@ export class Router {
 
   #send(call: RoutedCall, route: Entry): void {
     call.route = route;
-    this.#options.start(route, call.item, call.deadlineMs, call);
+    this.#deps.links.start(route, call.item, call.deadlineMs, call);
   }
 
-  #answered(call: RoutedCall, answer: Answer): void {
+  /** The node that a call was sent to answered. */
+  answered(call: RoutedCall, answer: Answer): void {
     if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
     else call.done(answer);
   }
 
-  #failed(call: RoutedCall, error: unknown): void {
+  /** The node that a call was sent to could not be reached, or did not answer. */
+  failed(call: RoutedCall, error: unknown): void {
     const neverSent = error instanceof MeshError && error.code === "unavailable";
     if (neverSent) this.#stale(call, error);
     else call.fail(error);
@@ -195,4 +138,53 @@ export class Router {
     } else if (error !== undefined) call.fail(error);
     else call.done(undefined);
   }
+}
+
+/** Dependencies of {@link Router}. */
+export interface RouterDependencies {
+  storage: Storage;
+  maxRoutes: number;
+  links: Pick<Links, "start">;
+}
+
+/** A call on its way to the owner of its id: the caller at each node that it is sent to. */
+class RoutedCall implements Caller {
+  readonly id: string;
+  readonly item: SizedItem;
+  readonly deadlineMs: number;
+  /** Settles the call: with undefined when nobody has the id. */
+  readonly done: (answer: Answer | undefined) => void;
+  readonly fail: (error: unknown) => void;
+  /** Where it was sent last. */
+  route: Entry | undefined = undefined;
+  /** The route that turned out wrong, and how. */
+  tried: { route: Entry; error: unknown } | undefined = undefined;
+  readonly #router: Router;
+
+  constructor(router: Router, id: string, item: SizedItem, deadlineMs: number, ends: Ends) {
+    this.#router = router;
+    this.id = id;
+    this.item = item;
+    this.deadlineMs = deadlineMs;
+    this.done = ends.done;
+    this.fail = ends.fail;
+  }
+
+  resolve(answer: Answer): void {
+    this.#router.answered(this, answer);
+  }
+
+  reject(error: unknown): void {
+    this.#router.failed(this, error);
+  }
+}
+
+type Ends = Pick<RoutedCall, "done" | "fail">;
+
+/** The calls that wait for one look-up of their id. */
+interface LookUp {
+  calls: RoutedCall[];
+  /** The storage was asked: who comes now may have been claimed after it looked. */
+  asked: boolean;
+  late: RoutedCall[];
 }

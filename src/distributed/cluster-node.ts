@@ -49,8 +49,8 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     }
     const cluster = new Cluster<Data>(this, { ...options, transport: (host) => this.#dial(host, options) });
     this.#joined = cluster;
-    this.subscriptions.interest = cluster.interest;
-    this.presences.remote = cluster.presence;
+    this.subscriptions.interest = cluster.topics.interest;
+    this.presences.remote = cluster.topics.presence;
     try {
       await cluster.start();
     } catch (error) {

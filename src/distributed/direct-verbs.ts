@@ -32,11 +32,7 @@ export class DirectVerbs implements Verbs {
       lines: "unary",
     });
     const { maxRoutes } = limits;
-    const router = new Router({
-      storage,
-      maxRoutes,
-      start: (to, item, at, caller) => this.#links.start(to, item, at, caller),
-    });
+    const router = new Router({ storage, maxRoutes, links: this.#links });
     this.#reach = new Reach(router, this.#links);
   }
 

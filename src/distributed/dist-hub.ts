@@ -61,7 +61,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   /** The living nodes of the cluster, this one included. Throws `failed_precondition` before it joined. */
   nodes(): Holder[] {
     const { cluster } = this.#node;
-    return [cluster.holder, ...cluster.nodes()];
+    return [cluster.holder, ...cluster.neighbours.nodes()];
   }
 
   /** Whether {@link DistHub.join} was called and did not fail. */
@@ -87,6 +87,6 @@ export class DistHub<Data = unknown> extends Hub<Data> {
    * looks at all of them now, and costs a command for each 500 clients. Rejects with `unavailable` if the storage fails.
    */
   async audit(): Promise<number> {
-    return await this.#node.cluster.reclaim.missing();
+    return await this.#node.cluster.neighbours.reclaim.missing();
   }
 }

@@ -81,7 +81,7 @@ export class DistServer<Data = unknown> {
    */
   async openLine(authorization: string | null): Promise<IncomingPackedLine> {
     await this.#authorize("node", Node.method.link.name, authorization);
-    return this.#node.cluster.incoming.packed();
+    return this.#node.cluster.incoming.lines.packed();
   }
 
   #nodeService(): ServiceImpl<typeof Node> {
@@ -89,15 +89,17 @@ export class DistServer<Data = unknown> {
     return {
       hello({ from, leaving }) {
         if (!from) throw invalidArgument("a hello says from whom it is");
-        node.cluster.hello(from, leaving);
+        node.cluster.neighbours.hello(from, leaving);
         return { to: node.cluster.holder };
       },
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
       async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
         const { cluster } = node;
-        for await (const batch of cluster.incoming.read(batches, signal)) yield await cluster.inbox.deliver(batch);
+        for await (const batch of cluster.incoming.lines.read(batches, signal)) {
+          yield await cluster.incoming.inbox.deliver(batch);
+        }
       },
-      deliver: (batch) => node.cluster.inbox.deliver(batch),
+      deliver: (batch) => node.cluster.incoming.inbox.deliver(batch),
       presence: (requests, context) => node.cluster.presenceFeed(requests, context.signal),
     };
   }

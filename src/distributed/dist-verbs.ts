@@ -2,7 +2,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { JoinedNode } from "../cluster/registry.ts";
 import { abortable, deadlineOf } from "../send/deadline.ts";
 import type { Frame } from "../send/frame.ts";
-import { broadcastItem } from "../link/items.ts";
+import { broadcastItem, publishItem } from "../link/items.ts";
 import type { LocalVerbs } from "../hub/local.ts";
 import { addMembers } from "../send/members.ts";
 import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
@@ -68,7 +68,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
     const { cluster } = this.#node;
     const local = this.#local.broadcast(frame, except);
     return await this.#within(options, async (deadlineMs) => {
-      const remote = cluster.reach.toAll(cluster.nodes(), broadcastItem(frame, except), deadlineMs);
+      const remote = cluster.reach.toAll(cluster.neighbours.nodes(), broadcastItem(frame, except), deadlineMs);
       return sum(await local, await remote);
     });
   }
@@ -77,7 +77,17 @@ export class DistVerbs<Data = unknown> implements Verbs {
     const { cluster } = this.#node;
     const local = this.#local.publish(topic, frame, except);
     return await this.#within(options, async (deadlineMs) => {
-      const remote = cluster.publish(topic, frame, except, deadlineMs);
+      const remote = cluster.topics.find(
+        topic,
+        (nodes) =>
+          cluster.reach.toAll(
+            nodes,
+            publishItem(topic, frame, except),
+            deadlineMs,
+            (n) => cluster.topics.notHere(topic, n),
+            (n) => cluster.topics.noAnswer(topic, n),
+          ),
+      );
       return sum(await local, await remote);
     });
   }
@@ -85,7 +95,11 @@ export class DistVerbs<Data = unknown> implements Verbs {
   async members(topic: string, options: MembersOptions): Promise<Members> {
     const { cluster } = this.#node;
     return await this.#within(options, async (deadlineMs) => {
-      const remote = await cluster.members(topic, !options.info, deadlineMs);
+      const remote = await cluster.topics.find(
+        topic,
+        (nodes) =>
+          cluster.reach.members(nodes, topic, !options.info, deadlineMs, (n) => cluster.topics.noAnswer(topic, n)),
+      );
       return addMembers(await this.#local.members(topic, options), remote, options);
     });
   }
@@ -93,7 +107,10 @@ export class DistVerbs<Data = unknown> implements Verbs {
   async count(topic: string, options: SendOptions): Promise<Count> {
     const { cluster } = this.#node;
     return await this.#within(options, async (deadlineMs) => {
-      const remote = await cluster.count(topic, deadlineMs);
+      const remote = await cluster.topics.find(
+        topic,
+        (nodes) => cluster.reach.count(nodes, topic, deadlineMs, (n) => cluster.topics.noAnswer(topic, n)),
+      );
       const local = await this.#local.count(topic);
       return { count: local.count + remote.count, unreachable: remote.unreachable };
     });
@@ -101,7 +118,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
 
   async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
     const { cluster } = this.#node;
-    if (cluster.holds(id)) return await this.#local.request(id, frame, options);
+    if (this.#node.clients.get(id)) return await this.#local.request(id, frame, options);
     return await this.#within(options, (deadlineMs) => cluster.requests.ask(id, frame, deadlineMs));
   }
 
@@ -113,7 +130,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
     there: (cluster: Cluster<Data>, deadlineMs: number) => Promise<boolean>,
   ): Promise<boolean> {
     const { cluster } = this.#node;
-    if (cluster.holds(id)) return here(this.#local);
+    if (this.#node.clients.get(id)) return here(this.#local);
     return this.#within(options, (deadlineMs) => there(cluster, deadlineMs));
   }
 

@@ -10,15 +10,6 @@ import {
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { parseLineName } from "./line-name.ts";
 
-/** What an {@link Inbox} stands on. */
-export interface InboxOptions {
-  /** This node's present life; undefined when it has none. */
-  life: () => string | undefined;
-  /** Takes the items, in order and before its first await, and answers one by one. */
-  handle: (items: readonly Item[], from: Holder | undefined) => Promise<Answer[]>;
-  maxLines: number;
-}
-
 interface LineState {
   /** How often the sender started the numbers again. */
   readonly count: number;
@@ -38,17 +29,17 @@ const KEPT_ANSWERS = 16;
  * what a network held back does not overtake what was sent later.
  */
 export class Inbox {
-  readonly #options: InboxOptions;
+  readonly #deps: InboxDependencies;
   /** In the order of their last use. */
   readonly #lines = new Map<string, LineState>();
 
-  constructor(options: InboxOptions) {
-    this.#options = options;
+  constructor(deps: InboxDependencies) {
+    this.#deps = deps;
   }
 
   /** Takes a batch and answers it. Never rejects for what the batch holds. */
   deliver(batch: Batch): Promise<BatchAnswer> {
-    const life = this.#options.life();
+    const life = this.#deps.node.servingLife;
     if (life === undefined || batch.toLife !== life) return this.#answer(batch, Outcome.OTHER_LIFE, life ?? "");
     if (batch.number === 0n) return this.#answer(batch, Outcome.TAKEN, life);
     const line = this.#line(batch);
@@ -63,7 +54,7 @@ export class Inbox {
   }
 
   async #take(batch: Batch, life: string): Promise<BatchAnswer> {
-    const answers = await this.#options.handle(batch.items, batch.from);
+    const answers = await this.#deps.receiver.receive(batch.items, batch.from);
     const { number } = batch;
     return { $typeName: "meshsocket.node.v1.BatchAnswer", number, life, outcome: Outcome.TAKEN, answers };
   }
@@ -83,10 +74,29 @@ export class Inbox {
     }
     this.#lines.delete(link);
     this.#lines.set(link, line);
-    if (this.#lines.size > this.#options.maxLines) {
+    if (this.#lines.size > this.#deps.maxLines) {
       const oldest = this.#lines.keys().next().value;
       if (oldest !== undefined) this.#lines.delete(oldest);
     }
     return line;
   }
+}
+
+/** Dependencies of {@link Inbox}. */
+export interface InboxDependencies {
+  node: ServingNode;
+  receiver: ItemReceiver;
+  maxLines: number;
+}
+
+/** A node that knows whether it may be called. */
+export interface ServingNode {
+  /** The life that others may call; undefined while there is none. */
+  readonly servingLife: string | undefined;
+}
+
+/** Does what items ask for. */
+export interface ItemReceiver {
+  /** Takes the items, in order and before its first await, and answers one by one. */
+  receive(items: readonly Item[], from: Holder | undefined): Promise<Answer[]>;
 }

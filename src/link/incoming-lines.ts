@@ -1,18 +1,8 @@
-import type { Batch, BatchAnswer } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { Batch } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { Inbox, ServingNode } from "./inbox.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { IncomingPackedLine } from "./packed-line.ts";
 import { untilAborted } from "../base/until-aborted.ts";
-
-/** What {@link IncomingLines} stand on. */
-export interface IncomingLinesOptions {
-  /** Whether what arrives may be taken now. */
-  serving: () => boolean;
-  /** Takes a batch of a packed line and answers it. */
-  deliver: (batch: Batch) => Promise<BatchAnswer>;
-  limits: Readonly<Limits>;
-  /** Aborted when this node leaves the cluster: then all lines end. */
-  stopped: AbortSignal;
-}
 
 /**
  * The lines that other nodes hold to this one.
@@ -21,23 +11,23 @@ export interface IncomingLinesOptions {
  * they send again what is not, with the numbers it had.
  */
 export class IncomingLines {
-  readonly #options: IncomingLinesOptions;
+  readonly #deps: IncomingLinesDependencies;
   readonly #lines = new Set<AbortController>();
   readonly #packed = new Set<IncomingPackedLine>();
 
-  constructor(options: IncomingLinesOptions) {
-    this.#options = options;
-    options.stopped.addEventListener("abort", () => this.cut());
+  constructor(deps: IncomingLinesDependencies) {
+    this.#deps = deps;
+    deps.stopped.addEventListener("abort", () => this.cut());
   }
 
   /** The batches of one line, until the signal is aborted, the line is cut or this node does not serve. */
   async *read(batches: AsyncIterable<Batch>, signal: AbortSignal): AsyncIterable<Batch> {
-    const { serving, stopped } = this.#options;
+    const { stopped } = this.#deps;
     const line = new AbortController();
     this.#lines.add(line);
     try {
       for await (const batch of untilAborted(batches, AbortSignal.any([signal, stopped, line.signal]))) {
-        if (!serving() || line.signal.aborted) return;
+        if (!this.#serving || line.signal.aborted) return;
         yield batch;
       }
     } finally {
@@ -47,9 +37,9 @@ export class IncomingLines {
 
   /** The receiving end of a packed line, until it is cut or this node does not serve. */
   packed(): IncomingPackedLine {
-    const { serving, deliver, limits, stopped } = this.#options;
+    const { inbox, limits } = this.#deps;
     const line: IncomingPackedLine = new IncomingPackedLine({
-      deliver: (batch) => (serving() && !stopped.aborted ? deliver(batch) : undefined),
+      deliver: (batch) => (this.#serving ? inbox.deliver(batch) : undefined),
       maxBytes: rpcBytes(limits).readMaxBytes,
       maxBufferedBytes: limits.maxLinkBytes,
     }, () => this.#packed.delete(line));
@@ -57,9 +47,24 @@ export class IncomingLines {
     return line;
   }
 
+  get #serving(): boolean {
+    const { node, stopped } = this.#deps;
+    return node.servingLife !== undefined && !stopped.aborted;
+  }
+
   /** Ends all lines. */
   cut(): void {
     for (const line of [...this.#packed]) line.close();
     for (const line of this.#lines) line.abort();
   }
+}
+
+/** Dependencies of {@link IncomingLines}. */
+export interface IncomingLinesDependencies {
+  node: ServingNode;
+  /** Takes the batches of packed lines. */
+  inbox: Pick<Inbox, "deliver">;
+  limits: Readonly<Limits>;
+  /** Aborted when this node leaves the cluster: then all lines end. */
+  stopped: AbortSignal;
 }

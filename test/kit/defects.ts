@@ -28,14 +28,14 @@ export function spoilStorage(storage: Storage, defect: Defect | undefined): Stor
 /** Breaks a hub that has joined. */
 export function spoil(hub: DistHub, defect: Defect | undefined): void {
   // What such a release erases would be noticed by a look at it, and made again.
-  if (defect === "release without compare") clusterNode(hub).cluster.reclaim.isLost = () => false;
+  if (defect === "release without compare") clusterNode(hub).cluster.neighbours.reclaim.isLost = () => false;
   if (defect === "no inbox window") forgetNumbers(hub);
   if (defect === "retry without dedupe") retryBlindly(hub);
 }
 
 /** Every batch is taken as if it were the first of a new line. */
 function forgetNumbers(hub: DistHub): void {
-  const { inbox } = clusterNode(hub).cluster;
+  const { inbox } = clusterNode(hub).cluster.incoming;
   const deliver = inbox.deliver.bind(inbox);
   inbox.deliver = async (batch) => {
     if (batch.number === 0n) return await deliver(batch);

@@ -72,13 +72,15 @@ export class ModelNode {
     this.holder = { host: name, life: name };
     this.#history = history;
     this.#step = step;
-    const holder = (): Holder => this.holder;
-    this.audience = new Audience({ storage, holder, maxTopics: 10 });
+    this.audience = new Audience({ storage, node: this, maxTopics: 10 });
     this.interest = new Interest({
       storage,
-      holder,
+      node: this,
       logger: silentLogger,
-      tell: (to) => this.#call(find(nodes, to), "interest", (node) => node.audience.announced(TOPIC, this.holder)),
+      timeoutMs: 1_000,
+      links: {
+        call: (to) => this.#call(find(nodes, to), "interest", (node) => node.audience.announced(TOPIC, this.holder)),
+      },
     });
     this.#find = (to) => find(nodes, to);
   }

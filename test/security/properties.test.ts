@@ -112,11 +112,13 @@ test("whatever batches come, in whatever order and however often, a number of a 
     const taken: string[] = [];
     let line = "";
     const inbox = new Inbox({
-      life: () => "life",
+      node: { servingLife: "life" },
       maxLines: 8,
-      handle: async () => {
-        taken.push(line);
-        return [create(AnswerSchema, { status: Status.OK })];
+      receiver: {
+        async receive() {
+          taken.push(line);
+          return [create(AnswerSchema, { status: Status.OK })];
+        },
       },
     });
     const last = new Map<string, number>();

@@ -23,7 +23,7 @@ class LookUps extends MemoryStorage {
 async function make(maxTopics = 10): Promise<{ storage: LookUps; audience: Audience }> {
   const storage = new LookUps();
   for (const holder of [HERE, B, C]) await storage.renew(holder, 60_000);
-  return { storage, audience: new Audience({ storage, holder: () => HERE, maxTopics }) };
+  return { storage, audience: new Audience({ storage, node: { holder: HERE }, maxTopics }) };
 }
 
 function lives(audience: Audience, topic: string, otherwise?: () => Holder[]): Promise<string[]> {

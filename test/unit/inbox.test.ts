@@ -9,11 +9,13 @@ import { LineName } from "../../src/link/line-name.ts";
 function makeInbox(): { send: (line: string, number: bigint) => Promise<Outcome>; taken: string[] } {
   const taken: string[] = [];
   const inbox = new Inbox({
-    life: () => "life",
+    node: { servingLife: "life" },
     maxLines: 2,
-    handle: async (items) => {
-      for (const { kind } of items) taken.push(kind.case === "online" ? kind.value.id : "?");
-      return items.map(() => create(AnswerSchema, { status: Status.OK }));
+    receiver: {
+      async receive(items) {
+        for (const { kind } of items) taken.push(kind.case === "online" ? kind.value.id : "?");
+        return items.map(() => create(AnswerSchema, { status: Status.OK }));
+      },
     },
   });
   const send = async (line: string, number: bigint): Promise<Outcome> => {

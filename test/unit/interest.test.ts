@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
-import { Interest, type InterestOptions } from "../../src/cluster/interest.ts";
+import { Interest, type InterestDependencies } from "../../src/cluster/interest.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";
@@ -35,13 +35,16 @@ class TopicStorage extends MemoryStorage {
   }
 }
 
-async function make(options: Partial<InterestOptions> = {}): Promise<{ storage: TopicStorage; interest: Interest }> {
+async function make(
+  options: Partial<InterestDependencies> = {},
+): Promise<{ storage: TopicStorage; interest: Interest }> {
   const storage = new TopicStorage();
   for (const holder of [HERE, THERE]) await storage.renew(holder, 60_000);
   const interest = new Interest({
     storage,
-    holder: () => HERE,
-    tell: async () => {},
+    node: { holder: HERE },
+    timeoutMs: 1_000,
+    links: { call: async () => {} },
     logger: silentLogger,
     ...options,
   });
@@ -95,7 +98,9 @@ test("interest: restoring many topics asks the storage for a bounded number at a
 
 test("interest: a restore does not wait for publishers that are silent", async () => {
   let silent = false;
-  const { storage, interest } = await make({ tell: () => silent ? new Promise(() => {}) : Promise.resolve() });
+  const { storage, interest } = await make({
+    links: { call: () => silent ? new Promise(() => {}) : Promise.resolve() },
+  });
   await storage.subscribers("news", THERE);
   await interest.want("news");
   silent = true;
@@ -131,11 +136,11 @@ test("interest: a withdrawal that failed is made sure of, also when the topic is
 test("interest: a publisher that could not be told is told at the next renewal", async () => {
   const told: string[] = [];
   let reachable = false;
-  const tell = async ({ life }: Holder): Promise<void> => {
+  const call = async ({ life }: Holder): Promise<void> => {
     if (!reachable) throw new MeshError("unavailable", "not reached");
     told.push(life);
   };
-  const { storage, interest } = await make({ tell });
+  const { storage, interest } = await make({ links: { call } });
   await storage.subscribers("news", THERE);
   await interest.want("news");
   reachable = true;

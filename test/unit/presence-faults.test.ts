@@ -63,7 +63,7 @@ test("presence: nobody who is said to listen on a node that is gone is ever foll
   await cluster.kill(b.host);
   assert.equal((await within("the leave", watch.next())).value?.type, "leave");
   // An announcement that was on its way for long.
-  clusterNode(a.hub).cluster.presence.announced("news", holder);
+  clusterNode(a.hub).cluster.topics.presence.announced("news", holder);
   const calls = (): number => cluster.calls.filter((call) => call === `${b.host} Presence`).length;
   const before = calls();
   const c = await cluster.start();

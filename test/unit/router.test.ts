@@ -32,7 +32,7 @@ async function makeRouter(): Promise<{ router: Router; storage: MemoryStorage; s
       fail: (error) => caller.reject(error),
     });
   };
-  const router = new Router({ storage, maxRoutes: 100, start });
+  const router = new Router({ storage, maxRoutes: 100, links: { start } });
   return { router, storage, sent, gets: () => storage.commands.filter((name) => name === "get").length };
 }
 

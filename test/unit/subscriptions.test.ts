@@ -110,7 +110,7 @@ test("publish: a host that left while it was looked up is not unreachable for ev
   assert.ok(holder);
   await a.hub.publish("news", "1");
   await cluster.kill(b.host);
-  clusterNode(a.hub).cluster.hello(holder, true);
+  clusterNode(a.hub).cluster.neighbours.hello(holder, true);
   cluster.storage.subscribers = async () => [holder];
   assert.deepEqual((await a.hub.publish("news", "2")).unreachable, []);
   assert.deepEqual((await a.hub.publish("late", "3")).unreachable, [b.host]);

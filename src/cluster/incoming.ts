@@ -1,0 +1,63 @@
+import type { ClusterHost } from "./cluster-host.ts";
+import type { Holder, Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { Inbox } from "../link/inbox.ts";
+import { IncomingLines } from "../link/incoming-lines.ts";
+import { replyItem } from "../link/items.ts";
+import type { Logger } from "../base/logger.ts";
+import type { Neighbours } from "./neighbours.ts";
+import { type Peers, Receiver } from "./receive.ts";
+import type { RequestTable } from "./request-table.ts";
+import type { Topics } from "./topics.ts";
+
+/**
+ * What other nodes send to this one.
+ *
+ * A batch arrives on one of the {@link IncomingLines}, the {@link Inbox} takes it once and in order, and the
+ * {@link Receiver} does to this node's clients what its items ask for.
+ */
+export class Incoming<Data> implements Peers {
+  readonly lines: IncomingLines;
+  readonly inbox: Inbox;
+  readonly #neighbours: Neighbours<Data>;
+  readonly #topics: Topics<Data>;
+  readonly #requests: RequestTable;
+  readonly #logger: Logger;
+  readonly #timeoutMs: number;
+
+  /** When `stopped` is aborted all lines end. */
+  constructor(
+    { clients, limits, local, logger }: ClusterHost<Data>,
+    neighbours: Neighbours<Data>,
+    topics: Topics<Data>,
+    requests: RequestTable,
+    stopped: AbortSignal,
+  ) {
+    this.#neighbours = neighbours;
+    this.#topics = topics;
+    this.#requests = requests;
+    this.#logger = logger;
+    this.#timeoutMs = limits.timeoutMs;
+    const receiver = new Receiver<Data>(clients, local, this);
+    this.inbox = new Inbox({ node: neighbours, receiver, maxLines: limits.maxInboxLines });
+    this.lines = new IncomingLines({ node: neighbours, inbox: this.inbox, limits, stopped });
+  }
+
+  evict(id: string, claim: bigint): void {
+    this.#neighbours.evict(id, claim);
+  }
+
+  announced(topic: string, node: Holder): void {
+    this.#topics.announced(topic, node);
+  }
+
+  replied(reply: Reply): void {
+    this.#requests.replied(reply);
+  }
+
+  reply(to: Holder, reply: Reply): void {
+    const deadlineMs = performance.now() + this.#timeoutMs;
+    this.#neighbours.links.call(to, replyItem(reply), deadlineMs).catch((error: unknown) => {
+      this.#logger.warn(`meshsocket: could not hand a client's reply to ${to.host}`, error);
+    });
+  }
+}

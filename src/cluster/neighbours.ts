@@ -1,0 +1,167 @@
+import { create } from "@bufbuild/protobuf";
+import { Claims } from "./claims.ts";
+import type { Clients } from "../client/clients.ts";
+import { CloseCode } from "../base/close-code.ts";
+import type { ClusterHost } from "./cluster-host.ts";
+import type { DistSession } from "./dist-session.ts";
+import { Evictions } from "./evictions.ts";
+import { HelloRequestSchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { JoinOptions } from "./join-options.ts";
+import { Links } from "../link/links.ts";
+import { Membership } from "./membership.ts";
+import { Reclaim } from "./reclaim.ts";
+import { fromRpcError } from "../rpc/error.ts";
+import type { Holder } from "../storage/storage.ts";
+
+/**
+ * This node among the others: its lease, which of them live, the links to them, and the ids that pass between them.
+ *
+ * It tells its {@link NeighbourEvents} what happens, and acts on nothing but its own parts.
+ */
+export class Neighbours<Data> {
+  readonly links: Links;
+  readonly claims: Claims;
+  readonly reclaim: Reclaim<Data>;
+  readonly #membership: Membership;
+  readonly #evictions: Evictions;
+  readonly #clients: Clients<Data>;
+
+  constructor(node: ClusterHost<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
+    const { storage, limits, logger, clients, secrets: { tokens } } = node;
+    const holder = (): Holder => this.holder;
+    this.#clients = clients;
+    this.links = new Links({ limits, tokens, transport, lines: "stream", from: holder });
+    this.reclaim = new Reclaim<Data>({ storage, holder, clients });
+    this.#membership = this.#makeMembership(node, host, events);
+    this.claims = new Claims({
+      storage,
+      holder,
+      ifAbsent: node.refusesDuplicates,
+      holds: (id) => clients.get(id) !== undefined,
+      onFailure: (error) => this.#membership.storageFailed(error),
+      maxWaiting: limits.maxConnections,
+    });
+    this.#evictions = new Evictions({
+      logger,
+      tell: (to, item) => this.links.call(to, item, performance.now() + limits.timeoutMs),
+      lives: (other) => this.has(other),
+      maxWaiting: limits.maxConnections,
+    });
+  }
+
+  // ---- this node's life, and the others ----
+
+  /** The present life of this node. */
+  get holder(): Holder {
+    return this.#membership.holder;
+  }
+
+  /** The life that others may call; undefined while this node cannot know whether it still has one. */
+  get servingLife(): string | undefined {
+    return this.#membership.servingLife;
+  }
+
+  /** The other living nodes. */
+  nodes(): Holder[] {
+    return this.#membership.nodes();
+  }
+
+  /** Whether it is one of the other living nodes. */
+  has(node: Holder): boolean {
+    return this.#membership.has(node);
+  }
+
+  /** A node could not be reached: the storage is asked more often whether it lives. */
+  suspect(node: Holder): void {
+    this.#membership.suspect(node);
+  }
+
+  /** Takes the lease and meets the others. Rejects if the storage cannot be reached. */
+  start(): Promise<void> {
+    return this.#membership.start();
+  }
+
+  /** Ends the lease and the links. Never rejects. */
+  async stop(): Promise<void> {
+    await this.#membership.stop();
+    this.links.close();
+  }
+
+  /** Another node says that it lives, or leaves. */
+  hello(node: Holder, leaving: boolean): void {
+    if (leaving) this.#membership.heardLeaving(node);
+    else this.#membership.heard(node);
+  }
+
+  /** A life ended. */
+  forget(life: string): void {
+    this.#evictions.forget(life);
+    this.links.drop(life);
+  }
+
+  /** The storage answered: tries again what failed. */
+  retry(): void {
+    this.claims.retryReleases();
+    this.#evictions.retry();
+  }
+
+  // ---- ids ----
+
+  /** Another node claimed an id: the client that has it here is closed. */
+  evict(id: string, claim: bigint): void {
+    this.claims.evict(id, claim);
+    const connection = this.#clients.get(id);
+    if (connection && connection.claim < claim) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  /** Has the previous holder of a claimed id close its connection; undefined if there is none. Never rejects. */
+  evictPrevious(id: string, { previous, claim }: DistSession): Promise<void> | undefined {
+    const elsewhere = previous && previous.life !== this.holder.life;
+    return elsewhere ? this.#evictions.evict(previous, id, claim) : undefined;
+  }
+
+  /** Gives a claim up, once its previous holder knows that it was taken over. */
+  release(id: string, claim: bigint): void {
+    const { life } = this.holder;
+    this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
+  }
+
+  #makeMembership(node: ClusterHost<Data>, host: string, events: NeighbourEvents): Membership {
+    const { storage, leaseMs, logger, limits, state } = node;
+    return new Membership({
+      storage,
+      host,
+      leaseMs,
+      logger,
+      hello: async (to, from, leaving) => {
+        const request = create(HelloRequestSchema, { from, leaving });
+        await this.links.client(to).hello(request, { timeoutMs: limits.storageTimeoutMs }).catch((error: unknown) => {
+          throw fromRpcError(error);
+        });
+      },
+      sample: () => this.reclaim.sample(),
+      isLost: (entries) => this.reclaim.isLost(entries),
+      onLost: () => events.lost(),
+      onJoin: (joined) => events.joined(joined),
+      onLeave: (left) => events.left(left),
+      onDegraded: (error) => state.degraded(error),
+      onRenewed: () => events.renewed(),
+      stallMs: limits.timeoutMs,
+      onStall: () => events.stalled(),
+    });
+  }
+}
+
+/** Hears of this node's life and of its neighbours. */
+export interface NeighbourEvents {
+  /** Another node is there. */
+  joined(node: Holder): void;
+  /** Another node left or died. */
+  left(node: Holder): void;
+  /** The lease was renewed: the storage answers. */
+  renewed(): void;
+  /** The storage lost what it knew of this node: writes it again. Rejects if that fails. */
+  lost(): Promise<void>;
+  /** This process stood still: what waits to be read is too old. */
+  stalled(): void;
+}
