@@ -15,6 +15,7 @@ const BELOW: Readonly<Record<string, string>> = {
   link: "gen base send storage rpc",
   cluster: "gen base send client storage hub rpc link",
   distributed: "gen base send client door storage hub rpc link cluster",
+  testing: "gen base send client door storage hub rpc link cluster distributed",
   ".": "gen base send client door storage hub rpc link cluster distributed",
 };
 

@@ -23,7 +23,15 @@ function unpadded(text: string): string {
 
 test("every link of the pages leads somewhere", () => {
   for (
-    const page of ["README.md", "AGENTS.md", "docs/storage.md", "docs/limits.md", "docs/topics.md", "docs/requests.md"]
+    const page of [
+      "README.md",
+      "AGENTS.md",
+      "docs/storage.md",
+      "docs/limits.md",
+      "docs/topics.md",
+      "docs/requests.md",
+      "docs/testing.md",
+    ]
   ) {
     assert.deepEqual(deadLinks(page, read(page)), [], page);
   }

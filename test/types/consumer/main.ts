@@ -25,6 +25,7 @@ import { upgrade } from "meshsocket/hono";
 import { attach, listen, serve } from "meshsocket/node";
 import { cluster } from "meshsocket/proto";
 import { RedisStorage } from "meshsocket/redis";
+import { MemoryClient, MemoryCluster } from "meshsocket/testing";
 import { Hono } from "hono";
 import { createServer } from "node:http";
 
@@ -77,6 +78,13 @@ export async function others(socket: WebSocketLike, admission: Admission): Promi
     if (!(error instanceof MeshError) || error.code !== "unavailable") throw error;
   });
   console.log(cluster.Cluster.typeName);
+}
+
+export async function tested(): Promise<void> {
+  await using cluster = new MemoryCluster();
+  const { connect } = await cluster.start();
+  const client: MemoryClient = await connect("alice");
+  console.log(await client.next());
 }
 
 /** A socket of an adapter of one's own. */
