@@ -144,7 +144,7 @@ async function connect(
   });
   const decide: SessionFactory = async (upgrade, info) => {
     const decided = typeof session === "function" ? await session(upgrade, info) : session;
-    return decided instanceof Response ? decided : watched(decided);
+    return decided instanceof Response || "refuse" in decided ? decided : watched(decided);
   };
   const factory = typeof session === "function" ? decide : () => watched(session);
   const client = await MemoryClient.connect(hub, factory, {
