@@ -120,6 +120,29 @@ export interface Storage {
   close(): Promise<void>;
 }
 
+/** One thing that is wrong with a storage, and what to change. */
+export interface StorageFinding {
+  /** Names the storage's host. */
+  readonly text: string;
+  readonly fix: string;
+}
+
+/**
+ * A storage that can tell what is wrong with it. Optional: {@link canCheck} says whether a storage does.
+ *
+ * A node asks before it becomes ready; `renew` MUST reject (`failed_precondition`) by itself for a fault that would lose
+ * claims without a word.
+ */
+export interface CheckedStorage extends Storage {
+  /** Looks for everything that keeps this storage from serving a cluster; empty if nothing does. Rejects only if the caller gave up. */
+  check(options?: StorageCallOptions): Promise<StorageFinding[]>;
+}
+
+/** Whether a storage can tell what is wrong with it. */
+export function canCheck(storage: Storage): storage is CheckedStorage {
+  return typeof (storage as Partial<CheckedStorage>).check === "function";
+}
+
 const METHODS: Readonly<Record<keyof Storage, true>> = {
   set: true,
   get: true,

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { REDIS_SCRIPTS } from "../../src/storage/redis/scripts.ts";
 import { type ServeOptions, serveRedisEndpoint } from "../../cli/redis-endpoint.ts";
-import { connectRedis } from "../../cli/redis-tcp.ts";
+import { connectRedis, type Reply } from "../../cli/redis-tcp.ts";
 
 /** A real redis-server of this test alone, with the HTTP endpoint in front. */
 export interface TestRedis {
@@ -22,6 +25,44 @@ export interface TestRedis {
   /** Sends a command to redis-server itself, uncounted. */
   command(...args: string[]): Promise<unknown>;
   stop(): Promise<void>;
+}
+
+/** A real redis-server of this test alone, reached over TCP. */
+export interface TestRedisServer {
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** Sends a command to redis-server itself. */
+  command(...args: string[]): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+/** Starts one, with more arguments of redis-server if given. `password` is the one that these arguments set. */
+export async function startRedisServer(
+  args: readonly string[] = [],
+  wanted?: number,
+  password = "",
+): Promise<TestRedisServer> {
+  const { child, port } = await startServer(args, wanted);
+  const redis = await connectRedis({ redisUrl: `redis://${password && `:${password}@`}127.0.0.1:${port}` });
+  return {
+    port,
+    process: child,
+    async command(...words) {
+      const [reply] = await redis.pipeline([words]);
+      if (reply instanceof Error) throw reply;
+      return textOf(reply);
+    },
+    async stop() {
+      await redis.close();
+      await end(child);
+    },
+  };
+}
+
+/** A reply with its bytes as text. */
+function textOf(reply: Reply | undefined): unknown {
+  if (Array.isArray(reply)) return reply.map(textOf);
+  return reply instanceof Uint8Array ? new TextDecoder().decode(reply) : reply;
 }
 
 const TOKEN = "test-token";
@@ -79,20 +120,28 @@ function count(commands: readonly string[][]): Record<string, number> {
   return counts;
 }
 
-async function startServer(): Promise<{ child: ChildProcess; port: number }> {
+async function startServer(
+  args: readonly string[] = [],
+  wanted?: number,
+): Promise<{ child: ChildProcess; port: number }> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    const port = 10_000 + Math.floor(Math.random() * 20_000);
-    const child = await startOn(port);
+    const port = wanted ?? 10_000 + Math.floor(Math.random() * 20_000);
+    const child = await startOn(port, args);
     if (child !== undefined) return { child, port };
   }
   throw new Error("redis-server found no free port in 20 attempts");
 }
 
 /** Undefined if the port is taken. */
-function startOn(port: number): Promise<ChildProcess | undefined> {
+function startOn(port: number, more: readonly string[]): Promise<ChildProcess | undefined> {
   const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"];
-  const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
-  const kill = (): void => void child.kill("SIGKILL");
+  // A replica writes what it gets to its folder, and any server reads that file when it starts.
+  const folder = mkdtempSync(join(tmpdir(), "meshsocket-redis-"));
+  const child = spawn("redis-server", [...args, "--dir", folder, ...more], { stdio: ["ignore", "pipe", "inherit"] });
+  const kill = (): void => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
   process.once("exit", kill);
   return new Promise((resolve, reject) => {
     let output = "";
@@ -102,6 +151,7 @@ function startOn(port: number): Promise<ChildProcess | undefined> {
     });
     child.once("error", (error) => reject(new Error(`these tests need a redis-server on the PATH: ${error.message}`)));
     child.once("exit", (code) => {
+      rmSync(folder, { recursive: true, force: true });
       process.off("exit", kill);
       if (/in use/i.test(output)) resolve(undefined);
       else reject(new Error(`redis-server ended with ${code ?? "a signal"}: ${output.trim().slice(-400)}`));

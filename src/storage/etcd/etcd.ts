@@ -1,7 +1,7 @@
 import { checkName } from "../../base/check.ts";
-import { errorCode } from "../../base/error.ts";
-import { throwIfAborted, unlessAborted } from "../abort.ts";
+import { throwIfAborted } from "../abort.ts";
 import { checkHolder, checkRenewIds } from "../check-holder.ts";
+import { claimSlices } from "../claim-slices.ts";
 import { EtcdClaims } from "./claims.ts";
 import { EtcdClient } from "./client.ts";
 import type { EtcdConfig } from "./http.ts";
@@ -62,16 +62,9 @@ export class EtcdStorage implements Storage {
     const { ifAbsent = false, signal } = options;
     checkHolder(holder);
     for (const id of ids) checkName("id", id, MAX_NAME_BYTES);
-    const claimed: Claimed[] = [];
-    try {
-      for (const slice of slicesOf(ids, (id) => this.#keys.connection(id))) {
-        claimed.push(...await this.#claim(slice, holder, ifAbsent, signal));
-      }
-    } catch (error) {
-      this.#giveBack(ids, holder, claimed);
-      throw error;
-    }
-    return claimed;
+    const claim = (slice: readonly string[]): Promise<Claimed[]> => this.#claims.claim(slice, holder, ifAbsent);
+    const slices = slicesOf(ids, (id) => this.#keys.connection(id));
+    return await claimSlices(slices, claim, { storage: this, holder, signal });
   }
 
   async get(ids: readonly string[], options: StorageCallOptions = {}): Promise<(Entry | undefined)[]> {
@@ -170,21 +163,5 @@ export class EtcdStorage implements Storage {
     const ops = [read(this.#keys.nodes), ...keys.map((key) => read(key))];
     const { answers: [nodes, ...rest] } = await this.#client.txn([], ops, [], options);
     return livingEntries(this.#keys, nodes, rest);
-  }
-
-  async #claim(ids: string[], holder: Holder, ifAbsent: boolean, signal?: AbortSignal): Promise<Claimed[]> {
-    throwIfAborted(signal);
-    const claiming = this.#claims.claim(ids, holder, ifAbsent);
-    return await unlessAborted(claiming, signal).catch((error: unknown) => {
-      if (errorCode(error) === "canceled") claiming.then((claimed) => this.#giveBack(ids, holder, claimed), () => {});
-      throw error;
-    });
-  }
-
-  #giveBack(ids: readonly string[], { life }: Holder, claimed: readonly Claimed[]): void {
-    const entries = claimed.flatMap(({ claim }, index) =>
-      claim === undefined ? [] : [{ id: ids[index] ?? "", life, claim }]
-    );
-    if (entries.length > 0) this.del(entries).catch(() => {});
   }
 }

@@ -1,45 +1,80 @@
-import { errorCode, MeshError } from "../../base/error.ts";
+import { MeshError } from "../../base/error.ts";
 import { throwIfAborted, unlessAborted } from "../abort.ts";
-import { probeRedisClient, type RedisClient, runScript } from "./client.ts";
-import type { RedisScriptName } from "./scripts.ts";
+import { notOurs, RedisReplyError } from "./errors.ts";
+import { REDIS_SCRIPTS, type RedisScriptName } from "./scripts.ts";
+import type { RedisWay } from "./way.ts";
 
-/** Runs scripts through a client, once the client has been found safe. */
+/** Whether an answer has the shape that a script gives it; anything else came from another program. */
+export type Fits = (answer: readonly string[]) => boolean;
+
+/** Runs scripts over one way, by their digests. */
 export class RedisCaller {
-  readonly #client: RedisClient;
-  #ready: Promise<void> | undefined;
+  readonly #way: RedisWay;
   #closed = false;
 
-  /** A client that somebody else made is probed before its first command. */
-  constructor(client: RedisClient, probe: boolean) {
-    this.#client = client;
-    this.#ready = probe ? undefined : Promise.resolve();
+  constructor(way: RedisWay) {
+    this.#way = way;
   }
 
-  get closed(): boolean {
-    return this.#closed;
+  /** Where the Redis is, for error texts. */
+  get host(): string {
+    return this.#way.host;
   }
 
   close(): void {
     this.#closed = true;
+    this.#way.close();
   }
 
-  /** Runs one script, which must answer an array. Its fate is unknown when this rejects with `unavailable`. */
-  async run(name: RedisScriptName, keys: string[], args: string[], signal?: AbortSignal): Promise<string[]> {
-    if (this.#closed) throw new MeshError("failed_precondition", "this storage is closed");
+  /** Runs one script, which must answer an array of texts that fits. Its fate is unknown when this rejects with `unavailable`. */
+  async run(
+    name: RedisScriptName,
+    keys: string[],
+    args: string[],
+    fits: Fits,
+    signal?: AbortSignal,
+  ): Promise<string[]> {
+    if (this.#closed) throw new MeshError("failed_precondition", "this storage is closed: make another one");
     throwIfAborted(signal);
-    await unlessAborted(this.#probed(), signal);
-    const answer = await unlessAborted(runScript(this.#client, name, keys, args), signal);
-    if (Array.isArray(answer)) return answer as string[];
-    throw new MeshError("unavailable", "the storage answered something unexpected");
+    const answer = await unlessAborted(this.#runByDigest(name, keys, args), signal);
+    const texts = textsOf(answer);
+    if (texts === undefined || !fits(texts)) throw notOurs(this.#way.host, "an answer that our script does not give");
+    return texts;
   }
 
-  /** A client found unsafe stays so; a probe that failed for another reason is repeated by the next call. */
-  async #probed(): Promise<void> {
+  /** One command, and a second one with the text if the server does not know the script yet. */
+  async #runByDigest(name: RedisScriptName, keys: string[], args: string[]): Promise<unknown> {
+    const text = REDIS_SCRIPTS[name];
+    const sha = await digestOf(name, text);
     try {
-      await (this.#ready ??= probeRedisClient(this.#client));
+      return await this.#way.evalsha(sha, keys, args);
     } catch (error) {
-      if (errorCode(error) !== "failed_precondition") this.#ready = undefined;
-      throw error;
+      if (!(error instanceof RedisReplyError && error.word === "NOSCRIPT")) throw error;
     }
+    return await this.#way.eval(text, keys, args);
   }
+}
+
+/** Texts and numbers of an array as texts; undefined for anything else. */
+function textsOf(answer: unknown): string[] | undefined {
+  if (!Array.isArray(answer)) return undefined;
+  const texts: string[] = [];
+  for (const one of answer as unknown[]) {
+    if (typeof one !== "string" && typeof one !== "number") return undefined;
+    texts.push(String(one));
+  }
+  return texts;
+}
+
+const digests = new Map<RedisScriptName, Promise<string>>();
+
+function digestOf(name: RedisScriptName, text: string): Promise<string> {
+  let digest = digests.get(name);
+  if (digest === undefined) digests.set(name, digest = sha1(text));
+  return digest;
+}
+
+async function sha1(text: string): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -15,6 +15,8 @@ export interface RedisKeys {
   held(life: string): string;
   /** Text: the claim numbers of one recent call. */
   call(call: string): string;
+  /** Text that a check writes for a second. */
+  readonly check: string;
 }
 
 /** Throws a TypeError (`invalid_argument`) for a prefix that could not keep its keys apart from another's. */
@@ -32,5 +34,6 @@ export function keysOf(prefix: string): RedisKeys {
     publishers: side("publishers"),
     held: (life) => side(`held:${life}`),
     call: (call) => side(`call:${call}`),
+    check: side("check"),
   };
 }

@@ -1,90 +1,98 @@
 import { checkMs, checkName, checkObject } from "../../base/check.ts";
-import { errorCode, MeshError } from "../../base/error.ts";
+import { invalidArgument } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { randomId } from "../../base/random-id.ts";
-import { throwIfAborted, unlessAborted } from "../abort.ts";
 import { checkHolder, checkRenewIds, noLease } from "../check-holder.ts";
+import { claimSlices } from "../claim-slices.ts";
 import { RedisCaller } from "./caller.ts";
-import { makeRedisClient, type RedisClient, type RedisConfig } from "./client.ts";
+import { RedisClaims } from "./claims.ts";
+import { evicts, findFaults } from "./findings.ts";
 import { keysOf, type RedisKeys } from "./keys.ts";
-import { parseClaimed, parseEntry, parseHolder, publicEntry, recallClaims, SLICE_ITEMS, slicesOf } from "./value.ts";
+import { type RedisTarget, wayTo } from "./target.ts";
+import { fitsEntry, fitsHolder, parseEntry, parseHolder, publicEntry, SLICE_ITEMS, slicesOf } from "./value.ts";
 import type {
+  CheckedStorage,
   Claimed,
   Entry,
   Holder,
   IdEntry,
   Renewal,
   RenewOptions,
-  Storage,
   StorageCallOptions,
+  StorageFinding,
 } from "../storage.ts";
 
-export type { RedisClient, RedisConfig } from "./client.ts";
+export type { RedisClusterConfig, RedisSentinelConfig, RedisTcpConfig } from "./connect.ts";
+export type { RedisClient, RedisConfig } from "./http.ts";
+export type { RedisTarget } from "./target.ts";
 
-/** What can be set on a {@link RedisStorage}. */
+/** Options of a {@link RedisStorage}. */
 export interface RedisStorageOptions {
   /**
-   * Milliseconds that one request may take. Over it: rejects `unavailable`. Default 1,000.
-   * A client passed in keeps its own time; give the same here.
+   * Milliseconds that one command may take, connecting included. Over it: rejects `unavailable`. Default 1,000.
+   * A client of `@upstash/redis` keeps its own time; give the same here.
    */
   timeoutMs?: number;
-  /** Milliseconds after the end of a lease at which any node clears what that life left, should nobody have done so. Default 60,000. */
+  /** Milliseconds after the end of a lease at which any node clears the entries of that life, if no other did. Default 60,000. */
   orphanAfterMs?: number;
+  /** The bearer token, if the first argument is an `https://` URL. */
+  token?: string;
 }
 
 /** How {@link RedisStorage.set} claims. */
 export type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
 
 /**
- * A {@link Storage} in Redis, reached over HTTP: Upstash, or any Redis behind `cli/redis-endpoint.ts`.
+ * A {@link Storage} in Redis, reached over TCP or over HTTP.
  *
- * Every operation is one script and one request for up to 500 ids. The server MUST NOT evict keys (`noeviction`).
- * The constructor throws a TypeError (`invalid_argument`) for a bad url, token or prefix. A client passed in is probed at the first
- * call, and every call rejects (`failed_precondition`) with the reason if that client repeats commands, has no timeout or changes types.
- * An aborted `set` may have taken effect; what it was granted is then given back.
+ * ```ts
+ * new RedisStorage("redis://127.0.0.1:6379"); // or rediss://user:password@host:6380/0
+ * new RedisStorage({ url: "https://….upstash.io", token });
+ * new RedisStorage({ name: "mymaster", sentinelRootNodes: [{ host: "10.0.0.1", port: 26379 }] });
+ * new RedisStorage({ rootNodes: [{ url: "redis://10.0.0.1:6379" }] });
+ * ```
+ *
+ * TCP needs the package `redis` (`npm install redis`); the first command loads it and opens one connection. A lost connection is
+ * opened again by the next command. HTTP needs an endpoint such as Upstash or `npx meshsocket redis-endpoint`.
+ *
+ * Every operation is one script and one command for up to 500 ids. The server MUST NOT evict keys (`noeviction`): the first
+ * `renew` rejects (`failed_precondition`) if it does. Every other failure rejects with `unavailable` and names the host.
+ * The constructor throws a TypeError (`invalid_argument`) for a bad URL, token, prefix or option. A client of `@upstash/redis` is probed at
+ * the first call, and every call rejects (`failed_precondition`) if that client repeats commands, has no timeout or changes types.
+ * An aborted `set` may have taken effect; its claims are then given back.
  */
-export class RedisStorage implements Storage {
+export class RedisStorage implements CheckedStorage {
   readonly #caller: RedisCaller;
+  readonly #claims: RedisClaims;
   readonly #keys: RedisKeys;
-  readonly #timeoutMs: number;
   readonly #orphanAfterMs: number;
-  /** How long a claim's call is remembered: longer than any request may be held up. */
-  readonly #rememberMs: string;
   /** By life: the name of the lease that it is known to hold. */
   readonly #tenures = new Map<string, string>();
-  readonly #instance: string = randomId().slice(0, 8);
   readonly #clearing = new Set<string>();
-  #calls = 0;
-  /** What the server's clock showed at the latest at a moment of ours. */
-  #clock: { serverMs: number; localMs: number } | undefined;
+  /** Whether a renewal has seen that the server does not evict keys. */
+  #keeps = false;
 
   /** `prefix` names the cluster: hubs with the same one see each other. It holds no braces. Default "websocket". */
-  constructor(redis: RedisConfig | RedisClient, prefix = "websocket", options: RedisStorageOptions = {}) {
-    checkObject("redis", redis);
+  constructor(redis: RedisTarget, prefix = "websocket", options: RedisStorageOptions = {}) {
     checkObject("options", options);
-    const { timeoutMs = DEFAULT_LIMITS.storageTimeoutMs, orphanAfterMs = 60_000 } = options;
+    const { timeoutMs = DEFAULT_LIMITS.storageTimeoutMs, orphanAfterMs = 60_000, token, ...unknown } = options;
     checkMs("timeoutMs", timeoutMs, 1);
     checkMs("orphanAfterMs", orphanAfterMs, 0);
-    this.#timeoutMs = timeoutMs;
+    for (const name of Object.keys(unknown)) {
+      throw invalidArgument(`a RedisStorage has no option ${name}: it takes timeoutMs, orphanAfterMs and token`);
+    }
     this.#orphanAfterMs = orphanAfterMs;
-    this.#caller = isClient(redis)
-      ? new RedisCaller(redis, true)
-      : new RedisCaller(makeRedisClient(redis, this.#timeoutMs), false);
-    this.#rememberMs = String(Math.max(10_000, 4 * this.#timeoutMs));
+    this.#caller = new RedisCaller(wayTo(redis, { timeoutMs, token }));
     this.#keys = keysOf(prefix);
+    this.#claims = new RedisClaims(this.#caller, this.#keys, timeoutMs);
   }
 
   async set(ids: readonly string[], holder: Holder, options: SetOptions = {}): Promise<Claimed[]> {
     checkHolder(holder);
     for (const id of ids) checkName("id", id, Infinity);
-    const claimed: Claimed[] = [];
-    try {
-      for (const slice of slicesOf(ids, (id) => id)) claimed.push(...(await this.#claim(slice, holder, options)));
-    } catch (error) {
-      this.#giveBack(ids, holder, claimed);
-      throw error;
-    }
-    return claimed;
+    const { ifAbsent = false, signal } = options;
+    const claim = (slice: readonly string[]): Promise<Claimed[]> => this.#claims.claim(slice, holder, ifAbsent);
+    return await claimSlices(slicesOf(ids, (id) => id), claim, { storage: this, holder, signal });
   }
 
   async get(ids: readonly string[], options: StorageCallOptions = {}): Promise<(Entry | undefined)[]> {
@@ -103,7 +111,8 @@ export class RedisStorage implements Storage {
       const keyOf = new Map(lives.map((life, index) => [life, String(index + 2)]));
       const keys = [this.#keys.connections, ...lives.map((life) => this.#keys.held(life))];
       const args = slice.flatMap(({ id, life, claim }) => [keyOf.get(life) ?? "", life, String(claim), id]);
-      const answer = await this.#caller.run("del", keys, args, options.signal);
+      const fits = (answer: readonly string[]): boolean => answer.length === slice.length && answer.every(isNumber);
+      const answer = await this.#caller.run("del", keys, args, fits, options.signal);
       removed.push(...answer.map((one) => Number(one) === 1));
     }
     return removed;
@@ -122,6 +131,7 @@ export class RedisStorage implements Storage {
         "all",
         [this.#keys.leases, this.#keys.connections],
         [cursor, String(SLICE_ITEMS)],
+        ([next = ""]) => isNumber(next),
         options.signal,
       );
       cursor = page.shift();
@@ -139,11 +149,16 @@ export class RedisStorage implements Storage {
   async renew(holder: Holder, ttlMs: number, { signal, ids = [] }: RenewOptions = {}): Promise<Renewal> {
     checkHolder(holder);
     checkRenewIds(ids);
-    const args = [holder.life, holder.host, String(Math.ceil(ttlMs)), randomId(), String(this.#orphanAfterMs), ...ids];
+    const look = this.#keeps ? "0" : "1";
+    const orphanAfter = String(this.#orphanAfterMs);
+    const args = [holder.life, holder.host, String(Math.ceil(ttlMs)), randomId(), orphanAfter, look, ...ids];
     const keys = [this.#keys.leases, this.#keys.meta, this.#keys.connections];
-    const [tenure = "", generation = "", serverMs, ...rest] = await this.#caller.run("renew", keys, args, signal);
+    const answer = await this.#caller.run("renew", keys, args, (found) => fitsRenewal(found, ids.length), signal);
+    if (answer[0] === "evicting") throw evicts(this.#caller.host, answer[1] ?? "");
+    this.#keeps = true;
+    const [tenure = "", generation = "", serverMs, ...rest] = answer;
     const [values, holders] = [rest.slice(0, ids.length), rest.slice(ids.length)];
-    this.#setClock(serverMs);
+    this.#claims.setClock(serverMs);
     const lapsed = this.#tenures.get(holder.life) !== tenure;
     this.#tenures.set(holder.life, tenure);
     for (const dead of holders.filter((text) => text.startsWith("-"))) this.#clearLater(dead.slice(1));
@@ -151,8 +166,20 @@ export class RedisStorage implements Storage {
     return { lapsed, living, generation, entries: values.map(entryOf) };
   }
 
+  /**
+   * Looks whether the server can be reached, is a primary that takes writes, and keeps its keys. One command.
+   *
+   * ```ts
+   * for (const { text, fix } of await storage.check()) console.error(`${text}: ${fix}`);
+   * ```
+   */
+  async check({ signal }: StorageCallOptions = {}): Promise<StorageFinding[]> {
+    return await findFaults(this.#caller, this.#keys, signal);
+  }
+
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {
-    return (await this.#caller.run("living", [this.#keys.leases], [], options.signal)).map(parseHolder);
+    const fits = (answer: readonly string[]): boolean => answer.every(fitsHolder);
+    return (await this.#caller.run("living", [this.#keys.leases], [], fits, options.signal)).map(parseHolder);
   }
 
   async leave(holder: Holder, options: StorageCallOptions = {}): Promise<void> {
@@ -169,7 +196,8 @@ export class RedisStorage implements Storage {
   async unsubscribe(topic: string, holder: Holder, options: StorageCallOptions = {}): Promise<void> {
     checkName("topic", topic, Infinity);
     const keys = [this.#keys.held(holder.life), this.#keys.subscribers];
-    await this.#caller.run("unsubscribe", keys, [holder.life, holder.host, topic], options.signal);
+    const args = [holder.life, holder.host, topic];
+    await this.#caller.run("unsubscribe", keys, args, (answer) => answer.length === 0, options.signal);
   }
 
   async subscribers(topic: string, publisher?: Holder, options: StorageCallOptions = {}): Promise<Holder[]> {
@@ -178,13 +206,14 @@ export class RedisStorage implements Storage {
     return this.#topic("subscribers", topic, publisher ?? { host: "", life: "" }, options);
   }
 
-  /** After this every call rejects (`failed_precondition`). */
+  /** Closes the connection. After this every call rejects (`failed_precondition`). */
   async close(): Promise<void> {
     this.#caller.close();
   }
 
   #values(ids: string[], signal?: AbortSignal): Promise<string[]> {
-    return this.#caller.run("get", [this.#keys.leases, this.#keys.connections], ids, signal);
+    const fits = (answer: readonly string[]): boolean => answer.length === ids.length && answer.every(fitsEntry);
+    return this.#caller.run("get", [this.#keys.leases, this.#keys.connections], ids, fits, signal);
   }
 
   async #topic(
@@ -194,7 +223,8 @@ export class RedisStorage implements Storage {
     { signal }: StorageCallOptions,
   ): Promise<Holder[]> {
     const keys = [this.#keys.leases, this.#keys.held(holder.life), this.#keys.subscribers, this.#keys.publishers];
-    const answer = await this.#caller.run(script, keys, [holder.life, holder.host, topic], signal);
+    const args = [holder.life, holder.host, topic];
+    const answer = await this.#caller.run(script, keys, args, fitsTopic, signal);
     if (answer[0] === "no lease") throw noLease();
     return answer.slice(1).map(parseHolder);
   }
@@ -213,14 +243,14 @@ export class RedisStorage implements Storage {
     let removed = 0;
     let more = true;
     while (more) {
-      const answer = await this.#caller.run("clear", keys, args, signal);
+      const answer = await this.#caller.run("clear", keys, args, fitsClear, signal);
       removed += Number(answer[0]);
       more = Number(answer[1]) === 1;
     }
     return removed;
   }
 
-  /** What an ended life left is cleared beside the renewal that found it; if that fails, the next renewal finds it again. */
+  /** Clears the entries of an ended life after the renewal that found it. If that fails, the next renewal finds it again. */
   #clearLater(dead: string): void {
     if (this.#clearing.has(dead)) return;
     const holder = parseHolder(dead);
@@ -230,63 +260,6 @@ export class RedisStorage implements Storage {
       .catch(() => {})
       .finally(() => this.#clearing.delete(dead));
   }
-
-  async #claim(ids: string[], holder: Holder, { ifAbsent, signal }: SetOptions): Promise<Claimed[]> {
-    throwIfAborted(signal);
-    const claiming = this.#claimOnce(ids, holder, ifAbsent ?? false);
-    return unlessAborted(claiming, signal).catch((error: unknown) => {
-      if (errorCode(error) === "canceled") claiming.then((claimed) => this.#giveBack(ids, holder, claimed), () => {});
-      throw error;
-    });
-  }
-
-  async #claimOnce(ids: string[], holder: Holder, ifAbsent: boolean): Promise<Claimed[]> {
-    const call = this.#keys.call(this.#instance + (this.#calls++).toString(36));
-    const keys = [this.#keys.leases, this.#keys.connections, this.#keys.meta, this.#keys.held(holder.life), call];
-    const args = [holder.life, holder.host, ifAbsent ? "1" : "0", this.#rememberMs];
-    const claim = (): Promise<string[]> => this.#caller.run("set", keys, [...args, this.#latest(), ...ids]);
-    try {
-      let answer = await claim();
-      if (answer[0] === "late") {
-        // It did not run, so that it may be sent again: the server's clock was set forward.
-        this.#setClock(answer[1]);
-        answer = await claim();
-      }
-      if (answer[0] === "no lease") throw noLease();
-      if (answer[0] === "ok") return answer.slice(1).map(parseClaimed);
-      throw new MeshError("unavailable", "the claim came to the storage too late, or twice");
-    } catch (error) {
-      if (errorCode(error) !== "unavailable") throw error;
-      return this.#recall(ids, { ...holder, ifAbsent }, call, error);
-    }
-  }
-
-  /** Finds out what became of a claim whose answer was lost; rejects with `lost` if it did not take effect, and then it never will. */
-  async #recall(ids: string[], how: Holder & { ifAbsent: boolean }, call: string, lost: unknown): Promise<Claimed[]> {
-    const keys = [this.#keys.leases, this.#keys.connections, call];
-    const answer = await this.#caller.run("recall", keys, [this.#rememberMs, ...ids]).catch(() => ["void"]);
-    const [base = "void", ...values] = answer;
-    if (base === "void") throw lost;
-    return recallClaims(ids, values, { ...how, base: BigInt(base) });
-  }
-
-  #giveBack(ids: readonly string[], { life }: Holder, claimed: readonly Claimed[]): void {
-    const entries = claimed.flatMap((
-      { claim },
-      index,
-    ) => (claim === undefined ? [] : [{ id: ids[index] ?? "", life, claim }]));
-    if (entries.length > 0) this.del(entries).catch(() => {});
-  }
-
-  #setClock(serverMs: string | undefined): void {
-    this.#clock = { serverMs: Number(serverMs), localMs: performance.now() };
-  }
-
-  /** The moment on the server's clock at which this claim's answer is no longer waited for: a request held up for longer must not run. */
-  #latest(): string {
-    if (this.#clock === undefined) return "0";
-    return String(Math.ceil(this.#clock.serverMs + performance.now() - this.#clock.localMs + this.#timeoutMs));
-  }
 }
 
 function entryOf(value: string): Entry | undefined {
@@ -294,6 +267,21 @@ function entryOf(value: string): Entry | undefined {
   return entry && publicEntry(entry);
 }
 
-function isClient(redis: RedisConfig | RedisClient): redis is RedisClient {
-  return typeof (redis as Partial<RedisClient>).evalsha === "function";
+function isNumber(text: string): boolean {
+  return /^\d+$/.test(text);
+}
+
+function fitsRenewal(answer: readonly string[], ids: number): boolean {
+  const [first, , serverMs = "", ...rest] = answer;
+  if (first === "evicting") return answer.length === 2;
+  return isNumber(serverMs) && rest.slice(0, ids).every(fitsEntry) &&
+    rest.slice(ids).every((text) => /^[+-]/.test(text) && fitsHolder(text.slice(1)));
+}
+
+function fitsTopic([first, ...holders]: readonly string[]): boolean {
+  return first === "ok" ? holders.every(fitsHolder) : first === "no lease";
+}
+
+function fitsClear(answer: readonly string[]): boolean {
+  return answer.length === 2 && answer.every(isNumber);
 }

@@ -162,14 +162,29 @@ end
 return answer
 `;
 
+/** `evicting()`: the policy by which this server drops keys when its memory is full; nil if it does not, or does not tell. */
+const POLICY = `
+local function evicting()
+  local info = redis.pcall('INFO', 'memory')
+  if type(info) ~= 'string' then return nil end
+  local max, policy = string.match(info, '\\nmaxmemory:(%d+)'), string.match(info, '\\nmaxmemory_policy:(%S+)')
+  if max and tonumber(max) > 0 and policy and policy ~= 'noeviction' then return policy end
+  return nil
+end
+`;
+
 /**
- * KEYS: leases, meta, connections. ARGV: life, host, ttl in ms, a random name, ms after which a dead life is an orphan, ids.
+ * KEYS: leases, meta, connections.
+ * ARGV: life, host, ttl in ms, a random name, ms after which a dead life is an orphan, "1" to look at the policy first, ids.
+ * Answers `{"evicting", policy}` and does nothing if that look shows a server that would drop claims. Else:
  * The random name becomes the generation of an empty store and the tenure of a lease that is taken: an unknown tenure tells of a lapse
  * even where the answer that told of it first was lost. Answers the tenure, the generation, now, then what stands at each id, as `get` does, then `+holder` for
  * each living one and `-holder` for up to eight dead ones to clear.
  */
 const renew = `-- meshsocket renew
-${CLOCK}${ENTRY}
+${CLOCK}${ENTRY}${POLICY}
+local policy = ARGV[6] == '1' and evicting()
+if policy then return {'evicting', policy} end
 local host = ARGV[2]
 local me = ARGV[1] .. ' ' .. host
 if not lives(me) then redis.call('HSET', KEYS[2], 'tenure ' .. ARGV[1], ARGV[4]) end
@@ -191,13 +206,21 @@ for index = 1, #leases, 2 do
     holders[#holders + 1] = '-' .. holder
   end
 end
-for index = 6, #ARGV do
+for index = 7, #ARGV do
   local value = redis.call('HGET', KEYS[3], ARGV[index])
   local life, _, host = entry(value)
   answer[#answer + 1] = (life and lives(life .. ' ' .. host)) and value or ''
 end
 for _, holder in ipairs(holders) do answer[#answer + 1] = holder end
 return answer
+`;
+
+/** KEYS: a key that is written for a second. Answers the policy or "", what Redis says of itself, and why it refused the write or "". */
+const check = `-- meshsocket check
+${POLICY}
+local info = redis.pcall('INFO')
+local written = redis.pcall('SET', KEYS[1], '1', 'PX', 1000)
+return {evicting() or '', type(info) == 'string' and info or '', written.err or ''}
 `;
 
 /** KEYS: leases. Answers `life host` of each living one. */
@@ -246,6 +269,7 @@ export type RedisScriptName =
   | "clear"
   | "all"
   | "renew"
+  | "check"
   | "living"
   | "subscribe"
   | "unsubscribe"
@@ -260,6 +284,7 @@ export const REDIS_SCRIPTS: Readonly<Record<RedisScriptName, string>> = {
   clear,
   all,
   renew,
+  check,
   living,
   subscribe,
   unsubscribe,

@@ -17,6 +17,16 @@ export function parseEntry(value: string): RedisEntry | undefined {
   return { host, life, claim: BigInt(claim), replaced };
 }
 
+/** Whether a text is the value of an id: empty if nobody has it. */
+export function fitsEntry(value: string): boolean {
+  return value === "" || ENTRY.test(value);
+}
+
+/** Whether a text is `life host`. */
+export function fitsHolder(text: string): boolean {
+  return /^\S+ \S+$/.test(text);
+}
+
 /** What others may see of an entry. */
 export function publicEntry({ host, life, claim }: Entry): Entry {
   return { host, life, claim };
