@@ -1,47 +1,69 @@
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
-import { WebSocket } from "ws";
-import type { Admission } from "../../src/door/admission.ts";
 import { CloseCode } from "../../src/base/close-code.ts";
-import type { Frame } from "../../src/send/frame.ts";
+import type { Limits } from "../../src/base/limits.ts";
+import { type Rate, rate, take } from "../../src/base/rate.ts";
+import { unref } from "../../src/base/tick.ts";
 import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
+import type { Admission } from "../../src/door/admission.ts";
+import type { Frame } from "../../src/send/frame.ts";
+import { closeFrame } from "./close-frame.ts";
 import { concat } from "./concat.ts";
+import { type FrameSink, readFrames, type Unfinished } from "./frame-reader.ts";
 
-/** Of each `ws` socket its {@link WsSocket}, so that all sockets share the same listeners. A map would be asked for every message. */
+/** Of each stream its {@link FrameSocket}, so that all streams share the same listeners. */
 const SOCKET = Symbol("meshsocket");
 
-type Marked<Emitter> = Emitter & { [SOCKET]?: WsSocket };
+type Marked = Duplex & { [SOCKET]?: FrameSocket };
+
+const PING = Buffer.of(0x89, 0);
+const PONG = 0x8a;
+
+/** Messages go both ways. */
+const OPEN = 0;
+/** This side sent its close frame and waits for the peer's. */
+const CLOSING = 1;
+/** The peer is not heard any more. */
+const DEAF = 2;
+
+/** What all connections of a hub have in common. */
+interface Rules {
+  readonly limits: Readonly<Limits>;
+  readonly fragments: Rate;
+}
+
+const rulesOf = new WeakMap<Readonly<Limits>, Rules>();
 
 /**
- * A {@link Socket} over `ws`.
+ * A {@link Socket} over the stream of an upgraded connection, whose frames it reads and writes itself (RFC 6455).
  *
- * `ws` reads, answers pings and closes; messages are written past it, straight to the net socket, already framed.
- * Both write to the same stream, so order holds.
+ * The connection is over for its receiver once both sides sent a close frame, or the peer broke a rule, ended its side or was
+ * lost. The stream is ended then, and cut after `closeTimeoutMs` if the peer does not end it as well.
  */
-export class WsSocket implements Socket {
-  readonly #ws: WebSocket;
+export class FrameSocket implements Socket, FrameSink {
   readonly #stream: Duplex;
-  #receiver: SocketReceiver | undefined;
-  /** The code of the close frame that `ws` sent by itself when the peer broke a rule. */
-  #faultCode: number | undefined;
+  readonly #rules: Rules;
+  #receiver: SocketReceiver | undefined = undefined;
+  /** What has come of a frame or a message that is not whole. */
+  #unfinished: Unfinished | undefined = undefined;
+  #phase = OPEN;
+  #fragmentsFullAt = 0;
 
-  private constructor(ws: WebSocket, stream: Duplex) {
-    this.#ws = ws;
+  private constructor(stream: Duplex, rules: Rules) {
     this.#stream = stream;
+    this.#rules = rules;
   }
 
-  /** Joins the hub with a connection whose 101 was just written to `stream`. */
-  static open(ws: WebSocket, stream: Duplex, admission: Admission): void {
-    const socket = new WsSocket(ws, stream);
-    (ws as Marked<WebSocket>)[SOCKET] = socket;
-    (stream as Marked<Duplex>)[SOCKET] = socket;
-    ws.on("message", onMessage);
-    ws.on("close", onClose);
-    ws.on("error", onError);
-    ws.on("ping", onControl);
-    ws.on("pong", onControl);
-    // Comes after the listener of `ws`, which hands on all messages of the chunk.
-    stream.on("data", onHandled);
+  /** Joins the hub with a connection whose 101 was written to `stream`; `early` is what came of its frames before that. */
+  static open(stream: Duplex, early: Buffer, admission: Admission, limits: Readonly<Limits>): void {
+    const socket = new FrameSocket(stream, rulesFor(limits));
+    (stream as Marked)[SOCKET] = socket;
+    stream.on("data", onData);
+    stream.on("end", onEnd);
+    stream.on("error", onError);
+    stream.on("close", onClose);
     socket.#receiver = admission.open(socket);
+    if (early.byteLength > 0) socket.read(early);
   }
 
   get bufferedAmount(): number {
@@ -49,79 +71,151 @@ export class WsSocket implements Socket {
   }
 
   send(frames: readonly Frame[]): number {
-    if (this.#ws.readyState !== WebSocket.OPEN || !this.#stream.writable) return 0;
+    if (this.#phase !== OPEN || !this.#stream.writable) return 0;
     this.#stream.write(concat(frames));
     return frames.length;
   }
 
   close(code: number, reason: string): void {
-    this.#ws.close(code, reason);
+    if (this.#phase !== OPEN) return;
+    this.#phase = CLOSING;
+    this.#write(closeFrame(code, reason));
   }
 
   terminate(): void {
-    this.#ws.terminate();
+    this.#phase = DEAF;
+    this.#stream.destroy();
   }
 
   ping(): void {
-    if (this.#ws.readyState === WebSocket.OPEN) this.#ws.ping();
+    if (this.#phase === OPEN) this.#write(PING);
   }
 
   pause(): void {
-    this.#ws.pause();
+    if (this.#phase !== DEAF) this.#stream.pause();
   }
 
   resume(): void {
-    this.#ws.resume();
+    this.#stream.resume();
   }
 
-  message(data: Buffer, isBinary: boolean): void {
-    // A copy of its own: the buffer is a window on what else the socket read.
-    this.#receiver?.message(isBinary ? new Uint8Array(data) : data.toString(), true);
+  #write(bytes: Buffer): void {
+    if (this.#stream.writable) this.#stream.write(bytes);
   }
 
-  handled(): void {
+  // ---- from the stream ----
+
+  /** Bytes arrived. */
+  read(chunk: Buffer): void {
+    if (this.#phase === DEAF) return;
+    this.#unfinished = readFrames(chunk, this.#unfinished, this.#rules.limits.maxMessageBytes, this);
     this.#receiver?.handled();
   }
 
-  control(): void {
+  /** The stream has an end: the peer's, an error, or that it was destroyed. */
+  lost(): void {
+    this.#gone(CloseCode.Abnormal, "");
+  }
+
+  /** The stream was closed; bytes that came while reading was paused are still in it. */
+  closed(): void {
+    const rest = this.#phase === DEAF ? null : (this.#stream.read() as Buffer | null);
+    if (rest !== null) this.read(rest);
+    this.lost();
+  }
+
+  // ---- from the frames ----
+
+  message(data: string | Uint8Array): void {
+    this.#receiver?.message(data, true);
+  }
+
+  pinged(payload: Uint8Array): void {
+    // A peer that does not read gets no more pongs: it may be answered the latest ping alone (RFC 6455 section 5.5.3).
+    const held = this.#stream.writableLength + payload.byteLength;
+    if (this.#phase === OPEN && held < this.#rules.limits.maxBufferedBytes) this.#write(pongFrame(payload));
     this.#receiver?.control();
   }
 
-  failed(error: Error): void {
-    this.#faultCode = faultCode(error);
+  ponged(): void {
+    this.#receiver?.control();
   }
 
-  closed(code: number, reason: string): void {
-    this.#receiver?.closed(code === CloseCode.Abnormal ? (this.#faultCode ?? code) : code, reason);
+  fragments(count: number): boolean {
+    const fullAt = take(this.#rules.fragments, this.#fragmentsFullAt, performance.now(), count);
+    if (fullAt !== undefined) this.#fragmentsFullAt = fullAt;
+    return fullAt !== undefined;
+  }
+
+  peerClosed(code: number, reason: string): void {
+    this.#finish(code, reason);
+  }
+
+  fault(code: number): void {
+    this.#finish(code, "");
+  }
+
+  /** Sends the close frame, unless one was sent, and ends the stream. */
+  #finish(code: number, reason: string): void {
+    // What was answered to the messages before goes out first.
+    this.#receiver?.handled();
+    // The answers may have found the connection gone.
+    if (this.#phase === DEAF) return;
+    this.close(code, reason);
+    this.#gone(code, reason);
+  }
+
+  /** Ends the stream, and tells the receiver if it was not told. */
+  #gone(code: number, reason: string): void {
+    this.#phase = DEAF;
+    this.#unfinished = undefined;
+    const stream = this.#stream;
+    if (!stream.destroyed) endWithin(stream, this.#rules.limits.closeTimeoutMs);
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.closed(code, reason);
   }
 }
 
-function onMessage(this: Marked<WebSocket>, data: unknown, isBinary: boolean): void {
-  this[SOCKET]?.message(data as Buffer, isBinary);
+function rulesFor(limits: Readonly<Limits>): Rules {
+  let rules = rulesOf.get(limits);
+  if (rules) return rules;
+  rules = { limits, fragments: rate(limits.fragmentsPerSecond, limits.fragmentBurst) };
+  rulesOf.set(limits, rules);
+  return rules;
 }
 
-function onHandled(this: Marked<Duplex>): void {
-  this[SOCKET]?.handled();
+/** Ends a stream, and cuts it if the peer does not end its side in time. */
+function endWithin(stream: Duplex, timeoutMs: number): void {
+  if (stream.writableEnded) return;
+  const timer = setTimeout(() => stream.destroy(), timeoutMs);
+  unref(timer);
+  stream.once("close", () => clearTimeout(timer));
+  stream.end();
+  // The rest of what the peer sends is read and dropped: its end comes after that.
+  stream.resume();
 }
 
-function onControl(this: Marked<WebSocket>): void {
-  this[SOCKET]?.control();
+function pongFrame(payload: Uint8Array): Buffer {
+  const frame = Buffer.allocUnsafe(2 + payload.byteLength);
+  frame[0] = PONG;
+  frame[1] = payload.byteLength;
+  frame.set(payload, 2);
+  return frame;
 }
 
-function onClose(this: Marked<WebSocket>, code: number, reason: Buffer): void {
-  this[SOCKET]?.closed(code, reason.toString());
+function onData(this: Marked, chunk: Buffer): void {
+  this[SOCKET]?.read(chunk);
 }
 
-function onError(this: Marked<WebSocket>, error: Error): void {
-  this[SOCKET]?.failed(error);
+function onEnd(this: Marked): void {
+  this[SOCKET]?.lost();
 }
 
-/** The close code that `ws` answers a peer's fault with; undefined for an error that is not the peer's fault. */
-function faultCode(error: Error): number | undefined {
-  const { code } = error as { code?: unknown };
-  if (typeof code !== "string" || !code.startsWith("WS_ERR_")) return undefined;
-  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return CloseCode.MessageTooBig;
-  if (code === "WS_ERR_INVALID_UTF8") return CloseCode.InvalidPayload;
-  if (code.startsWith("WS_ERR_TOO_MANY_")) return CloseCode.PolicyViolation;
-  return CloseCode.ProtocolError;
+function onError(this: Marked): void {
+  this[SOCKET]?.lost();
+}
+
+function onClose(this: Marked): void {
+  this[SOCKET]?.closed();
 }

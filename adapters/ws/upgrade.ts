@@ -1,16 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
-import { type Admission, refuse, type UpgradeContext } from "../../src/door/admission.ts";
-import type { Limits } from "../../src/base/limits.ts";
-import { extraHeaders } from "../shared/extra-headers.ts";
-import { plainAddress } from "../shared/upgrade-options.ts";
+import { refuse, type UpgradeContext } from "../../src/door/admission.ts";
+import { isUpgrade, plainAddress } from "../shared/upgrade-options.ts";
 import type { Admitted } from "../shared/upgrade-slot.ts";
+import { checkRequestHead, switchingProtocols } from "./handshake.ts";
 import { PendingUpgrade } from "./pending-upgrade.ts";
 import { toRequest } from "./request.ts";
 import { respondToUpgrade } from "./respond.ts";
-import { WsSocket } from "./socket.ts";
+import { FrameSocket } from "./socket.ts";
 
 /** A listener of a server's `upgrade` event. */
 export type OnUpgrade = (this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer) => void;
@@ -58,7 +56,9 @@ function onUpgrade(this: UpgradeServer, incoming: IncomingMessage, stream: Duple
   }
   for (const route of routesOf.get(this) ?? []) {
     if (!route.accepts(request)) continue;
-    void answer(route, request, incoming, new PendingUpgrade(stream, head));
+    const refusal = isUpgrade(request) ? checkRequestHead(incoming) : undefined;
+    if (refusal) void respondToUpgrade(refusal, stream);
+    else void answer(route, request, incoming, new PendingUpgrade(stream, head));
     return;
   }
   // Another listener may want it.
@@ -79,45 +79,23 @@ async function answer(
   else await respondToUpgrade(answered, stream);
 }
 
-function complete({ admission, limits }: Admitted, incoming: IncomingMessage, stream: Duplex, head: Buffer): void {
-  admissions.set(incoming, admission);
-  let opened = false;
-  try {
-    webSocketServer(limits).handleUpgrade(incoming, stream, head, (ws: WebSocket) => {
-      opened = true;
-      WsSocket.open(ws, stream, admission);
-    });
-  } finally {
-    // The peer is gone, or ws found fault with the handshake and said so.
-    if (!opened) admission.cancel();
+/** Sends the 101 and opens the connection, unless the peer is gone. */
+function complete({ admission, limits }: Admitted, incoming: IncomingMessage, stream: Duplex, early: Buffer): void {
+  if (!stream.readable || !stream.writable) {
+    stream.destroy();
+    admission.cancel();
+    return;
   }
+  stream.write(switchingProtocols(incoming.headers["sec-websocket-key"] ?? "", admission), "latin1");
+  setUp(stream as NetSocket);
+  FrameSocket.open(stream, early, admission, limits);
+  stream.off("error", ignore);
 }
 
-/** The admissions whose 101 is being written: how they reach the listeners that `ws` offers for it. */
-const admissions = new WeakMap<IncomingMessage, Admission>();
-
-const webSocketServers = new WeakMap<Readonly<Limits>, WebSocketServer>();
-
-/** The `ws` server for the hub that has these limits. */
-function webSocketServer(limits: Readonly<Limits>): WebSocketServer {
-  let server = webSocketServers.get(limits);
-  if (server) return server;
-  const options = {
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: limits.maxMessageBytes,
-    closeTimeout: limits.closeTimeoutMs,
-    handleProtocols: (_offered: Set<string>, incoming: IncomingMessage) => admissions.get(incoming)?.protocol || false,
-  } as const;
-  server = new WebSocketServer(options);
-  server.on("headers", (lines, incoming) => {
-    const admission = admissions.get(incoming);
-    if (!admission) return;
-    for (const [name, value] of extraHeaders(admission)) lines.push(`${name}: ${value}`);
-  });
-  webSocketServers.set(limits, server);
-  return server;
+/** A frame leaves at once, and a quiet connection stays: pings find the dead ones. */
+function setUp(stream: NetSocket): void {
+  stream.setTimeout?.(0);
+  stream.setNoDelay?.(true);
 }
 
 function ignore(): void {}

@@ -41,6 +41,10 @@ export interface Limits {
   controlsPerSecond: number;
   /** Pings and pongs of one client that may come at once. */
   controlBurst: number;
+  /** Fragments of messages per second of one client, on the long run. Over it: close 1008, if the engine shows them (Node and Deno). */
+  fragmentsPerSecond: number;
+  /** Fragments of one client that may come at once. */
+  fragmentBurst: number;
   /** Milliseconds without a sign of life after which a client is pinged, less 15 to 30 % so that not all are at once. Infinity: never. */
   pingMs: number;
   /** Milliseconds that a client may take to answer a ping. Over it: it is taken for dead and cut, and `onDisconnect` gets 1006. */
@@ -93,6 +97,8 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   messageBurst: 20_000,
   controlsPerSecond: 10,
   controlBurst: 100,
+  fragmentsPerSecond: 100_000,
+  fragmentBurst: 200_000,
   pingMs: 25_000,
   pongMs: 10_000,
   idleTimeoutMs: Infinity,

@@ -17,8 +17,8 @@ export function rate(perSecond: number, burst: number): Rate {
   return { intervalMs, burstMs: intervalMs === 0 ? Infinity : Math.max(1, burst) * intervalMs };
 }
 
-/** When the bucket is full again after one more was taken; undefined when it is empty. Start with 0. */
-export function take({ intervalMs, burstMs }: Rate, fullAt: number, now: number): number | undefined {
-  const next = Math.max(fullAt, now) + intervalMs;
+/** When the bucket is full again after `count` more were taken; undefined if it does not hold so many. Start with 0. */
+export function take({ intervalMs, burstMs }: Rate, fullAt: number, now: number, count = 1): number | undefined {
+  const next = Math.max(fullAt, now) + count * intervalMs;
   return next - now > burstMs + 1e-6 ? undefined : next;
 }
