@@ -1,5 +1,5 @@
 /**
- * meshsocket on Deno: `serve` is `ws` on `node:http`, as on Node; `upgradeHandler` is for `deno serve` and `Deno.serve`.
+ * meshsocket on Deno: `serve` is `node:http` with our own frame reader, as on Node; `upgradeHandler` is for `deno serve` and `Deno.serve`.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import {
   type UpgradeOptions,
 } from "./shared/upgrade-options.ts";
 import { listenOn, rpcStarter } from "./shared/listen.ts";
-import { serveWs } from "./ws/serve.ts";
+import { serveHttp } from "./ws/serve.ts";
 
 export type { DenoServeInfo } from "./deno/engine.ts";
 export { localAddress } from "../src/base/local-address.ts";
@@ -58,7 +58,7 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
  * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
-  return serveWs(hub, options, rpcStarter("deno"));
+  return serveHttp(hub, options, rpcStarter("deno"));
 }
 
 /**

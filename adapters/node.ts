@@ -1,5 +1,5 @@
 /**
- * meshsocket on Node: `ws` on `node:http`.
+ * meshsocket on Node: a frame reader of its own on `node:http`.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { DistHub } from "../src/distributed/dist-hub.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/hub/serve-options.ts";
 import { listenOn, rpcStarter } from "./shared/listen.ts";
-import { serveWs } from "./ws/serve.ts";
+import { serveHttp } from "./ws/serve.ts";
 
 export { localAddress } from "../src/base/local-address.ts";
 export type { UpgradeOptions } from "./shared/upgrade-options.ts";
@@ -21,7 +21,7 @@ export type { OnUpgrade, UpgradeServer } from "./ws/upgrade.ts";
  * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
-  return serveWs(hub, options, rpcStarter("node"));
+  return serveHttp(hub, options, rpcStarter("node"));
 }
 
 /**

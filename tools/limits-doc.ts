@@ -24,8 +24,8 @@ The rest is kept by the server itself, and is no setting:
 | bytes of a client that still waits for its 101 | 64 kB | none | cut |
 | an HTTP connection without a request | 5 s | 255 s | closed |
 | a request's body, or an answer, that stands still | 300 s for the request | 255 s for either | cut |
-| fragments of a message | 16,384 | its bytes alone | 1008 |
-| pongs that a client does not read | 60 | \`controlBurst\` | cut |
+| fragments of a message | \`fragmentsPerSecond\`, \`fragmentBurst\` | its bytes alone | 1008 |
+| pongs that a client does not read | \`maxBufferedBytes\`, with all else that is held for it | \`controlBurst\` | no more pongs; on Bun cut |
 | RPC port: connections | 4,096 | 4,096 | cut |
 | RPC port: time of a new connection to make a call with a good token | 10 s | 10 s | cut |
 | RPC port: streams of one HTTP/2 connection | 128 | 128 | refused, or the caller waits |

@@ -1,5 +1,6 @@
 import { refuse } from "../../src/door/admission.ts";
 import { invalidArgument } from "../../src/base/error.ts";
+import { listsToken } from "../../src/base/header-list.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
 
 /** Which upgrades become clients, for a server that the application brought. */
@@ -27,9 +28,12 @@ export function isUpgradeFor(request: Request, path: string | undefined): boolea
   return isUpgrade(request) && (path === undefined || new URL(request.url).pathname === path);
 }
 
-/** Whether a request asks to become a WebSocket. */
-export function isUpgrade(request: Request): boolean {
-  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+/**
+ * Whether a request asks to become a WebSocket. One whose Connection header does not name Upgrade does not: what its Upgrade
+ * header says is to be ignored (RFC 9110 section 7.8).
+ */
+export function isUpgrade({ headers }: Request): boolean {
+  return listsToken(headers.get("upgrade"), "websocket") && listsToken(headers.get("connection"), "upgrade");
 }
 
 /**

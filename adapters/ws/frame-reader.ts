@@ -154,7 +154,8 @@ function addPayload(
   sink: FrameSink,
 ): boolean {
   frame.left -= end - start;
-  if (end > start && !frame.payload.append(chunk.subarray(start, end), frame.key, frame.left)) {
+  const more = frame.fin ? frame.left : Infinity;
+  if (end > start && !frame.payload.append(chunk.subarray(start, end), frame.key, more)) {
     sink.fault(CloseCode.InvalidPayload);
     return false;
   }

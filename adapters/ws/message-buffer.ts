@@ -24,7 +24,15 @@ export class MessageBuffer {
     return this.#used;
   }
 
-  /** Takes over masked bytes, of whose frame `left` more are to come. False if the text cannot become valid UTF-8. */
+  /** How many bytes it can hold before it grows. */
+  get room(): number {
+    return this.#bytes.byteLength;
+  }
+
+  /**
+   * Takes over masked bytes, after which at most `left` more are to come: Infinity if another fragment follows.
+   * Returns false if the text cannot become valid UTF-8.
+   */
   append(from: Uint8Array, key: number, left: number): boolean {
     const used = this.#used + from.byteLength;
     if (used > this.#bytes.byteLength) this.#grow(used, used + left);
@@ -37,6 +45,7 @@ export class MessageBuffer {
     return checked >= 0;
   }
 
+  /** Doubles the room, so that a message of many pieces is not copied for each of them. */
   #grow(least: number, most: number): void {
     const bytes = Buffer.allocUnsafeSlow(Math.min(most, Math.max(least, 2 * this.#bytes.byteLength, MIN_BYTES)));
     bytes.set(this.#bytes.subarray(0, this.#used));

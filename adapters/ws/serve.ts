@@ -23,8 +23,12 @@ const STOP_TIMEOUT_MS = 2_000;
 type NodeServer = ReturnType<typeof createHttpServer> | ReturnType<typeof createHttpsServer>;
 type Fetch = (request: Request) => Promise<Response>;
 
-/** `serve` on `node:http` with `ws`: what Node and Deno share. */
-export function serveWs<Data>(hub: Hub<Data>, options: ServeOptions<Data>, startRpc?: StartRpc<Data>): Promise<Server> {
+/** `serve` on `node:http` with our own frame reader: the part that Node and Deno share. */
+export function serveHttp<Data>(
+  hub: Hub<Data>,
+  options: ServeOptions<Data>,
+  startRpc?: StartRpc<Data>,
+): Promise<Server> {
   return start(hub, options, {
     startRpc,
     async openPort(hostname, port) {

@@ -1,13 +1,14 @@
+import { listsToken } from "../base/header-list.ts";
 import { refuse } from "./admission.ts";
 
 /** Refuses a request that is not a WebSocket handshake of version 13 (RFC 6455 section 4.2.1); undefined if it is one. */
 export function checkHandshake(request: Request): Response | undefined {
   const { headers, method } = request;
   if (method !== "GET") return refuse(405, "a WebSocket handshake is a GET", { allow: "GET" });
-  if (!offers(headers, "upgrade", "websocket")) {
+  if (!listsToken(headers.get("upgrade"), "websocket")) {
     return refuse(426, "this is a WebSocket endpoint", { upgrade: "websocket", connection: "Upgrade" });
   }
-  if (!offers(headers, "connection", "upgrade")) {
+  if (!listsToken(headers.get("connection"), "upgrade")) {
     return refuse(400, "a WebSocket handshake needs the header Connection: Upgrade");
   }
   if (headers.get("sec-websocket-version")?.trim() !== "13") {
@@ -18,9 +19,4 @@ export function checkHandshake(request: Request): Response | undefined {
     return refuse(400, "Sec-WebSocket-Key is missing or wrong");
   }
   return undefined;
-}
-
-/** Whether a header that is a list of words has this one. */
-function offers(headers: Headers, name: string, word: string): boolean {
-  return (headers.get(name) ?? "").split(",").some((each) => each.trim().toLowerCase() === word);
 }

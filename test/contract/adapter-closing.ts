@@ -80,6 +80,23 @@ export function closing(promise: PromiseThat): void {
     assert.equal(hub.size, 0);
   });
 
+  promise("a message that came with a close is answered before the close is", () => ({
+    onEvent: (client, message) => void client.emit(message),
+    onDisconnect: (_, code, reason) => ends.add([code, reason]),
+  }), async ({ port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws");
+    await client.head();
+    client.socket.write(Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0x68, 0x69, 0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa0]));
+    const frames = [await client.next(), await client.next()];
+    assert.deepEqual(frames.map((frame) => [frame?.opcode, frame?.payload.toString("hex")]), [[1, "6869"], [
+      8,
+      "0fa0",
+    ]]);
+    client.socket.end();
+    assert.deepEqual(await ends.next(), [4000, ""]);
+  });
+
   promise("a peer that never answers a close does not keep its id", () => session, async ({ hub, port }) => {
     const client = await RawClient.connect(port);
     client.handshake("/ws");
@@ -120,4 +137,27 @@ export function closing(promise: PromiseThat): void {
     await client.closed();
     await within("the close", closed);
   });
+}
+
+/** The promise of an engine that shows a peer's close at once. */
+export function leaving(promise: PromiseThat): void {
+  const ends = new Events<[code: number, reason: string]>("onDisconnect");
+
+  promise(
+    "a client that is sent to while it leaves is said to have left with its own code",
+    () => ({ onDisconnect: (_, code, reason) => ends.add([code, reason]) }),
+    async ({
+      hub,
+      port,
+    }) => {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws");
+      await client.head();
+      client.frame(8, Buffer.of(0x0f, 0xa0));
+      let sent = 0;
+      while ((await hub.broadcast("x")).delivered > 0 && sent < 100_000) sent++;
+      client.socket.end();
+      assert.deepEqual(await ends.next(), [4000, ""]);
+    },
+  );
 }

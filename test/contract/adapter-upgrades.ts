@@ -67,6 +67,43 @@ export function upgrades(promise: PromiseThat): void {
     });
   }
 
+  promise("an Upgrade header that Connection does not name is not one", () => ({}), async ({ hub, port }) => {
+    for (const connection of [undefined, "close", "keep-alive"]) {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws", { connection });
+      assert.equal((await client.head()).status, 200, connection);
+      client.socket.destroy();
+    }
+    assert.equal(hub.size, 0);
+  });
+
+  promise("Connection and Upgrade are lists, in which case does not count", () => ({}), async ({ port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws", { connection: "keep-alive, UPGRADE", upgrade: "foo/1, WebSocket" });
+    assert.equal((await client.head()).status, 101);
+    client.socket.destroy();
+  });
+
+  promise("a handshake without a Host, or with two, is refused with 400", () => ({}), async ({ hub, port }) => {
+    for (const host of [undefined, "one\r\nhost: two"]) {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws", { host });
+      assert.equal(await client.status(), 400, host);
+      client.socket.destroy();
+    }
+    assert.equal(hub.size, 0);
+  });
+
+  promise("a handshake that is not a GET is no upgrade", () => ({}), async ({ hub, port }) => {
+    for (const method of ["HEAD", "POST", "OPTIONS"]) {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws", { "content-length": "0" }, method);
+      assert.ok([400, 404, 405].includes(await client.status()), method);
+      client.socket.destroy();
+    }
+    assert.equal(hub.size, 0);
+  });
+
   promise("other requests and other paths are the application's", () => ({}), async ({ hub, port }) => {
     for (const path of ["/", "/ws", "/other"]) {
       assert.equal(await (await fetch(`http://127.0.0.1:${port}${path}`)).text(), "app");

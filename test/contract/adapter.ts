@@ -5,7 +5,7 @@ import { silentLogger } from "../../src/base/logger.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
 import type { Way } from "../kit/servers.ts";
 import { admission } from "./adapter-admission.ts";
-import { closing } from "./adapter-closing.ts";
+import { closing, leaving } from "./adapter-closing.ts";
 import { decisions } from "./adapter-decisions.ts";
 import { controls, heartbeat } from "./adapter-heartbeat.ts";
 import { limits } from "./adapter-limits.ts";
@@ -52,5 +52,7 @@ export function adapterContract(way: Way): void {
   limits(promise);
   heartbeat(promise);
   // The other engines of upgrade handlers are those of `serve`, or, as Deno's own, show no pings.
-  if (way.name === "serve") controls(promise);
+  if (way.name !== "serve") return;
+  controls(promise);
+  leaving(promise);
 }

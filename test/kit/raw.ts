@@ -39,7 +39,7 @@ export class RawClient {
   }
 
   /** Sends a handshake; `headers` replace its own, and undefined leaves one out. */
-  handshake(path: string, headers: Record<string, string | undefined> = {}): void {
+  handshake(path: string, headers: Record<string, string | undefined> = {}, method = "GET"): void {
     const all: Record<string, string | undefined> = {
       host: "127.0.0.1",
       connection: "Upgrade",
@@ -51,7 +51,7 @@ export class RawClient {
     const lines = Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) =>
       `${name}: ${value}`
     );
-    this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    this.socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
   }
 
   /** The head of the response. */

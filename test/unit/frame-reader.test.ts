@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { test } from "node:test";
 import { type FrameSink, readFrames, type Unfinished } from "../../adapters/ws/frame-reader.ts";
+import { MessageBuffer } from "../../adapters/ws/message-buffer.ts";
 import { frameOf } from "../security/target.ts";
 
 const MAX_MESSAGE_BYTES = 1_000;
@@ -144,6 +145,20 @@ test("what a header announces takes no memory before it comes", () => {
   unfinished = readFrames(Buffer.alloc(10), unfinished, 2 ** 31, new Heard());
   assert.equal(unfinished?.message?.byteLength, 10);
   assert.ok((unfinished.message.message() as Uint8Array).buffer.byteLength < 1_000);
+});
+
+test("a message of very many fragments is not copied for each of them", () => {
+  const message = new MessageBuffer(false);
+  let copies = 0;
+  let room = 0;
+  for (let sent = 0; sent < 20_000; sent++) {
+    message.append(Buffer.of(0x61), 0, Infinity);
+    if (message.room === room) continue;
+    room = message.room;
+    copies++;
+  }
+  assert.equal(message.message(), "a".repeat(20_000));
+  assert.ok(copies < 20, `${copies} copies`);
 });
 
 test("fragments that come too fast close with 1008, after the messages that came with them", () => {

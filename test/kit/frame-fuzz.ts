@@ -1,0 +1,56 @@
+import { Buffer } from "node:buffer";
+import { type FrameInput, randomInput } from "./frame-input.ts";
+import { difference, ours, theirs } from "./frame-oracle.ts";
+import { Random } from "./random.ts";
+
+/** Inputs of one turn, after which the errors of `ws` are known. */
+const PER_TURN = 200;
+
+/** An input that two readers understand in different ways. */
+export interface Difference {
+  readonly input: FrameInput;
+  readonly text: string;
+}
+
+/** What a run over random inputs found. */
+export interface FuzzResult {
+  readonly inputs: number;
+  readonly differences: readonly Difference[];
+}
+
+/** Reads random inputs by our reader and by `ws` until `forMs` are over, or some differences are found. */
+export async function fuzzFrames(seed: number, forMs: number): Promise<FuzzResult> {
+  const random = new Random(seed);
+  const differences: Difference[] = [];
+  let inputs = 0;
+  for (const end = performance.now() + forMs; performance.now() < end && differences.length < 10;) {
+    const turn = Array.from({ length: PER_TURN }, () => randomInput(random));
+    differences.push(...await compareAll(turn));
+    inputs += turn.length;
+  }
+  return { inputs, differences };
+}
+
+/** The differences among some inputs. */
+export async function compareAll(inputs: readonly FrameInput[]): Promise<Difference[]> {
+  const readings = inputs.map((input) => ({ input, our: ours(input), their: theirs(input) }));
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  return readings.flatMap(({ input, our, their }) => {
+    const text = difference(our, their);
+    return text === undefined ? [] : [{ input, text }];
+  });
+}
+
+/** An input as a line of the corpus: its bytes, and its cuts. */
+export function toLine({ bytes, cuts }: FrameInput): string {
+  return `${bytes.toString("hex")} ${cuts.join(",")}`.trim();
+}
+
+/** The inputs of a corpus; what follows a `#` is a comment. */
+export function fromLines(text: string): FrameInput[] {
+  const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter((line) => line !== "");
+  return lines.map((line) => {
+    const [bytes = "", cuts = ""] = line.split(" ");
+    return { bytes: Buffer.from(bytes, "hex"), cuts: cuts === "" ? [] : cuts.split(",").map(Number) };
+  });
+}
