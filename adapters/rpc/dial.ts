@@ -1,8 +1,8 @@
-import http from "node:http";
+import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import { type DialStream, LINE_PATH, LINE_PROTOCOL } from "../../src/link/byte-stream.ts";
+import { type DialStream, LINE_PATH, LINE_PROTOCOL, REASON_HEADER } from "../../src/link/byte-stream.ts";
 import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
-import { fromRpcError } from "../../src/rpc/error.ts";
+import { fromRpcError, refusedToken } from "../../src/rpc/error.ts";
 import { byteStream } from "./byte-socket.ts";
 
 /** How to dial with TLS: whom to trust, and what to show to who asks. */
@@ -43,21 +43,24 @@ export function dialStream(host: string, tls: DialTls | undefined): DialStream {
       });
       request.on("response", (response) => {
         settled();
-        reject(refusal(response.statusCode ?? 0));
+        reject(refusal(host, response));
         request.destroy();
       });
       request.on("error", (cause) => {
         settled();
-        reject(fromRpcError(cause));
+        reject(fromRpcError(cause, { host }));
       });
       if (signal.aborted) giveUp();
       else request.end();
     });
 }
 
-/** Why there is no stream: everything but a refused token and a failure of the moment means that such streams are not known there. */
-function refusal(status: number): MeshError {
-  return new MeshError(codeOf(status), `the node answered HTTP ${status}`);
+/** Why there is no stream. A status that names neither a refused token nor a passing failure: the node does not know such streams. */
+function refusal(host: string, { statusCode = 0, headers }: IncomingMessage): MeshError {
+  const reason = headers[REASON_HEADER];
+  const text = `${host} answered HTTP ${statusCode}`;
+  if (statusCode === 401) return refusedToken(host, typeof reason === "string" ? reason : text);
+  return new MeshError(codeOf(statusCode), text);
 }
 
 function codeOf(status: number): MeshErrorCode {

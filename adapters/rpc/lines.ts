@@ -2,7 +2,13 @@ import { Buffer } from "node:buffer";
 import http, { STATUS_CODES } from "node:http";
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { type ByteStream, type ByteStreamReceiver, LINE_PATH, LINE_PROTOCOL } from "../../src/link/byte-stream.ts";
+import {
+  type ByteStream,
+  type ByteStreamReceiver,
+  LINE_PATH,
+  LINE_PROTOCOL,
+  REASON_HEADER,
+} from "../../src/link/byte-stream.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { byteStream } from "./byte-socket.ts";
 
@@ -64,7 +70,8 @@ export class Lines {
       line = await this.#open(headers.authorization ?? null);
     } catch (error) {
       const code = errorCode(error);
-      return refuse(socket, code === "unauthenticated" ? 401 : code === "permission_denied" ? 403 : 503);
+      if (code === "unauthenticated") return refuse(socket, 401, (error as Error).message);
+      return refuse(socket, code === "permission_denied" ? 403 : 503);
     }
     if (socket.destroyed) return line.closed();
     this.#sockets.get(socket)?.();
@@ -74,8 +81,13 @@ export class Lines {
   }
 }
 
-function refuse(socket: Socket, status: number): void {
-  const upgrade = status === 426 ? `Upgrade: ${LINE_PROTOCOL}\r\n` : "";
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\n${upgrade}Content-Length: 0\r\n\r\n`;
+/** `reason` is a text of our own; the caller shows it to its operator. */
+function refuse(socket: Socket, status: number, reason?: string): void {
+  const more = [
+    ...(status === 426 ? [`Upgrade: ${LINE_PROTOCOL}`] : []),
+    ...(reason === undefined ? [] : [`${REASON_HEADER}: ${reason.replace(/[^\x20-\x7e]/g, "?")}`]),
+    "Content-Length: 0",
+  ];
+  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, "Connection: close", ...more, "", ""].join("\r\n");
   socket.end(head, () => socket.destroy());
 }

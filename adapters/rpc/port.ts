@@ -164,7 +164,8 @@ async function listen(server: net.Server, hostname: string, port: number): Promi
   await new Promise<void>((resolve, reject) => {
     const refused = (error: Error): void => reject(listenError(error, hostname, port));
     server.once("error", refused);
-    server.listen({ host: hostname, port }, () => {
+    // Exclusive: the workers of node:cluster would share one port, and each of them needs its own.
+    server.listen({ host: hostname, port, exclusive: true }, () => {
       server.off("error", refused);
       resolve();
     });

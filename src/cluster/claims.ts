@@ -10,6 +10,8 @@ export interface ClaimsOptions {
   holder: () => Holder | undefined;
   /** Refuse an id that another living node holds, rather than taking it over. */
   ifAbsent: boolean;
+  /** Why this node takes no clients now; undefined if it does. */
+  refusal: () => MeshError | undefined;
   /** Whether a connection of this node has the id. */
   holds: (id: string) => boolean;
   /** The storage did not answer. */
@@ -49,7 +51,9 @@ export class Claims {
    * says. End the admission with {@link Claims.settle}.
    */
   async claim(id: string): Promise<DistSession> {
-    const { ifAbsent, holds } = this.#options;
+    const { ifAbsent, holds, refusal } = this.#options;
+    const refused = refusal();
+    if (refused) throw refused;
     // The storage sees only that the same node has the id, not that it is for another connection.
     if (ifAbsent && (holds(id) || this.#pending.has(id))) throw heldAlready();
     const pending = this.#pending.get(id) ?? { sessions: 0, evictedBy: 0n, lost: false };

@@ -1,58 +1,52 @@
+import { backoffMs } from "../base/backoff.ts";
+import { MeshError } from "../base/error.ts";
+import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/logger.ts";
 import { randomId } from "../base/random-id.ts";
+import { Reminder } from "../base/reminder.ts";
+import type { Hello } from "./hello.ts";
+import { Living } from "./living.ts";
 import { Stall } from "./stall.ts";
 import type { Entry, Holder, Renewal, Storage } from "../storage/storage.ts";
 
-/** What a {@link Membership} stands on, and whom it tells. */
-export interface MembershipOptions {
-  storage: Storage;
-  /** This node's address as it stands in the storage. */
-  host: string;
-  leaseMs: number;
-  logger: Logger;
-  /** Tells another node that this one lives, or leaves. Bounded in time; may reject. */
-  hello: (to: Holder, from: Holder, leaving: boolean) => Promise<void>;
-  /** Ids of this node for a renewal to look at, and whether what stands there shows that claims are lost. */
-  sample: () => readonly string[];
-  isLost: (entries: readonly (Entry | undefined)[]) => boolean;
-  /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
-  onLost: () => Promise<void>;
-  onJoin: (node: Holder) => void;
-  onLeave: (node: Holder) => void;
-  onDegraded: (error: unknown) => void;
-  onRenewed: () => void;
-  /** Milliseconds of standing still after which what waits from before is too old to be taken. */
-  stallMs: number;
-  /** This process stood still: it was paused, or something blocked it. */
-  onStall: () => void;
-}
-
-interface Member {
-  readonly node: Holder;
-  /** The renewal that was under way when the node said hello: its list may be older. */
-  readonly heardAt: number;
-  /** Until then it is kept although the storage does not know it: the storage was wiped, and it has yet to notice. */
-  keptUntilMs: number;
-}
+/**
+ * What a renewal shows of the lease.
+ *
+ * - `first`: the life takes its lease.
+ * - `kept`: the lease went on.
+ * - `wiped`: the storage lost everything. The life goes on, and its routes are still good.
+ * - `lapsed`: the lease ended, because this process stood still or the storage was away. A new life begins.
+ * - `taken`: the lease ended although it was renewed in time. Another node has this node's address, or the storage
+ *   lost its last writes. A new life begins, unless the address leads to the other node.
+ */
+type Finding = "first" | "kept" | "wiped" | "lapsed" | "taken";
 
 const RENEWALS_PER_LEASE = 3;
 const MAX_RETRY_MS = 1_000;
 const SUSPICIOUS_RENEWAL_MS = 500;
+/** The part of a lease within which it cannot have ended by itself, whatever the drift of two clocks. */
+const IN_TIME = 0.9;
 
 /** This node's lease, and the other living nodes. */
 export class Membership {
-  readonly #options: MembershipOptions;
-  readonly #members = new Map<string, Member>();
+  readonly #options: MembershipDependencies;
+  readonly #living: Living;
+  readonly #reminder: Reminder;
   #holder: Holder;
-  /** Lives that could not be reached, and until when that is looked at more often. */
+  /** Lives that could not be reached, and until when the storage is asked for them more often. */
   readonly #suspects = new Map<string, number>();
   readonly #stall: Stall;
   #renewing = false;
   #renewal: Promise<void> | undefined;
   /** This process stood still for longer than its lease: it serves nobody until it knows its life again. */
   #frozen = false;
+  /** Another node has this node's address: this one holds no lease and waits. */
+  #displaced: MeshError | undefined;
+  /** The others know this node: it may say that it is ready. */
+  #introduced = false;
   #generation: string | undefined;
-  #renewals = 0;
+  /** When the renewals that were asked for last and answered last were sent. */
+  #askedAtMs = 0;
   #renewedAtMs = 0;
   /** The claims have to be made again, and that has not succeeded yet. */
   #lost = false;
@@ -60,10 +54,12 @@ export class Membership {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  constructor(options: MembershipOptions) {
+  constructor(options: MembershipDependencies) {
     this.#options = options;
     this.#holder = { host: options.host, life: randomId() };
-    this.#stall = new Stall(options.stallMs, (stalledMs) => this.#onStall(stalledMs));
+    this.#living = new Living(options);
+    this.#reminder = new Reminder(options.logger);
+    this.#stall = new Stall(options.limits.timeoutMs, (stalledMs) => this.#onStall(stalledMs));
   }
 
   /** The present life of this node. */
@@ -77,21 +73,36 @@ export class Membership {
     return this.#frozen ? undefined : this.#holder.life;
   }
 
+  /** Why this node takes no clients now; undefined if it does. */
+  get refusal(): MeshError | undefined {
+    if (this.#introduced) return this.#displaced;
+    return new MeshError("failed_precondition", "this node has not joined its cluster yet: await serve() or listen()");
+  }
+
   /** The other living nodes. */
   nodes(): Holder[] {
-    return Array.from(this.#members.values(), (member) => member.node);
+    return this.#living.nodes();
   }
 
   /** Whether it is one of the other living nodes. */
-  has({ life }: Holder): boolean {
-    return this.#members.has(life);
+  has(node: Holder): boolean {
+    return this.#living.has(node);
   }
 
-  /** Takes the lease, learns who lives, and tells them. Rejects when the storage cannot be reached. */
+  // ---- joining and leaving ----
+
+  /**
+   * Meets itself at its address, takes the lease, and makes itself known to the living.
+   *
+   * Rejects with `failed_precondition` if the address does not lead here or a living node and this one do not reach each
+   * other, and with the error of the storage if that cannot be reached.
+   */
   async start(): Promise<void> {
+    await this.#options.hello.meetSelf(this.#holder);
     await this.#accept(await this.#renewOnce());
-    await this.#greet();
     this.#schedule(this.#options.leaseMs / RENEWALS_PER_LEASE);
+    await this.#introduce();
+    this.#options.onRenewed();
   }
 
   /** Ends the lease and tells the others. Never rejects. */
@@ -101,23 +112,66 @@ export class Membership {
     this.#stall.stop();
     // A renewal that is still under way would take the lease again after it was given up.
     await this.#renewal;
-    const farewells = this.nodes().map((node) => this.#options.hello(node, this.#holder, true));
+    const farewells = this.nodes().map((node) => this.#options.hello.leave(node, this.#holder));
     await Promise.allSettled([this.#options.storage.leave(this.#holder), ...farewells]);
   }
+
+  /**
+   * Greets the living until they and this node reach each other; rejects if they do not.
+   *
+   * A living node that cannot be told is waited for until it has read of this one in the storage: until then its sends
+   * would miss the clients of this node without a sign.
+   */
+  async #introduce(): Promise<void> {
+    const startedAtMs = performance.now();
+    const unmetUntilMs = startedAtMs + this.#options.limits.timeoutMs;
+    const untoldUntilMs = startedAtMs + this.#options.leaseMs / RENEWALS_PER_LEASE;
+    for (let failures = 0;; failures++) {
+      const found = await this.#living.greet(this.#holder);
+      const refusal = found.find((unmet) => unmet?.refused);
+      if (refusal) throw refusal.error;
+      const now = performance.now();
+      const unmet = found.find((one) => one?.answered === "yes");
+      // A node that some reach and some do not goes on: sends between it and the others name the host.
+      const alone = this.#living.acquaintances === 0;
+      if (unmet && alone && (now > unmetUntilMs || this.#stopped)) throw unmet.error;
+      const untold = found.some((one) => one?.answered === "silent") && now < untoldUntilMs;
+      if (this.#stopped || (!(unmet && alone) && !untold)) break;
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));
+    }
+    this.#introduced = true;
+  }
+
+  /** Greets the nodes that this one has not met, and reports which of them it still does not reach. */
+  async #meet(): Promise<void> {
+    const found = await this.#living.greet(this.#holder);
+    if (this.#stopped) return;
+    for (const unmet of found) if (unmet) this.#reminder.report(unmet.error.message, unmet.error.message);
+  }
+
+  // ---- what the others say ----
 
   /** Another node said that it lives. */
   heard(node: Holder): void {
     if (node.life === this.#holder.life || this.#stopped) return;
-    for (const { node: former } of this.#members.values()) {
-      if (former.host === node.host && former.life !== node.life) this.#remove(former);
-    }
-    this.#add(node);
+    if (node.host === this.#holder.host) this.#reminder.report("address", sharedAddress(node.host));
+    else this.#living.heard(node);
+  }
+
+  /** Another node reached this one, and was reached. */
+  met(node: Holder): void {
+    this.#living.met(node);
+  }
+
+  /** Another node said that it leaves. */
+  heardLeaving(node: Holder): void {
+    this.#living.remove(node);
   }
 
   /** A node could not be reached: until it is gone, or two leases passed, the storage is asked more often. */
-  suspect({ life }: Holder): void {
-    if (this.#suspects.has(life) || !this.#members.has(life)) return;
-    this.#suspects.set(life, performance.now() + 2 * this.#options.leaseMs);
+  suspect(node: Holder): void {
+    if (this.#suspects.has(node.life) || !this.has(node)) return;
+    this.#suspects.set(node.life, performance.now() + 2 * this.#options.leaseMs);
     this.#renewSoon(SUSPICIOUS_RENEWAL_MS);
   }
 
@@ -130,22 +184,17 @@ export class Membership {
   #onStall(stalledMs: number): void {
     this.#options.onStall();
     if (stalledMs >= this.#options.leaseMs) this.#frozen = true;
-    // Before the input that waited: of the lease some may be left, or nothing.
+    // Before the input that waited: some of the lease may be left, or nothing.
     this.#renewSoon(0);
   }
+
+  // ---- renewing ----
 
   #renewSoon(afterMs: number): void {
     if (this.#renewing || this.#stopped || this.#generation === undefined) return;
     clearTimeout(this.#timer);
     this.#schedule(Math.min(afterMs, this.#options.leaseMs / RENEWALS_PER_LEASE));
   }
-
-  /** Another node said that it leaves. */
-  heardLeaving(node: Holder): void {
-    this.#remove(node);
-  }
-
-  // ---- renewing ----
 
   #schedule(afterMs: number): void {
     if (this.#stopped) return;
@@ -156,7 +205,9 @@ export class Membership {
 
   #nextRenewalMs(): number {
     const now = performance.now();
-    for (const [life, untilMs] of this.#suspects) if (untilMs < now) this.#suspects.delete(life);
+    for (const [life, untilMs] of this.#suspects) {
+      if (untilMs < now || !this.has({ life, host: "" })) this.#suspects.delete(life);
+    }
     const regularMs = this.#options.leaseMs / RENEWALS_PER_LEASE;
     return this.#suspects.size > 0 ? Math.min(SUSPICIOUS_RENEWAL_MS, regularMs) : regularMs;
   }
@@ -165,10 +216,10 @@ export class Membership {
     this.#renewing = true;
     const { leaseMs, onDegraded, logger } = this.#options;
     try {
-      await this.#accept(await this.#renewOnce());
+      if (this.#displaced === undefined || (await this.#isFree())) await this.#accept(await this.#renewOnce());
       this.#schedule(this.#nextRenewalMs());
     } catch (error) {
-      logger.warn("meshsocket: the lease could not be renewed", error);
+      logger.warn(`meshsocket: could not renew the lease of ${this.#holder.host}: ${textOf(error)}`, error);
       onDegraded(error);
       this.#schedule(Math.min(MAX_RETRY_MS, leaseMs / RENEWALS_PER_LEASE));
     } finally {
@@ -177,36 +228,86 @@ export class Membership {
   }
 
   async #renewOnce(): Promise<Renewal> {
-    this.#renewals++;
-    // While claims are made again some are missing still.
+    this.#living.asking();
+    this.#askedAtMs = performance.now();
+    // While claims are made again some are still missing.
     const ids = this.#lost || this.#restoring ? [] : this.#options.sample();
     return await this.#options.storage.renew(this.#holder, this.#options.leaseMs, { ids });
   }
 
-  async #accept(first: Renewal): Promise<void> {
-    let renewal = first;
-    const now = performance.now();
-    const lostSome = first.entries.length > 0 && this.#options.isLost(first.entries);
-    const known = this.#generation;
-    const wiped = known !== undefined && renewal.generation !== known;
-    // A store that was wiped took the lease along: the life itself went on, and its routes are still good.
-    const ended = known !== undefined && renewal.lapsed && (!wiped || now - this.#renewedAtMs > this.#options.leaseMs);
-    if (ended) {
-      this.#holder = { host: this.#options.host, life: randomId() };
-      renewal = await this.#renewOnce();
-    }
-    this.#frozen = false;
-    this.#generation = renewal.generation;
-    this.#renewedAtMs = now;
-    if (wiped) { for (const member of this.#members.values()) member.keptUntilMs = now + this.#options.leaseMs; }
-    this.#update(renewal.living, now);
-    if (ended) await this.#greet();
-    this.#lost ||= ended || wiped || lostSome;
-    void this.#restore();
-    this.#options.onRenewed();
+  #findingOf({ lapsed, generation }: Renewal, now: number): Finding {
+    if (this.#generation === undefined) return "first";
+    const sinceMs = now - this.#renewedAtMs;
+    // A storage that was wiped took the lease along.
+    if (generation !== this.#generation) return lapsed && sinceMs > this.#options.leaseMs ? "lapsed" : "wiped";
+    if (!lapsed) return "kept";
+    return sinceMs <= this.#options.leaseMs * IN_TIME ? "taken" : "lapsed";
   }
 
-  /** Makes lost claims again, beside the renewals, which must not wait for it; what fails is tried again at the next. */
+  async #accept(first: Renewal): Promise<void> {
+    const now = performance.now();
+    const finding = this.#findingOf(first, now);
+    if (finding === "taken" && (await this.#yields())) return;
+    const lostSome = first.entries.length > 0 && this.#options.isLost(first.entries);
+    if (this.#generation !== undefined && first.generation !== this.#generation) {
+      this.#living.keep(now + this.#options.leaseMs);
+    }
+    const begins = finding === "lapsed" || finding === "taken";
+    const renewal = begins ? await this.#beginLife() : first;
+    this.#frozen = false;
+    this.#generation = renewal.generation;
+    this.#renewedAtMs = this.#askedAtMs;
+    this.#living.listed(renewal.living, this.#holder);
+    if (begins) await this.#meet();
+    else if (this.#introduced) void this.#meet();
+    this.#lost ||= begins || finding === "wiped" || lostSome;
+    void this.#restore();
+    // After a lease that was taken the next renewal has to show that nobody takes it again.
+    if (this.#introduced && finding !== "taken") this.#options.onRenewed();
+  }
+
+  async #beginLife(): Promise<Renewal> {
+    this.#holder = { host: this.#options.host, life: randomId() };
+    this.#living.forgotten();
+    return await this.#renewOnce();
+  }
+
+  // ---- an address of two nodes ----
+
+  /** The lease ended although it was renewed in time: whether this node gives way, because its address leads to another one. */
+  async #yields(): Promise<boolean> {
+    const { host, hello, storage, onDegraded } = this.#options;
+    const displaced = await hello.isDisplaced(this.#holder);
+    const error = new MeshError("failed_precondition", displaced ? sharedAddress(host) : leaseTaken(host));
+    this.#reminder.report("address", error.message);
+    onDegraded(error);
+    if (!displaced) return false;
+    // The renewal took the lease from the node that the address leads to: it gets it back.
+    await storage.leave(this.#holder);
+    this.#displaced = error;
+    this.#options.onDisplaced(error);
+    return true;
+  }
+
+  /** Whether this node may take its lease again: no other life of its host holds one, and the address leads here. */
+  async #isFree(): Promise<boolean> {
+    this.#living.asking();
+    const living = await this.#options.storage.living();
+    this.#living.listed(living, this.#holder);
+    const taken = living.some(({ host, life }) => host === this.#holder.host && life !== this.#holder.life);
+    if (taken || (await this.#options.hello.isDisplaced(this.#holder))) {
+      if (this.#displaced) this.#reminder.report("address", this.#displaced.message);
+      return false;
+    }
+    this.#displaced = undefined;
+    // The life that was displaced is over.
+    this.#renewedAtMs = -Infinity;
+    return true;
+  }
+
+  // ---- what the storage lost ----
+
+  /** Makes lost claims again while the renewals go on. A failure is tried again at the next renewal. */
   async #restore(): Promise<void> {
     if (this.#restoring) return;
     this.#restoring = true;
@@ -216,42 +317,47 @@ export class Membership {
         await this.#options.onLost();
       } catch (error) {
         this.#lost = true;
-        this.#options.logger.warn("meshsocket: what the storage lost could not be restored", error);
+        this.#options.logger.warn("meshsocket: could not restore what the storage lost", error);
         break;
       }
     }
     this.#restoring = false;
   }
+}
 
-  async #greet(): Promise<void> {
-    await Promise.allSettled(this.nodes().map((node) => this.#options.hello(node, this.#holder, false)));
-  }
+/** Dependencies of {@link Membership}. */
+export interface MembershipDependencies {
+  storage: Storage;
+  /** This node's address as the storage has it. */
+  host: string;
+  leaseMs: number;
+  logger: Logger;
+  limits: Readonly<Limits>;
+  hello: Hello;
+  /** Ids of this node for a renewal to look at, and whether their entries show that claims are lost. */
+  sample: () => readonly string[];
+  isLost: (entries: readonly (Entry | undefined)[]) => boolean;
+  /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
+  onLost: () => Promise<void>;
+  onJoin: (node: Holder) => void;
+  onLeave: (node: Holder) => void;
+  onDegraded: (error: unknown) => void;
+  onRenewed: () => void;
+  /** This node's address leads to another one: no other node reaches its clients. */
+  onDisplaced: (error: MeshError) => void;
+  /** This process stood still: it was paused, or something blocked it. */
+  onStall: () => void;
+}
 
-  // ---- the others ----
+function sharedAddress(host: string): string {
+  return `advertise ${host} leads to another node: give each node its own`;
+}
 
-  #update(living: readonly Holder[], now: number): void {
-    const lives = new Set(living.map((node) => node.life));
-    for (const { node, heardAt, keptUntilMs } of this.#members.values()) {
-      if (!lives.has(node.life) && heardAt < this.#renewals && keptUntilMs <= now) this.#bury(node);
-    }
-    for (const node of living) if (node.host !== this.#holder.host) this.#add(node);
-  }
+function leaseTaken(host: string): string {
+  return `the lease of ${host} ended although it was renewed in time: ` +
+    "either another node advertises this address too, or the storage lost its last writes";
+}
 
-  #bury(node: Holder): void {
-    this.#remove(node);
-    this.#options.storage.clear(node).catch((error: unknown) => {
-      this.#options.logger.warn("meshsocket: what a dead node left could not be cleared", error);
-    });
-  }
-
-  #add(node: Holder): void {
-    if (this.#members.has(node.life)) return;
-    this.#members.set(node.life, { node, heardAt: this.#renewals, keptUntilMs: 0 });
-    this.#options.onJoin(node);
-  }
-
-  #remove(node: Holder): void {
-    this.#suspects.delete(node.life);
-    if (this.#members.delete(node.life)) this.#options.onLeave(node);
-  }
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

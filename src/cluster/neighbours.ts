@@ -5,12 +5,12 @@ import { CloseCode } from "../base/close-code.ts";
 import type { ClusterHost } from "./cluster-host.ts";
 import type { DistSession } from "./dist-session.ts";
 import { Evictions } from "./evictions.ts";
-import { HelloRequestSchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { type HelloRequest, type HelloResponse, HelloResponseSchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { Hello } from "./hello.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { Links } from "../link/links.ts";
 import { Membership } from "./membership.ts";
 import { Reclaim } from "./reclaim.ts";
-import { fromRpcError } from "../rpc/error.ts";
 import type { Holder } from "../storage/storage.ts";
 
 /**
@@ -22,9 +22,11 @@ export class Neighbours<Data> {
   readonly links: Links;
   readonly claims: Claims;
   readonly reclaim: Reclaim<Data>;
+  readonly #hello: Hello;
   readonly #membership: Membership;
   readonly #evictions: Evictions;
   readonly #clients: Clients<Data>;
+  readonly #leaseMs: number;
 
   constructor(node: ClusterHost<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
     const { storage, limits, logger, clients, secrets: { tokens } } = node;
@@ -32,11 +34,14 @@ export class Neighbours<Data> {
     this.#clients = clients;
     this.links = new Links({ limits, tokens, transport, lines: "stream", from: holder });
     this.reclaim = new Reclaim<Data>({ storage, holder, clients });
+    this.#leaseMs = node.leaseMs;
+    this.#hello = new Hello({ links: this.links, limits, leaseMs: node.leaseMs, logger });
     this.#membership = this.#makeMembership(node, host, events);
     this.claims = new Claims({
       storage,
       holder,
       ifAbsent: node.refusesDuplicates,
+      refusal: () => this.#membership.refusal,
       holds: (id) => clients.get(id) !== undefined,
       onFailure: (error) => this.#membership.storageFailed(error),
       maxWaiting: limits.maxConnections,
@@ -76,7 +81,7 @@ export class Neighbours<Data> {
     this.#membership.suspect(node);
   }
 
-  /** Takes the lease and meets the others. Rejects if the storage cannot be reached. */
+  /** Takes the lease and meets the others. See {@link Membership.start} for what it rejects with. */
   start(): Promise<void> {
     return this.#membership.start();
   }
@@ -91,6 +96,20 @@ export class Neighbours<Data> {
   hello(node: Holder, leaving: boolean): void {
     if (leaving) this.#membership.heardLeaving(node);
     else this.#membership.heard(node);
+  }
+
+  /** Answers another node's hello, after it dialled back if it was asked to. */
+  async greeted({ from: sender, leaving, dialBack, leaseMs }: HelloRequest): Promise<HelloResponse> {
+    const answer = (found = {}): HelloResponse =>
+      create(HelloResponseSchema, { to: this.holder, leaseMs: this.#leaseMs, ...found });
+    if (!sender) return answer();
+    const from: Holder = { host: sender.host, life: sender.life };
+    this.hello(from, leaving);
+    if (leaving || !dialBack) return answer();
+    this.#hello.compareLease(from.host, leaseMs);
+    const found = await this.#hello.dialBack(from);
+    if (found.unmet === "") this.#membership.met(from);
+    return answer(found);
   }
 
   /** A life ended. */
@@ -126,6 +145,11 @@ export class Neighbours<Data> {
     this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
   }
 
+  /** Sends this node's clients to other nodes. */
+  #closeAll(reason: string): void {
+    for (const connection of [...this.#clients.values()]) connection.close(CloseCode.ServiceRestart, reason);
+  }
+
   #makeMembership(node: ClusterHost<Data>, host: string, events: NeighbourEvents): Membership {
     const { storage, leaseMs, logger, limits, state } = node;
     return new Membership({
@@ -133,12 +157,8 @@ export class Neighbours<Data> {
       host,
       leaseMs,
       logger,
-      hello: async (to, from, leaving) => {
-        const request = create(HelloRequestSchema, { from, leaving });
-        await this.links.client(to).hello(request, { timeoutMs: limits.storageTimeoutMs }).catch((error: unknown) => {
-          throw fromRpcError(error);
-        });
-      },
+      limits,
+      hello: this.#hello,
       sample: () => this.reclaim.sample(),
       isLost: (entries) => this.reclaim.isLost(entries),
       onLost: () => events.lost(),
@@ -146,7 +166,7 @@ export class Neighbours<Data> {
       onLeave: (left) => events.left(left),
       onDegraded: (error) => state.degraded(error),
       onRenewed: () => events.renewed(),
-      stallMs: limits.timeoutMs,
+      onDisplaced: ({ message }) => this.#closeAll(message),
       onStall: () => events.stalled(),
     });
   }

@@ -60,8 +60,8 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     }
   }
 
-  #dial(host: string, { transport }: JoinOptions): NodeTransport {
-    if (this.#peers?.(host) !== false) return transport(host);
+  #dial(host: string, { host: own, transport }: JoinOptions): NodeTransport {
+    if (host === own || this.#peers?.(host) !== false) return transport(host);
     throw new MeshError("unavailable", `${host} is not one of the hosts that may be dialled`);
   }
 }

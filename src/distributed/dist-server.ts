@@ -3,7 +3,6 @@ import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { clusterService } from "./cluster-service.ts";
 import type { ClusterNode } from "./cluster-node.ts";
 import { clusterNode, type DistHub } from "./dist-hub.ts";
-import { invalidArgument } from "../base/error.ts";
 import { type Batch, type BatchAnswer, Node } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../gen/websocket/websocket_pb.ts";
@@ -87,11 +86,7 @@ export class DistServer<Data = unknown> {
   #nodeService(): ServiceImpl<typeof Node> {
     const node = this.#node;
     return {
-      hello({ from, leaving }) {
-        if (!from) throw invalidArgument("a hello says from whom it is");
-        node.cluster.neighbours.hello(from, leaving);
-        return { to: node.cluster.holder };
-      },
+      hello: (request) => node.cluster.neighbours.greeted(request),
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
       async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {
         const { cluster } = node;

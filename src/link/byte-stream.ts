@@ -31,5 +31,7 @@ export type DialStream = (
 
 /** What an upgrade of HTTP/1.1 asks for to get such a stream (RFC 9110 section 7.8). */
 export const LINE_PROTOCOL = "meshsocket-line-1";
+/** The header of a refusal that says why. */
+export const REASON_HEADER = "meshsocket-reason";
 /** Where it asks. */
 export const LINE_PATH = "/meshsocket.node.v1.Node/Link";

@@ -25,8 +25,8 @@ export type OpenLine = (events: LineEvents) => Line;
 /** The generated client of the node-to-node service. */
 export type NodeClient = Client<typeof Node>;
 
-/** Makes lines that are one stream of batches and answers. */
-export function streamLine(client: NodeClient): OpenLine {
+/** Makes lines to the node at `host` that are one stream of batches and answers. */
+export function streamLine(client: NodeClient, host: string): OpenLine {
   return (events) => {
     const aborted = new AbortController();
     const batches = new Pipe<Batch>();
@@ -35,7 +35,7 @@ export function streamLine(client: NodeClient): OpenLine {
       throw new MeshError("unknown", "the other node ended the line");
     };
     read().catch((error: unknown) => {
-      if (!aborted.signal.aborted) events.broken(fromRpcError(error));
+      if (!aborted.signal.aborted) events.broken(fromRpcError(error, { host }));
       batches.end();
     });
     return {
@@ -48,8 +48,8 @@ export function streamLine(client: NodeClient): OpenLine {
   };
 }
 
-/** Makes lines that carry each batch in a call of its own, for callers that cannot hold a stream. */
-export function unaryLine(client: NodeClient, timeoutMs: number): OpenLine {
+/** Makes lines to the node at `host` that carry each batch in a call of its own, for callers that cannot hold a stream. */
+export function unaryLine(client: NodeClient, host: string, timeoutMs: number): OpenLine {
   return (events) => {
     const aborted = new AbortController();
     return {
@@ -59,7 +59,7 @@ export function unaryLine(client: NodeClient, timeoutMs: number): OpenLine {
           (error: unknown) => {
             if (aborted.signal.aborted) return;
             aborted.abort();
-            events.broken(fromRpcError(error));
+            events.broken(fromRpcError(error, { host }));
           },
         );
       },

@@ -87,7 +87,7 @@ export class Link {
     if (this.#closed) return this.#closed;
     const { maxBytes, maxCalls } = this.#options;
     if (this.#calls >= maxCalls || (this.#calls > 0 && this.#bytes + bytes > maxBytes)) {
-      return new MeshError("resource_exhausted", "too much waits for that node already");
+      return new MeshError("resource_exhausted", `too much waits for ${this.to.host} already`);
     }
     const { error, untilMs } = this.#refusing ?? { error: undefined, untilMs: 0 };
     return !this.#line && performance.now() < untilMs ? error : undefined;
@@ -175,7 +175,7 @@ export class Link {
 
   /** Nothing of this link's was taken by the life that answers now. What an earlier line carried may have been taken by the former. */
   #otherLife(): void {
-    const doubt = new MeshError("unknown", "the node started anew while it held the message");
+    const doubt = new MeshError("unknown", `${this.to.host} started again while it held the message`);
     for (const { calls, doubtful } of this.#sent.values()) {
       for (const call of calls) {
         if (doubtful) this.#reject(call, doubt);
@@ -189,7 +189,7 @@ export class Link {
 
   /** The receiver no longer knows this line's numbers: what was sent is in doubt, what was not goes out under a new name. */
   #startOver(): void {
-    const error = new MeshError("unknown", "the node no longer knows what it took");
+    const error = new MeshError("unknown", `${this.to.host} no longer knows what it took`);
     for (const sent of this.#sent.values()) {
       for (const call of sent.calls) this.#reject(call, error);
     }
@@ -255,7 +255,7 @@ export class Link {
 
   /** Rejects every call: with `unknown` where it is in doubt, else with the error, which says that it was not taken. */
   #failAll(error: MeshError): void {
-    const doubt = new MeshError("unknown", "the line to that node broke", { cause: error });
+    const doubt = new MeshError("unknown", `the line to ${this.to.host} broke`, { cause: error });
     for (const sent of this.#sent.values()) {
       const why = sent.doubtful ? doubt : error;
       for (const call of sent.calls) this.#reject(call, why);
@@ -276,7 +276,7 @@ export class Link {
   }
 
   #expire(now: number): void {
-    const late = new MeshError("deadline_exceeded", "that node did not answer in time");
+    const late = new MeshError("deadline_exceeded", `${this.to.host} did not answer in time`);
     const expire = (call: Call): void => {
       if (call.deadlineMs <= now) this.#reject(call, late);
     };
@@ -292,7 +292,7 @@ export class Link {
       if (now - this.#heardAtMs > pingMs) this.#ping();
     } else if (now - Math.max(askedAtMs, this.#heardAtMs) > silenceMs) {
       this.#line?.close();
-      this.#broken(new MeshError("unknown", "that node is silent"));
+      this.#broken(new MeshError("unknown", `${this.to.host} is silent`));
     }
   }
 }

@@ -91,7 +91,7 @@ export class Links {
     const peer = this.#peers.get(life);
     if (!peer) return;
     this.#peers.delete(life);
-    peer.link.close(new MeshError("unavailable", "that node has left"));
+    peer.link.close(new MeshError("unavailable", `${peer.link.to.host} has left`));
     peer.transport.close?.();
   }
 
@@ -119,7 +119,7 @@ export class Links {
     const link = new Link({
       to,
       from,
-      open: lines === "stream" ? this.#stream(to, transport, client) : unaryLine(client, limits.timeoutMs),
+      open: lines === "stream" ? this.#stream(to, transport, client) : unaryLine(client, to.host, limits.timeoutMs),
       // Calls overtake each other: only one at a time keeps the order.
       maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,
       maxBytes: limits.maxLinkBytes,
@@ -134,10 +134,10 @@ export class Links {
 
   #stream({ host }: Holder, { dial }: NodeTransport, client: NodeClient): OpenLine {
     const { tokens, limits } = this.#options;
-    const otherwise = streamLine(client);
+    const otherwise = streamLine(client, host);
     if (!dial) return otherwise;
     const maxBytes = rpcBytes(limits).readMaxBytes;
-    return packedLine({ dial, token: tokens && (() => tokens.token(host)), maxBytes, otherwise });
+    return packedLine({ host, dial, token: tokens && (() => tokens.token(host)), maxBytes, otherwise });
   }
 
   /** One timer for all links, and only while one of them has something to watch over. */
@@ -176,7 +176,7 @@ async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs
   const timeoutMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
   const batch = create(BatchSchema, { line: randomId(), toLife: to.life, number: 1n, items: [item] });
   const answer = await client.deliver(batch, { timeoutMs }).catch((error: unknown) => {
-    throw fromRpcError(error);
+    throw fromRpcError(error, { host: to.host });
   });
   const [one] = answer.answers;
   if (one) return one;

@@ -8,6 +8,8 @@ import { BatchPacker, BatchUnpacker, packAnswer, unpackAnswer } from "./packed-b
 
 /** What {@link packedLine} stands on. */
 export interface PackedLineOptions {
+  /** The node's address, for errors. */
+  host?: string | undefined;
   dial: DialStream;
   /** Mints the token for the node; undefined in a cluster without a secret. */
   token: (() => Promise<string>) | undefined;
@@ -84,7 +86,7 @@ class PackedLine implements Line, ByteStreamReceiver {
 
   #failed(error: unknown): void {
     if (this.#ended) return;
-    const why = fromRpcError(error);
+    const why = fromRpcError(error, { host: this.#options.host });
     if (why.code !== "unimplemented") {
       this.#end(why);
       return;

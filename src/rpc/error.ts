@@ -45,38 +45,66 @@ const NEVER_SENT: ReadonlySet<string> = new Set([
   "FailedToOpenSocket",
 ]);
 
+/** What is known of a call that failed. */
+export interface RpcErrorContext {
+  /** The caller's signal: once aborted it decides the code. */
+  signal?: AbortSignal | undefined;
+  /** The node that was called: its name goes into the message. */
+  host?: string | undefined;
+}
+
 /**
  * A failed RPC as a MeshError: the one place that tells a call that was never sent from one whose fate is unknown.
  *
  * `unavailable` means that nothing was sent, so that the call may be repeated. `unknown` means that the line broke after the
- * call may have left. What the peer itself answered keeps its code. The caller's `signal`, when it is aborted, decides first:
+ * call may have left. An error that the peer itself sent keeps its code. If the caller's `signal` is aborted, it decides first:
  * `deadline_exceeded` when its reason is a timeout, else `canceled`.
  */
-export function fromRpcError(error: unknown, options?: { signal?: AbortSignal | undefined }): MeshError {
+export function fromRpcError(error: unknown, context: RpcErrorContext = {}): MeshError {
   if (error instanceof MeshError) return error;
-  const signal = options?.signal;
+  const { signal, host } = context;
   if (signal?.aborted) {
     return isTimeout(signal.reason)
       ? new MeshError("deadline_exceeded", "no answer in time", { cause: error })
       : new MeshError("canceled", "the caller gave up", { cause: error });
   }
   const failure = ConnectError.from(error);
-  // Connect attaches the response's headers to what the peer answered, and to nothing else.
-  return failure.metadata.keys().next().done ? ofTransport(failure) : ofAnswer(failure);
+  // Connect attaches the response's headers to errors that the peer sent, and to no others.
+  return failure.metadata.keys().next().done ? ofTransport(failure, host) : ofAnswer(failure, host);
 }
 
-function ofAnswer(failure: ConnectError): MeshError {
+/**
+ * A node's refusal of our token as one line: `10.0.0.5:8081 refused this node's token: it has another secret`.
+ *
+ * `why` is the text of the node that refused, which may be of another version.
+ */
+export function refusedToken(host: string, why: string, cause?: unknown): MeshError {
+  const reason = REFUSALS.find(([words]) => words.test(why))?.[1] ?? why;
+  return new MeshError("unauthenticated", `${host} refused this node's token: ${reason}`, { cause });
+}
+
+const REFUSALS: readonly (readonly [words: RegExp, reason: string])[] = [
+  [/expired/, "expired: is a clock off?"],
+  [/not one of this cluster|another secret|HTTP 401/, "it has another secret"],
+  [/token is missing/, "it has a secret and this node has none"],
+  [/another node/, "it goes by another address there: does an address lead to two nodes?"],
+];
+
+function ofAnswer(failure: ConnectError, host: string | undefined): MeshError {
   const status = /^HTTP (\d{3})$/.exec(failure.rawMessage)?.[1];
-  if (status !== undefined) return ofStatus(Number(status), failure);
-  if (failure.rawMessage.startsWith("unsupported content type")) return notMeshsocket(failure);
-  // A peer that cancels what nobody here canceled may have done the work before.
+  if (status !== undefined) return ofStatus(Number(status), failure, host);
+  if (failure.rawMessage.startsWith("unsupported content type")) return notMeshsocket(failure, host);
+  if (failure.code === Code.Unauthenticated && host !== undefined) {
+    return refusedToken(host, failure.rawMessage, failure);
+  }
+  // A peer that cancels a call that nobody here canceled may have done the work before.
   const code = failure.code === Code.Canceled ? "unknown" : FROM_CONNECT.get(failure.code) ?? "unknown";
   return new MeshError(code, failure.rawMessage, { cause: failure });
 }
 
 /** An HTTP status without an RPC error in its body: a proxy, another server, or our port's own refusal. */
-function ofStatus(status: number, failure: ConnectError): MeshError {
-  const text = `the node answered HTTP ${status}`;
+function ofStatus(status: number, failure: ConnectError, host: string | undefined): MeshError {
+  const text = `${host ?? "the node"} answered HTTP ${status}`;
   if (status === 401) return new MeshError("unauthenticated", text, { cause: failure });
   if (status === 403) return new MeshError("permission_denied", text, { cause: failure });
   if (status === 413 || status === 429) return new MeshError("resource_exhausted", text, { cause: failure });
@@ -84,16 +112,14 @@ function ofStatus(status: number, failure: ConnectError): MeshError {
   if (status === 408 || (status >= 500 && status !== 501 && status !== 505)) {
     return new MeshError("unknown", text, { cause: failure });
   }
-  return notMeshsocket(failure);
+  return notMeshsocket(failure, host);
 }
 
-function notMeshsocket(failure: ConnectError): MeshError {
-  return new MeshError("unimplemented", "what answers at that address is not a node of this cluster", {
-    cause: failure,
-  });
+function notMeshsocket(failure: ConnectError, host: string | undefined): MeshError {
+  return new MeshError("unimplemented", `no meshsocket node answers at ${host ?? "that address"}`, { cause: failure });
 }
 
-function ofTransport(failure: ConnectError): MeshError {
+function ofTransport(failure: ConnectError, host: string | undefined): MeshError {
   for (const error of causes(failure)) {
     // Of our own making: a closed transport, a token that could not be minted.
     const code = errorCode(error);
@@ -102,26 +128,44 @@ function ofTransport(failure: ConnectError): MeshError {
     }
   }
   if (failure.code === Code.DeadlineExceeded) {
-    return new MeshError("deadline_exceeded", "no answer in time", { cause: failure });
+    return new MeshError("deadline_exceeded", `${host ?? "the node"} did not answer in time`, { cause: failure });
   }
   if (failure.code === Code.ResourceExhausted && failure.rawMessage.includes("writeMaxBytes")) {
     return new MeshError("resource_exhausted", "the call is larger than the limit", { cause: failure });
   }
-  if (wasNeverSent(failure)) return new MeshError("unavailable", "the node cannot be reached", { cause: failure });
-  return new MeshError("unknown", "the line broke after the call may have been sent", { cause: failure });
+  const why = whyNeverSent(failure);
+  if (why !== undefined) {
+    const text = host === undefined ? "the node cannot be reached" : `${host} cannot be reached`;
+    return new MeshError("unavailable", why === "" ? text : `${text} (${why})`, { cause: failure });
+  }
+  const to = host === undefined ? "the line" : `the line to ${host}`;
+  return new MeshError("unknown", `${to} broke after the call may have been sent`, { cause: failure });
 }
 
-function wasNeverSent(failure: ConnectError): boolean {
+/** The code by which it is known that a call was never sent, "" if it has none; undefined if it may have been sent. */
+function whyNeverSent(failure: ConnectError): string | undefined {
   for (const error of causes(failure)) {
     const { code, syscall } = error as { code?: unknown; syscall?: unknown };
-    if (typeof code === "string" && NEVER_SENT.has(code)) return true;
-    if (syscall === "connect" || syscall === "getaddrinfo") return true;
+    const word = typeof code === "string" ? code : "";
+    if (NEVER_SENT.has(word)) return word;
+    if (syscall === "connect" || syscall === "getaddrinfo") return word;
     // Node dials several addresses of one name and reports their failures together.
-    if (code === "ETIMEDOUT" && error instanceof AggregateError) return true;
+    if (word === "ETIMEDOUT" && error instanceof AggregateError) return word;
     // The peer's own word that it did not look at the request (RFC 9113 section 8.7).
-    if (error.message.includes("REFUSED_STREAM")) return true;
+    if (error.message.includes("REFUSED_STREAM")) return "REFUSED_STREAM";
     // Deno's fetch has no codes; its HTTP client names the phase.
-    if (error.message.includes("client error (Connect)")) return true;
+    if (error.message.includes("client error (Connect)")) return "";
+  }
+  return undefined;
+}
+
+/** Whether a call failed because nothing listens at the address: its process is gone. */
+export function isConnectionRefused(error: Error): boolean {
+  for (const cause of causes(error)) {
+    const { code } = cause as { code?: unknown };
+    if (code === "ECONNREFUSED" || code === "ConnectionRefused") return true;
+    // Deno's fetch has no codes.
+    if (cause.message.includes("Connection refused")) return true;
   }
   return false;
 }

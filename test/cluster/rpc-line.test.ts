@@ -16,6 +16,7 @@ import { MemoryClient } from "../kit/memory-client.ts";
 import { RawClient } from "../kit/raw.ts";
 import { runtime } from "../kit/runtime.ts";
 import { loadListen } from "../kit/servers.ts";
+import { freePort } from "../kit/free-port.ts";
 import { TcpProxy } from "../kit/tcp-proxy.ts";
 import { openToy } from "../kit/toy-rpc.ts";
 
@@ -114,8 +115,9 @@ test("nodes reach each other over packed lines, with TLS on both sides too", asy
     const proxy = await TcpProxy.open();
     try {
       const a = await nodes.start({ ...(tls && { tls }) });
-      const b = await nodes.start({ advertise: proxy.host, ...(tls && { tls }) });
-      proxy.target(b.rpc.port);
+      const port = await freePort();
+      proxy.target(port);
+      const b = await nodes.start({ port, advertise: proxy.host, ...(tls && { tls }) });
       const alice = await MemoryClient.open(b.hub, { id: "alice" });
       assert.equal(await a.hub.emit("alice", "hi"), true);
       assert.equal(await alice.next(), "hi");

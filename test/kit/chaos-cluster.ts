@@ -1,4 +1,5 @@
 import { type ChaosStore, startStore, type StoreName } from "./chaos-store.ts";
+import { freePort } from "./free-port.ts";
 import { NODE_RUNTIMES, type NodeOptions, NodeProcess } from "./node-process.ts";
 import { SECRET } from "./process-cluster.ts";
 import type { Runtime } from "./runtime.ts";
@@ -93,7 +94,6 @@ export class ChaosCluster implements AsyncDisposable {
     seat.rpc.detach();
     await seat.rpc.listenAgain();
     seat.node = await (this.#starts.get(seat) ?? (() => Promise.reject(new Error("an unknown seat"))))();
-    seat.rpc.target(seat.node.rpcPort);
   }
 
   /** Resolves once each node of these seats knows exactly the others. */
@@ -118,16 +118,19 @@ export class ChaosCluster implements AsyncDisposable {
   async #add(runtime: Runtime): Promise<Seat> {
     const { setup, proxy: storage } = await this.store.open();
     const rpc = await TcpProxy.open();
-    const start = (): Promise<NodeProcess> =>
-      NodeProcess.start({
+    const start = async (): Promise<NodeProcess> => {
+      // Before it starts: a node dials its own address when it joins.
+      const port = await freePort();
+      rpc.target(port);
+      return await NodeProcess.start({
         ...this.#options,
         runtime,
         storage: setup,
-        rpc: { hostname: "127.0.0.1", advertise: rpc.host },
+        rpc: { hostname: "127.0.0.1", port, advertise: rpc.host },
       });
+    };
     try {
       const node = await start();
-      rpc.target(node.rpcPort);
       const seat: Seat = { runtime, rpc, storage, node };
       this.#starts.set(seat, start);
       return seat;

@@ -1,3 +1,4 @@
+import { freePort } from "./free-port.ts";
 import { NODE_RUNTIMES, type NodeOptions, NodeProcess } from "./node-process.ts";
 import { startRedis, type TestRedis } from "./redis.ts";
 import type { Runtime } from "./runtime.ts";
@@ -85,8 +86,10 @@ export class ProcessCluster {
 async function startBehindProxy(options: NodeOptions): Promise<ProxiedNode> {
   const proxy = await TcpProxy.open();
   try {
-    const node = await NodeProcess.start({ ...options, rpc: { hostname: "127.0.0.1", advertise: proxy.host } });
-    proxy.target(node.rpcPort);
+    // Before it starts: a node dials its own address when it joins.
+    const port = await freePort();
+    proxy.target(port);
+    const node = await NodeProcess.start({ ...options, rpc: { hostname: "127.0.0.1", port, advertise: proxy.host } });
     return { node, proxy };
   } catch (error) {
     await proxy.close();

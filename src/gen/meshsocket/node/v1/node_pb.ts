@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file meshsocket/node/v1/node.proto.
  */
 export const file_meshsocket_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkiSQoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgiNwoNSGVsbG9SZXNwb25zZRImCgJ0bxgBIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciKkBAoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSAASLgoHcmVxdWVzdBgKIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SAASKgoFcmVwbHkYCyABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuUmVwbHlIAEIGCgRraW5kIjAKBEVtaXQSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiOQoJQnJvYWRjYXN0EgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg4KBmV4Y2VwdBgDIAMoCSJGCgdQdWJsaXNoEg0KBXRvcGljGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCSIiCgVFdmljdBIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBCIUCgZPbmxpbmUSCgoCaWQYASABKAkiNgoKRGlzY29ubmVjdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSJbCgdNZW1iZXJzEg0KBXRvcGljGAEgASgJEhIKCmNvdW50X29ubHkYAiABKAgSEAoIaWRzX29ubHkYAyABKAgSDAoEcGFydBgEIAEoDRINCgVwYXJ0cxgFIAEoDSIZCghJbnRlcmVzdBINCgV0b3BpYxgBIAEoCSI5CgxTdWJzY3JpcHRpb24SCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIlQKB1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSCwoDa2V5GAQgASgEEhIKCnRpbWVvdXRfbXMYBSABKA0iXgoFUmVwbHkSCwoDa2V5GAEgASgEEioKBnN0YXR1cxgCIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSDAoEZGF0YRgDIAEoDBIOCgZiaW5hcnkYBCABKAgiQQoPUHJlc2VuY2VSZXF1ZXN0Eg8KB3RvX2xpZmUYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIpoBChBQcmVzZW5jZVJlc3BvbnNlEg0KBXRvcGljGAEgASgJEhAKCHNuYXBzaG90GAIgASgIEioKBmpvaW5lZBgDIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXISKwoEbGVmdBgEIAMoCzIdLm1lc2hzb2NrZXQubm9kZS52MS5EZXBhcnR1cmUSDAoEbW9yZRgFIAEoCCIiCgZNZW1iZXISCgoCaWQYASABKAkSDAoEaW5mbxgCIAEoCSIpCglEZXBhcnR1cmUSCgoCaWQYASABKAkSEAoIcmVwbGFjZWQYAiABKAgihgEKC0JhdGNoQW5zd2VyEg4KBm51bWJlchgBIAEoBBIMCgRsaWZlGAIgASgJEiwKB291dGNvbWUYAyABKA4yGy5tZXNoc29ja2V0Lm5vZGUudjEuT3V0Y29tZRIrCgdhbnN3ZXJzGAQgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLkFuc3dlciKSAQoGQW5zd2VyEioKBnN0YXR1cxgBIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSEQoJZGVsaXZlcmVkGAIgASgNEg8KB2Ryb3BwZWQYAyABKA0SCwoDaWRzGAQgAygJEg0KBWluZm9zGAUgAygJEgwKBGRhdGEYBiABKAwSDgoGYmluYXJ5GAcgASgIKmIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhEKDU9VVENPTUVfVEFLRU4QARIWChJPVVRDT01FX09USEVSX0xJRkUQAhITCg9PVVRDT01FX1VOS05PV04QAyq+AQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEg0KCVNUQVRVU19PSxABEhMKD1NUQVRVU19OT1RfSEVSRRACEg8KC1NUQVRVU19GVUxMEAMSEgoOU1RBVFVTX0lOVkFMSUQQBBIRCg1TVEFUVVNfRkFJTEVEEAUSFgoSU1RBVFVTX05PX1JFUVVFU1RTEAYSEwoPU1RBVFVTX05PX1JFUExZEAcSEwoPU1RBVFVTX1RPT19MT05HEAgyvgIKBE5vZGUSTAoFSGVsbG8SIC5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXF1ZXN0GiEubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVzcG9uc2USRgoETGluaxIZLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaBofLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaEFuc3dlcigBMAESRQoHRGVsaXZlchIZLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaBofLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaEFuc3dlchJZCghQcmVzZW5jZRIjLm1lc2hzb2NrZXQubm9kZS52MS5QcmVzZW5jZVJlcXVlc3QaJC5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXNwb25zZSgBMAFiBnByb3RvMw");
+  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkibgoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgSEQoJZGlhbF9iYWNrGAMgASgIEhAKCGxlYXNlX21zGAQgASgNImkKDUhlbGxvUmVzcG9uc2USJgoCdG8YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEhAKCGxlYXNlX21zGAIgASgNEg0KBXVubWV0GAMgASgJEg8KB3JlZnVzZWQYBCABKAgiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciLSBAoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSAASLgoHcmVxdWVzdBgKIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SAASKgoFcmVwbHkYCyABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuUmVwbHlIABIsCgZkaXNvd24YDCABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzb3duSABCBgoEa2luZCIwCgRFbWl0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjkKCUJyb2FkY2FzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiRgoHUHVibGlzaBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiIgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQiIwoGRGlzb3duEgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEIhQKBk9ubGluZRIKCgJpZBgBIAEoCSI2CgpEaXNjb25uZWN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIlsKB01lbWJlcnMSDQoFdG9waWMYASABKAkSEgoKY291bnRfb25seRgCIAEoCBIQCghpZHNfb25seRgDIAEoCBIMCgRwYXJ0GAQgASgNEg0KBXBhcnRzGAUgASgNIhkKCEludGVyZXN0Eg0KBXRvcGljGAEgASgJIjkKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgiVAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBILCgNrZXkYBCABKAQSEgoKdGltZW91dF9tcxgFIAEoDSJeCgVSZXBseRILCgNrZXkYASABKAQSKgoGc3RhdHVzGAIgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIMCgRkYXRhGAMgASgMEg4KBmJpbmFyeRgEIAEoCCJBCg9QcmVzZW5jZVJlcXVlc3QSDwoHdG9fbGlmZRgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgimgEKEFByZXNlbmNlUmVzcG9uc2USDQoFdG9waWMYASABKAkSEAoIc25hcHNob3QYAiABKAgSKgoGam9pbmVkGAMgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1lbWJlchIrCgRsZWZ0GAQgAygLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkRlcGFydHVyZRIMCgRtb3JlGAUgASgIIiIKBk1lbWJlchIKCgJpZBgBIAEoCRIMCgRpbmZvGAIgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyIpIBCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgqYgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEQoNT1VUQ09NRV9UQUtFThABEhYKEk9VVENPTUVfT1RIRVJfTElGRRACEhMKD09VVENPTUVfVU5LTk9XThADKr4BCgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASDQoJU1RBVFVTX09LEAESEwoPU1RBVFVTX05PVF9IRVJFEAISDwoLU1RBVFVTX0ZVTEwQAxISCg5TVEFUVVNfSU5WQUxJRBAEEhEKDVNUQVRVU19GQUlMRUQQBRIWChJTVEFUVVNfTk9fUkVRVUVTVFMQBhITCg9TVEFUVVNfTk9fUkVQTFkQBxITCg9TVEFUVVNfVE9PX0xPTkcQCDK+AgoETm9kZRJMCgVIZWxsbxIgLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1JlcXVlc3QaIS5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXNwb25zZRJGCgRMaW5rEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyKAEwARJFCgdEZWxpdmVyEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyElkKCFByZXNlbmNlEiMubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVxdWVzdBokLm1lc2hzb2NrZXQubm9kZS52MS5QcmVzZW5jZVJlc3BvbnNlKAEwAWIGcHJvdG8z");
 
 /**
  * One life of one node: new at each start and after each lapse of its lease.
@@ -51,6 +51,20 @@ export type HelloRequest = Message<"meshsocket.node.v1.HelloRequest"> & {
    * @generated from field: bool leaving = 2;
    */
   leaving: boolean;
+
+  /**
+   * Asks the receiver to dial the sender's address before it answers, as it will to deliver.
+   *
+   * @generated from field: bool dial_back = 3;
+   */
+  dialBack: boolean;
+
+  /**
+   * The sender's lease; 0 if it does not say.
+   *
+   * @generated from field: uint32 lease_ms = 4;
+   */
+  leaseMs: number;
 };
 
 /**
@@ -68,6 +82,27 @@ export type HelloResponse = Message<"meshsocket.node.v1.HelloResponse"> & {
    * @generated from field: meshsocket.node.v1.Holder to = 1;
    */
   to?: Holder | undefined;
+
+  /**
+   * The receiver's lease; 0 if it does not say.
+   *
+   * @generated from field: uint32 lease_ms = 2;
+   */
+  leaseMs: number;
+
+  /**
+   * Why the receiver did not meet the sender at its address; empty if it did, or was not asked to dial.
+   *
+   * @generated from field: string unmet = 3;
+   */
+  unmet: string;
+
+  /**
+   * Whether the sender refused the receiver's token.
+   *
+   * @generated from field: bool refused = 4;
+   */
+  refused: boolean;
 };
 
 /**
@@ -196,6 +231,12 @@ export type Item = Message<"meshsocket.node.v1.Item"> & {
      */
     value: Reply;
     case: "reply";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Disown disown = 12;
+     */
+    value: Disown;
+    case: "disown";
   } | { case: undefined; value?: undefined };
 };
 
@@ -317,6 +358,31 @@ export const EvictSchema: GenMessage<Evict> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 8);
 
 /**
+ * The storage says that the receiver holds the id by this claim. If it does not, it gives the claim up and answers
+ * STATUS_OK; if it does, STATUS_FAILED.
+ *
+ * @generated from message meshsocket.node.v1.Disown
+ */
+export type Disown = Message<"meshsocket.node.v1.Disown"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint64 claim = 2;
+   */
+  claim: bigint;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Disown.
+ * Use `create(DisownSchema)` to create a new message.
+ */
+export const DisownSchema: GenMessage<Disown> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 9);
+
+/**
  * @generated from message meshsocket.node.v1.Online
  */
 export type Online = Message<"meshsocket.node.v1.Online"> & {
@@ -331,7 +397,7 @@ export type Online = Message<"meshsocket.node.v1.Online"> & {
  * Use `create(OnlineSchema)` to create a new message.
  */
 export const OnlineSchema: GenMessage<Online> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 9);
+  messageDesc(file_meshsocket_node_v1_node, 10);
 
 /**
  * @generated from message meshsocket.node.v1.Disconnect
@@ -358,7 +424,7 @@ export type Disconnect = Message<"meshsocket.node.v1.Disconnect"> & {
  * Use `create(DisconnectSchema)` to create a new message.
  */
 export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 10);
+  messageDesc(file_meshsocket_node_v1_node, 11);
 
 /**
  * @generated from message meshsocket.node.v1.Members
@@ -401,7 +467,7 @@ export type Members = Message<"meshsocket.node.v1.Members"> & {
  * Use `create(MembersSchema)` to create a new message.
  */
 export const MembersSchema: GenMessage<Members> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 11);
+  messageDesc(file_meshsocket_node_v1_node, 12);
 
 /**
  * The sending node now has clients on the topic. That it no longer has any is said by STATUS_NOT_HERE to a Publish.
@@ -420,7 +486,7 @@ export type Interest = Message<"meshsocket.node.v1.Interest"> & {
  * Use `create(InterestSchema)` to create a new message.
  */
 export const InterestSchema: GenMessage<Interest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 12);
+  messageDesc(file_meshsocket_node_v1_node, 13);
 
 /**
  * Makes a client of the receiving node listen, or stop listening.
@@ -449,7 +515,7 @@ export type Subscription = Message<"meshsocket.node.v1.Subscription"> & {
  * Use `create(SubscriptionSchema)` to create a new message.
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 13);
+  messageDesc(file_meshsocket_node_v1_node, 14);
 
 /**
  * A message to a client that is asked to reply.
@@ -490,7 +556,7 @@ export type Request = Message<"meshsocket.node.v1.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 14);
+  messageDesc(file_meshsocket_node_v1_node, 15);
 
 /**
  * What came of a Request that had a key.
@@ -524,7 +590,7 @@ export type Reply = Message<"meshsocket.node.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 15);
+  messageDesc(file_meshsocket_node_v1_node, 16);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceRequest
@@ -553,7 +619,7 @@ export type PresenceRequest = Message<"meshsocket.node.v1.PresenceRequest"> & {
  * Use `create(PresenceRequestSchema)` to create a new message.
  */
 export const PresenceRequestSchema: GenMessage<PresenceRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 16);
+  messageDesc(file_meshsocket_node_v1_node, 17);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceResponse
@@ -596,7 +662,7 @@ export type PresenceResponse = Message<"meshsocket.node.v1.PresenceResponse"> & 
  * Use `create(PresenceResponseSchema)` to create a new message.
  */
 export const PresenceResponseSchema: GenMessage<PresenceResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 17);
+  messageDesc(file_meshsocket_node_v1_node, 18);
 
 /**
  * @generated from message meshsocket.node.v1.Member
@@ -620,7 +686,7 @@ export type Member = Message<"meshsocket.node.v1.Member"> & {
  * Use `create(MemberSchema)` to create a new message.
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 18);
+  messageDesc(file_meshsocket_node_v1_node, 19);
 
 /**
  * @generated from message meshsocket.node.v1.Departure
@@ -644,7 +710,7 @@ export type Departure = Message<"meshsocket.node.v1.Departure"> & {
  * Use `create(DepartureSchema)` to create a new message.
  */
 export const DepartureSchema: GenMessage<Departure> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 19);
+  messageDesc(file_meshsocket_node_v1_node, 20);
 
 /**
  * @generated from message meshsocket.node.v1.BatchAnswer
@@ -680,7 +746,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
  * Use `create(BatchAnswerSchema)` to create a new message.
  */
 export const BatchAnswerSchema: GenMessage<BatchAnswer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 20);
+  messageDesc(file_meshsocket_node_v1_node, 21);
 
 /**
  * @generated from message meshsocket.node.v1.Answer
@@ -731,7 +797,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 21);
+  messageDesc(file_meshsocket_node_v1_node, 22);
 
 /**
  * @generated from enum meshsocket.node.v1.Outcome
@@ -855,7 +921,7 @@ export const StatusSchema: GenEnum<Status> = /*@__PURE__*/
  */
 export const Node: GenService<{
   /**
-   * A node that joins or leaves says so to every other.
+   * A node that joins or leaves says so to every other. Without `from` it only asks which node answers.
    *
    * @generated from rpc meshsocket.node.v1.Node.Hello
    */
