@@ -21,7 +21,7 @@ export { DistSession } from "./cluster/dist-session.ts";
 export type { CloseOptions, HubOptions } from "./hub/hub-options.ts";
 export type { HubStatus } from "./base/hub-status.ts";
 export type { HubEvents } from "./hub/hub-events.ts";
-export type { RefusalReason, RefusedEvent } from "./door/refusal.ts";
+export type { RefusalReason, RefusedEvent, Visit } from "./door/refusal.ts";
 export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./hub/serve-options.ts";
 
 // Clients and their sessions

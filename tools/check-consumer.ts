@@ -1,6 +1,8 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { root, run } from "./run.ts";
+import { bin, root, run } from "./run.ts";
 
 const RESOLUTIONS = [{ module: "nodenext" }, { module: "esnext", moduleResolution: "bundler" }] as const;
 const LIBS = [["ESNext"], ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"]] as const;
@@ -10,7 +12,8 @@ const TYPES = "@types/node";
 
 /**
  * Whether a project that installed the tarball compiles test/types/consumer, as strictly as TypeScript can, with both kinds
- * of module resolution, with and without DOM. The project has only the dependencies that package.json declares.
+ * of module resolution, with and without DOM; and whether the hello of README.md runs in it as written. The project has
+ * only the dependencies that package.json declares.
  */
 export async function checkConsumer(tarball: string, folder: string): Promise<string | undefined> {
   const project = join(folder, "consumer");
@@ -22,7 +25,7 @@ export async function checkConsumer(tarball: string, folder: string): Promise<st
         if (problem !== undefined) return problem;
       }
     }
-    return undefined;
+    return await hello(join(project, "hello"));
   } finally {
     await rm(project, { recursive: true, force: true });
   }
@@ -55,4 +58,21 @@ async function compile(project: string, options: object): Promise<string | undef
   await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
   const { code, output } = await run("tsc", ["-p", project], { cwd: project });
   return code === 0 ? undefined : `a consumer with ${JSON.stringify(options)} does not compile\n${output}`;
+}
+
+/** What goes wrong when a newcomer follows README.md: `npm init -y`, the file, and the page that it says to open. */
+async function hello(folder: string): Promise<string | undefined> {
+  const [, code = ""] = /```js\n([^]*?)```/.exec(await readFile(join(root, "README.md"), "utf8")) ?? [];
+  await mkdir(folder);
+  await run("npm", ["init", "-y"], { cwd: folder });
+  await writeFile(join(folder, "hello.mjs"), code.replace("port: 8080", "port: 0"));
+  const child = spawn(join(bin, "node"), ["hello.mjs"], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+  const url = /open (http:\S+?),? /.exec(output)?.[1];
+  const page = url && (await (await fetch(url)).text());
+  child.kill();
+  return page?.includes("new WebSocket") ? undefined : `the hello of README.md does not run as written\n${output}`;
 }

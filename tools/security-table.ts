@@ -1,9 +1,8 @@
-/** Writes docs/security.md, and the table of attacks in README.md, from the tables of test/security. */
+/** Writes the tables of docs/security.md from the tables of test/security, which the tests run. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { securityPage, withSupportTable } from "../test/security/table.ts";
+import { securityPage } from "../test/security/table.ts";
 import { root } from "./run.ts";
 
-writeFileSync(join(root, "docs/security.md"), securityPage());
-const readme = join(root, "README.md");
-writeFileSync(readme, withSupportTable(readFileSync(readme, "utf8")));
+const path = join(root, "docs/security.md");
+writeFileSync(path, securityPage(readFileSync(path, "utf8")));

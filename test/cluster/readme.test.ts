@@ -11,9 +11,9 @@ import { startRedis } from "../kit/redis.ts";
 import { runtime } from "../kit/runtime.ts";
 
 const root = new URL("../../", import.meta.url);
-const blocks = [...readFileSync(new URL("README.md", root), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(([, code]) =>
-  code
-);
+const blocks = [...readFileSync(new URL("README.md", root), "utf8").matchAll(/```(?:js|ts)\n([^]*?)```/g)].map((
+  [, code],
+) => code);
 
 /** A block of the README, on this runtime, from these sources and on a free port. */
 async function run(code: string): Promise<{ hub: Hub; server: Server }> {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { test } from "node:test";
 import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
 import { limitsDoc } from "../../tools/limits-doc.ts";
+import { readFiles, readSource, type SourceFile } from "./source.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -10,10 +12,28 @@ function read(path: string): string {
   return readFileSync(new URL(path, root), "utf8");
 }
 
+/** The relative links of a page, each as a path from the root and an anchor. */
+function linksOf({ path, text }: SourceFile): { link: string; target: string; anchor: string }[] {
+  const links = [...text.matchAll(/\]\((?!https?:|mailto:)([^)\s]+)\)/g)].map(([, link = ""]) => link);
+  return links.map((link) => {
+    const [file = "", anchor = ""] = link.split("#");
+    return { link, target: file === "" ? path : posix.join(posix.dirname(path), file), anchor };
+  });
+}
+
+/** The anchors of a page, as GitHub and npm derive them from its headings. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading.toLowerCase().replace(/[^\p{L}\p{N}\s-]/gu, "").trim().replaceAll(" ", "-")
+  );
+}
+
 /** The links of a page that lead to nothing. */
-function deadLinks(page: string, text: string): string[] {
-  const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = ""]) => target);
-  return targets.filter((target) => !existsSync(new URL(target, new URL(page, root))));
+function deadLinks(page: SourceFile): string[] {
+  return linksOf(page).filter(({ target, anchor }) => {
+    if (!existsSync(new URL(target, root))) return true;
+    return anchor !== "" && !anchorsOf(read(target)).includes(anchor);
+  }).map(({ link }) => link);
 }
 
 /** A table without the padding that the formatter gives it. */
@@ -22,29 +42,40 @@ function unpadded(text: string): string {
 }
 
 test("every link of the pages leads somewhere", () => {
-  for (
-    const page of [
-      "README.md",
-      "AGENTS.md",
-      "docs/storage.md",
-      "docs/limits.md",
-      "docs/topics.md",
-      "docs/requests.md",
-      "docs/testing.md",
-    ]
-  ) {
-    assert.deepEqual(deadLinks(page, read(page)), [], page);
-  }
+  const pages = readFiles("*.md", "{docs,examples,bench,deploy,client,cli}/**/*.md")
+    .filter(({ path }) => !path.includes("node_modules/"));
+  for (const page of pages) assert.deepEqual(deadLinks(page), [], page.path);
 });
 
 test("a link that leads nowhere is found", () => {
-  assert.deepEqual(deadLinks("README.md", "[a](src/hub/hub.ts) [b](src/nowhere.ts) [c](https://example.com)"), [
-    "src/nowhere.ts",
-  ]);
+  const text = "[a](src/hub/hub.ts) [b](src/nowhere.ts) [c](https://example.com) [d](docs/limits.md#nothing) [e](#no)";
+  assert.deepEqual(deadLinks({ path: "README.md", text }), ["src/nowhere.ts", "docs/limits.md#nothing", "#no"]);
+});
+
+test("what README.md links to is in both packages", () => {
+  const npm = (JSON.parse(read("package.json")) as { files: string[] }).files;
+  const jsr = (JSON.parse(read("deno.json")) as { publish: { include: string[] } }).publish.include;
+  for (const { target } of linksOf(readSource("README.md"))) {
+    for (const files of [npm, jsr]) {
+      assert.ok(files.some((file) => target === file || target.startsWith(`${file}/`)), target);
+    }
+  }
+});
+
+test("README.md is a first page: under 700 words", () => {
+  assert.ok(read("README.md").split(/\s+/).length < 700);
+});
+
+test("every page of docs/ is in their index", () => {
+  const index = read("docs/README.md");
+  for (const { path } of readFiles("docs/*.md")) {
+    assert.ok(path === "docs/README.md" || index.includes(`](${posix.basename(path)})`), path);
+  }
 });
 
 test("the page of limits says what the code says, of every limit", () => {
-  const doc = limitsDoc(read("src/base/limits.ts"));
-  assert.equal(unpadded(read("docs/limits.md")), unpadded(doc));
+  const page = read("docs/limits.md");
+  const doc = limitsDoc(page, read("src/base/limits.ts"));
+  assert.equal(unpadded(page), unpadded(doc));
   for (const name of Object.keys(DEFAULT_LIMITS)) assert.ok(doc.includes(`| \`${name}\` |`), name);
 });

@@ -1,3 +1,4 @@
+import { withPart } from "../../tools/marked.ts";
 import type { Runtime } from "../kit/runtime.ts";
 import { ATTACKS, ELSEWHERE, NOT_OURS } from "./threats.ts";
 
@@ -8,37 +9,31 @@ interface Row {
 
 const RUNTIMES: readonly (readonly [Runtime, string])[] = [["node", "Node"], ["bun", "Bun"], ["deno", "Deno"]];
 
-/** docs/security.md as the tests prove it; `node tools/security-table.ts` writes it. */
-export function securityPage(): string {
-  const proved: Row[] = [
+/** docs/security.md with the tables of now; `node tools/security-table.ts` writes it. */
+export function securityPage(page: string): string {
+  const counted = withPart(page, "attacks", supportTable());
+  return withPart(withPart(counted, "proved", provedTable()), "others", othersTable());
+}
+
+function provedTable(): string {
+  const rows: Row[] = [
     ...ATTACKS.map(({ id, title, answer, differs }) => ({
       id,
       cells: [title, `${answer}${differs ? `; on ${nameOf(differs.on)} ${differs.how}` : ""}`, THREATS_FILE],
     })),
     ...ELSEWHERE.map(({ id, title, answer, file }) => ({ id, cells: [title, answer, `\`${file}\``] })),
   ];
-  const others: Row[] = NOT_OURS.map(({ id, title, why }) => ({ id, cells: [title, why] }));
-  return [
-    "# Attacks and their answers",
-    "",
-    "Written by `node tools/security-table.ts` from the tables that the tests run; a test compares. Each answer is the same on",
-    "Node, Bun and Deno served by `serve`, but where the row says otherwise. After each attack a new client gets its echo, and at",
-    "the end the memory is back.",
-    "",
-    "## Proved by a test",
-    "",
-    ...table(["", "attack", "answer", "proved in"], inOrder(proved)),
-    "",
-    "## Not answered here",
-    "",
-    ...table(["", "threat", "why"], inOrder(others)),
-    "",
-  ].join("\n");
+  return table(["", "attack", "answer", "proved in"], inOrder(rows)).join("\n");
+}
+
+function othersTable(): string {
+  const rows: Row[] = NOT_OURS.map(({ id, title, why }) => ({ id, cells: [title, why] }));
+  return table(["", "threat", "why"], inOrder(rows)).join("\n");
 }
 
 const THREATS_FILE = "`test/security/threats.test.ts`";
 
-/** What the list of threats is about, with the first id after it. */
+/** The parts of the list of threats, each with the first id after it. */
 const PARTS: readonly (readonly [what: string, before: number])[] = [
   ["the handshake", 20],
   ["frames and messages", 40],
@@ -46,8 +41,8 @@ const PARTS: readonly (readonly [what: string, before: number])[] = [
   ["HTTP/2 of the RPC port", 100],
 ];
 
-/** The table of README.md: how many attacks each runtime answers, counted from the tables that the tests run. */
-export function supportTable(): string {
+/** How many attacks each runtime answers, counted from the tables that the tests run. */
+function supportTable(): string {
   let from = 0;
   const rows = PARTS.map(([what, before]) => {
     const within = ({ id }: { id: string }): boolean => Number(id.slice(1)) >= from && Number(id.slice(1)) < before;
@@ -84,14 +79,4 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
     `| ${line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`
   );
   return [first, `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...rest];
-}
-
-const START = "<!-- attacks: written by tools/security-table.ts -->";
-const END = "<!-- /attacks -->";
-
-/** README.md with the table of now. */
-export function withSupportTable(readme: string): string {
-  const [start, end] = [readme.indexOf(START), readme.indexOf(END)];
-  if (start < 0 || end < start) throw new Error("README.md has no place for the table of attacks");
-  return `${readme.slice(0, start + START.length)}\n\n${supportTable()}\n\n${readme.slice(end)}`;
 }
