@@ -6,12 +6,12 @@ import { Incoming } from "./incoming.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { type NeighbourEvents, Neighbours } from "./neighbours.ts";
 import { presenceFeed } from "./presence-feed.ts";
-import { Reach } from "./remote.ts";
 import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
 import type { Clients } from "../client/clients.ts";
 import type { Holder } from "../storage/storage.ts";
 import { Topics } from "./topics.ts";
+import { RemoteVerbs } from "./verbs.ts";
 
 /**
  * One node's part in the cluster.
@@ -23,8 +23,8 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   readonly neighbours: Neighbours<Data>;
   readonly topics: Topics<Data>;
   readonly incoming: Incoming<Data>;
-  readonly reach: Reach;
-  readonly requests: RequestTable;
+  /** The verbs for the clients of the other nodes. */
+  readonly remote: RemoteVerbs;
   readonly #clients: Clients<Data>;
   readonly #state: HubState;
   readonly #router: Router;
@@ -39,9 +39,10 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     const { links } = this.neighbours;
     this.topics = new Topics<Data>(node, this.neighbours);
     this.#router = new Router({ storage: node.storage, maxRoutes: node.limits.maxRoutes, links });
-    this.reach = new Reach(this.#router, links);
-    this.requests = new RequestTable(this.reach, this.#stopped.signal);
-    this.incoming = new Incoming<Data>(node, this.neighbours, this.topics, this.requests, this.#stopped.signal);
+    const requests = new RequestTable(this.#stopped.signal);
+    const { timeoutMs } = node.limits;
+    this.remote = new RemoteVerbs({ links, router: this.#router, nodes: this.topics, requests, timeoutMs });
+    this.incoming = new Incoming<Data>(node, this.neighbours, this.topics, requests, this.#stopped.signal);
   }
 
   /** The present life of this node. */

@@ -2,6 +2,7 @@ import type { Clients } from "../client/clients.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Connection } from "../client/connection.ts";
 import { DistSession } from "./dist-session.ts";
+import type { LocalVerbs } from "../hub/local.ts";
 import type { Grant, Registry } from "../hub/registry.ts";
 
 /** The registry of a node of a cluster: each id is claimed in the storage and taken from its previous holder. */
@@ -45,6 +46,7 @@ export class ClusterRegistry<Data> implements Registry<Data> {
 /** A node with its part in the cluster. */
 export interface JoinedNode<Data> {
   readonly clients: Clients<Data>;
+  readonly local: LocalVerbs<Data>;
   /** Throws `failed_precondition` before the node joined. */
   readonly cluster: Cluster<Data>;
   /** Undefined before the node joined. */

@@ -1,54 +1,71 @@
 import { MeshError } from "../base/error.ts";
-import type { Frame } from "../send/frame.ts";
 import { type Answer, type Reply, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
-import type { Reach } from "./remote.ts";
 import { leftBeforeReply, noReplyInTime, notAskable } from "../client/requests.ts";
-
-/** Timers of two nodes that were set for the same moment may be as far apart. */
-const OWNER_AHEAD_MS = 10;
-
-type Outcome = Pick<Reply, "status" | "data" | "binary">;
 
 /** The requests of this node to clients of others, until their replies come. */
 export class RequestTable {
-  readonly #reach: Reach;
-  readonly #waiting = new Map<bigint, PromiseWithResolvers<Outcome>>();
+  readonly #waiting = new Map<bigint, ExpectedReply>();
   #lastKey = 0n;
 
   /** When `stopped` is aborted no reply can come any more. */
-  constructor(reach: Reach, stopped: AbortSignal) {
-    this.#reach = reach;
+  constructor(stopped: AbortSignal) {
     stopped.addEventListener("abort", () => {
       const error = new MeshError("unknown", "the hub was closed before the reply came");
-      for (const { reject } of this.#waiting.values()) reject(error);
+      for (const expected of this.#waiting.values()) expected.fail(error);
     });
   }
 
-  /** Asks a client of another node. The errors are those of `Sender.request`. */
-  async ask(id: string, frame: Frame, deadlineMs: number): Promise<string | Uint8Array> {
-    const key = ++this.#lastKey;
-    const replied = Promise.withResolvers<Outcome>();
-    this.#waiting.set(key, replied);
-    const timer = setTimeout(
-      () => replied.reject(noReplyInTime()),
-      Math.max(0, deadlineMs - performance.now()),
-    );
-    // Until the owner has answered nobody looks at the reply.
-    replied.promise.catch(() => {});
-    try {
-      const answer = await this.#reach.request(id, frame, key, deadlineMs);
-      return replyOf(answer.status === Status.OK ? await replied.promise : answer, deadlineMs);
-    } finally {
-      clearTimeout(timer);
-      this.#waiting.delete(key);
-    }
+  /** Waits for the reply to a request that carries the returned key, until the deadline. Call its `end` in any case. */
+  expect(deadlineMs: number): ExpectedReply {
+    const expected = new ExpectedReply(++this.#lastKey, deadlineMs, this.#waiting);
+    this.#waiting.set(expected.key, expected);
+    return expected;
   }
 
   /** A reply came from the owner; one that nobody waits for any more is dropped. */
   replied(reply: Reply): void {
-    this.#waiting.get(reply.key)?.resolve(reply);
+    this.#waiting.get(reply.key)?.take(reply);
   }
 }
+
+/** A reply that is to come as an item of its own. */
+export class ExpectedReply {
+  readonly key: bigint;
+  /** Rejects if the reply does not come in time. */
+  readonly reply: Promise<Outcome>;
+  readonly #ends: PromiseWithResolvers<Outcome> = Promise.withResolvers<Outcome>();
+  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #waiting: Map<bigint, ExpectedReply>;
+
+  constructor(key: bigint, deadlineMs: number, waiting: Map<bigint, ExpectedReply>) {
+    this.key = key;
+    this.reply = this.#ends.promise;
+    // Until the owner has answered nobody looks at the reply.
+    this.reply.catch(() => {});
+    this.#timer = setTimeout(() => this.fail(noReplyInTime()), Math.max(0, deadlineMs - performance.now()));
+    this.#waiting = waiting;
+  }
+
+  take(outcome: Outcome): void {
+    this.#ends.resolve(outcome);
+  }
+
+  fail(error: MeshError): void {
+    this.#ends.reject(error);
+  }
+
+  /** Nobody waits any more. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.delete(this.key);
+  }
+}
+
+/** How a request ended at the owner. */
+type Outcome = Pick<Reply, "status" | "data" | "binary">;
+
+/** Timers of two nodes that were set for the same moment may be as far apart. */
+const OWNER_AHEAD_MS = 10;
 
 /** The reply in an outcome; throws what it says went wrong. */
 export function replyOf({ status, data, binary }: Outcome | Answer, deadlineMs: number): string | Uint8Array {
@@ -63,6 +80,6 @@ export function replyOf({ status, data, binary }: Outcome | Answer, deadlineMs: 
       // The owner waits for as long as the caller: which of the two gives up first is chance.
       throw performance.now() < deadlineMs - OWNER_AHEAD_MS ? leftBeforeReply() : noReplyInTime();
     default:
-      throw new MeshError("internal", "the owner gave no answer that can be understood");
+      throw new MeshError("internal", "could not understand the owner's answer to a request");
   }
 }

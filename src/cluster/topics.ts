@@ -4,9 +4,10 @@ import { Interest } from "./interest.ts";
 import type { Neighbours } from "./neighbours.ts";
 import { PresenceLines } from "./presence-lines.ts";
 import type { Holder } from "../storage/storage.ts";
+import type { Destinations } from "./verbs.ts";
 
 /** Which nodes have clients on which topic: what this node tells the others of its own, and what it knows of theirs. */
-export class Topics<Data> {
+export class Topics<Data> implements Destinations {
   /** What the others know of this node's clients. */
   readonly interest: Interest;
   /** The members of watched topics on other nodes. */
@@ -24,11 +25,15 @@ export class Topics<Data> {
     this.presence = new PresenceLines({ neighbours, audience: this.#audience, timeoutMs });
   }
 
+  all<Result>(use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result> {
+    return use(this.#neighbours.nodes());
+  }
+
   /**
    * Hands the other nodes with clients on the topic to `use`, in the order of the callers: every other node if the
    * storage cannot say which.
    */
-  find<Result>(topic: string, use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result> {
+  ofTopic<Result>(topic: string, use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result> {
     return this.#audience.find(topic, use, () => this.#neighbours.nodes());
   }
 

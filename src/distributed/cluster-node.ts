@@ -2,7 +2,7 @@ import { Cluster } from "../cluster/cluster.ts";
 import type { JoinOptions } from "../cluster/join-options.ts";
 import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
 import { checkDistHubOptions, DEFAULT_LEASE_MS, type DistHubOptions } from "./dist-hub-options.ts";
-import { DistVerbs } from "./dist-verbs.ts";
+import { DistVerbs } from "../cluster/verbs.ts";
 import { MeshError } from "../base/error.ts";
 import { HubNode } from "../hub/node.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
@@ -26,7 +26,7 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
     this.#peers = options.peers;
     this.registry = new ClusterRegistry<Data>(this);
-    this.verbs = new DistVerbs<Data>(this.local, this, this.limits.timeoutMs);
+    this.verbs = new DistVerbs<Data>(this);
   }
 
   get joined(): Cluster<Data> | undefined {

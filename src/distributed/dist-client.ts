@@ -1,5 +1,5 @@
 import { Calls } from "../send/calls.ts";
-import { ClusterVerbs } from "./service-verbs.ts";
+import { ServiceVerbs } from "./cluster-service.ts";
 import { DirectVerbs } from "./direct-verbs.ts";
 import { checkFunction, checkObject } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
@@ -46,7 +46,12 @@ export interface DistClientDirectOptions extends DistClientCommonOptions {
 /** How a {@link DistClient} reaches the cluster. */
 export type DistClientOptions = DistClientThroughNodeOptions | DistClientDirectOptions;
 
-interface ClientVerbs extends Verbs {
+/**
+ * The verbs of a {@link DistClient}.
+ *
+ * @internal
+ */
+export interface ClientVerbs extends Verbs {
   nodes(options: SendOptions): Promise<string[]>;
   close(): void;
 }
@@ -67,7 +72,7 @@ export class DistClient extends Sender implements Disposable {
     checkDistClientOptions(options);
     const limits = mergeLimits(options.limits);
     const logger = new LimitedLogger(chosenLogger(options.logger));
-    const verbs = "url" in options ? new ClusterVerbs(options, limits) : new DirectVerbs(options, limits);
+    const verbs = "url" in options ? new ServiceVerbs(options, limits) : new DirectVerbs(options, limits);
     const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error));
     super(limits, verbs, calls);
     this.#verbs = verbs;

@@ -1,12 +1,19 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import { utf8Bytes } from "../base/check.ts";
 import type { Frame } from "../send/frame.ts";
-import { type Emit, type Item, ItemSchema, type ReplySchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { type Emit, type Item, ItemSchema, type Members, type ReplySchema } from "../gen/meshsocket/node/v1/node_pb.ts";
 
 /** An item for a node's batch, with about its size in bytes. */
 export interface SizedItem {
   readonly item: Item;
   readonly bytes: number;
+  /** Sent in a call of its own: its answer waits for more than the other node's tick, or may be long, and would hold up the line. */
+  readonly beside?: true;
+}
+
+/** The item, to be sent in a call of its own. */
+export function beside({ item, bytes }: SizedItem): SizedItem {
+  return { item, bytes, beside: true };
 }
 
 const OVERHEAD_BYTES = 32;
@@ -48,10 +55,8 @@ export function disconnectItem(id: string, code: number, reason: string): SizedI
   return sized({ case: "disconnect", value: { id, code, reason } }, id.length + reason.length);
 }
 
-/** Which members to answer: only how many, or one of several parts, with or without their infos. */
-export type MembersWish = { countOnly: true } | { idsOnly: boolean; part: number; parts: number };
-
-export function membersItem(topic: string, wish: MembersWish): SizedItem {
+/** Asks for the members of a topic: only how many, or one of several parts, with or without their infos. */
+export function membersItem(topic: string, wish: Partial<Omit<Members, "topic" | keyof Message>>): SizedItem {
   return sized({ case: "members", value: { topic, ...wish } }, topic.length);
 }
 

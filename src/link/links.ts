@@ -63,7 +63,8 @@ export class Links {
   }
 
   /** {@link Links.call} for a caller that needs no promise. */
-  start(to: Holder, { item, bytes }: SizedItem, deadlineMs: number, caller: Caller): void {
+  start(to: Holder, sized: SizedItem, deadlineMs: number, caller: Caller): void {
+    const { item, bytes } = sized;
     let peer: Peer;
     try {
       peer = this.#peer(to);
@@ -73,7 +74,7 @@ export class Links {
     }
     if (bytes > this.#maxItemBytes) {
       caller.reject(new MeshError("resource_exhausted", "the message is too long with all the ids to leave out"));
-    } else if (goesBeside(item)) {
+    } else if (sized.beside) {
       callBeside(peer.client, to, item, deadlineMs).then(
         (answer) => caller.resolve(answer),
         (error: unknown) => caller.reject(error),
@@ -151,23 +152,6 @@ export class Links {
       clearInterval(this.#timer);
       this.#timer = undefined;
     }, TICK_MS);
-  }
-}
-
-/**
- * Whether the other node's answer waits for more than its own tick, or may be long: on the line it would hold up what
- * comes after it.
- */
-function goesBeside({ kind }: Item): boolean {
-  switch (kind.case) {
-    case "subscription":
-      return true;
-    case "request":
-      return kind.value.key === 0n;
-    case "members":
-      return !kind.value.countOnly;
-    default:
-      return false;
   }
 }
 

@@ -19,19 +19,12 @@ export function membersOf(
   return { ids: unique, unreachable, infos: byId };
 }
 
-/** Local members and those of other nodes; an id that moves between them meanwhile counts once. */
-export function addMembers(local: Members, remote: BesideInfos, options: MembersOptions): Members {
-  const there = membersOf(remote.ids, remote.infos, remote.unreachable, options);
-  const ids = [...new Set([...local.ids, ...there.ids])];
-  if (!options.info) return { ids, unreachable: there.unreachable };
-  return { ids, unreachable: there.unreachable, infos: new Map([...(there.infos ?? []), ...(local.infos ?? [])]) };
-}
-
-/** Members with their infos, as JSON, beside them. */
-interface BesideInfos {
-  readonly ids: readonly string[];
-  readonly infos: readonly string[];
-  readonly unreachable: readonly string[];
+/** The members of this node and those of others; an id that moves between them meanwhile counts once. */
+export function addMembers(local: Members, remote: Members, options: MembersOptions): Members {
+  const ids = [...new Set([...local.ids, ...remote.ids])];
+  const { unreachable } = remote;
+  if (!options.info) return { ids, unreachable };
+  return { ids, unreachable, infos: new Map([...(remote.infos ?? []), ...(local.infos ?? [])]) };
 }
 
 /** About how long a member is in an answer. */

@@ -1,0 +1,329 @@
+import { abortable, deadlineOf } from "../send/deadline.ts";
+import { MeshError } from "../base/error.ts";
+import type { Frame } from "../send/frame.ts";
+import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  beside,
+  broadcastItem,
+  disconnectItem,
+  emitItem,
+  membersItem,
+  onlineItem,
+  publishItem,
+  requestItem,
+  type SizedItem,
+  subscriptionItem,
+} from "../link/items.ts";
+import type { JoinedNode } from "./registry.ts";
+import type { Links } from "../link/links.ts";
+import { addMembers, membersOf } from "../send/members.ts";
+import { nobodyHasIt } from "../client/requests.ts";
+import { replyOf, type RequestTable } from "./request-table.ts";
+import type { Router } from "./router.ts";
+import type { Holder } from "../storage/storage.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
+
+/**
+ * The verbs for the clients of every node.
+ *
+ * A verb for one id is that of the node that holds it: the local one, or else the remote one. A verb for many is done by
+ * this node and by the others, and the results are added up.
+ */
+export class DistVerbs<Data = unknown> implements Verbs {
+  readonly #node: JoinedNode<Data>;
+
+  /** Before the node has joined, every verb rejects with `failed_precondition`. */
+  constructor(node: JoinedNode<Data>) {
+    this.#node = node;
+  }
+
+  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
+    return this.#owner(id).emit(id, frame, options);
+  }
+
+  online(id: string, options: SendOptions): Promise<boolean> {
+    return this.#owner(id).online(id, options);
+  }
+
+  request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    return this.#owner(id).request(id, frame, options);
+  }
+
+  subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    return this.#owner(id).subscribe(id, topic, options);
+  }
+
+  unsubscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    return this.#owner(id).unsubscribe(id, topic, options);
+  }
+
+  disconnect(id: string, code: number, reason: string, options: SendOptions): Promise<boolean> {
+    return this.#owner(id).disconnect(id, code, reason, options);
+  }
+
+  broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    const { cluster: { remote }, local } = this.#node;
+    return sum(local.broadcast(frame, except), remote.broadcast(frame, except, options));
+  }
+
+  publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    const { cluster: { remote }, local } = this.#node;
+    return sum(local.publish(topic, frame, except), remote.publish(topic, frame, except, options));
+  }
+
+  async members(topic: string, options: MembersOptions): Promise<Members> {
+    const { cluster: { remote }, local } = this.#node;
+    const there = await remote.members(topic, options);
+    return addMembers(await local.members(topic, options), there, options);
+  }
+
+  async count(topic: string, options: SendOptions): Promise<Count> {
+    const { cluster: { remote }, local } = this.#node;
+    const there = await remote.count(topic, options);
+    const here = await local.count(topic);
+    return { count: here.count + there.count, unreachable: there.unreachable };
+  }
+
+  /** The verbs of the node that holds the id. */
+  #owner(id: string): Verbs {
+    const { cluster, clients, local } = this.#node;
+    return clients.get(id) ? local : cluster.remote;
+  }
+}
+
+/** The verbs for the clients of other nodes: one item to the owner of an id, or one to each of several nodes. */
+export class RemoteVerbs implements Verbs {
+  readonly #links: Pick<Links, "call">;
+  readonly #router: Router;
+  readonly #nodes: Destinations;
+  readonly #requests: RequestTable | undefined;
+  readonly #timeoutMs: number;
+
+  constructor({ links, router, nodes, requests, timeoutMs }: RemoteDependencies) {
+    this.#links = links;
+    this.#router = router;
+    this.#nodes = nodes;
+    this.#requests = requests;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
+    return this.#toOwner(id, emitItem(id, frame), options).then(isOk);
+  }
+
+  online(id: string, options: SendOptions): Promise<boolean> {
+    return this.#toOwner(id, onlineItem(id), options).then(isOk);
+  }
+
+  disconnect(id: string, code: number, reason: string, options: SendOptions): Promise<boolean> {
+    return this.#toOwner(id, disconnectItem(id, code, reason), options).then(isOk);
+  }
+
+  subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    return this.#toOwner(id, beside(subscriptionItem(id, topic, true)), options).then(isSubscribed);
+  }
+
+  unsubscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
+    return this.#toOwner(id, beside(subscriptionItem(id, topic, false)), options).then(isSubscribed);
+  }
+
+  broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    const item = broadcastItem(frame, except);
+    return this.#within(options, (deadlineMs) => this.#nodes.all((nodes) => this.#toAll(nodes, item, deadlineMs)));
+  }
+
+  publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    return this.#toTopic(topic, publishItem(topic, frame, except), options);
+  }
+
+  async count(topic: string, options: SendOptions): Promise<Count> {
+    const { delivered, unreachable } = await this.#toTopic(topic, membersItem(topic, { countOnly: true }), options);
+    return { count: delivered, unreachable };
+  }
+
+  async members(topic: string, options: MembersOptions): Promise<Members> {
+    const found = await this.#within(options, (deadlineMs) => {
+      return this.#nodes.ofTopic(topic, (nodes) => this.#membersAt(nodes, topic, !options.info, deadlineMs));
+    });
+    return membersOf(found.ids, found.infos, found.unreachable, options);
+  }
+
+  /** The errors are those of `Sender.request`. */
+  request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    return this.#within(options, async (deadlineMs) => {
+      const expected = this.#requests?.expect(deadlineMs);
+      try {
+        const item = requestItem(id, frame, expected?.key ?? 0n, deadlineMs - performance.now());
+        const answer = checked(await this.#router.call(id, expected ? item : beside(item), deadlineMs));
+        if (!answer) throw nobodyHasIt();
+        return replyOf(expected && answer.status === Status.OK ? await expected.reply : answer, deadlineMs);
+      } finally {
+        expected?.end();
+      }
+    });
+  }
+
+  /** The answer of the node that holds the id; undefined if nobody has it. */
+  #toOwner(id: string, item: SizedItem, options: SendOptions): Promise<Answer | undefined> {
+    return abortable(this.#router.call(id, item, deadlineOf(options, this.#timeoutMs)), options.signal);
+  }
+
+  #toTopic(topic: string, item: SizedItem, options: SendOptions): Promise<Delivery> {
+    return this.#within(options, (deadlineMs) => {
+      return this.#nodes.ofTopic(topic, (nodes) => this.#toAll(nodes, item, deadlineMs, topic));
+    });
+  }
+
+  /**
+   * Sends the item to each node and adds up what became of it. Never rejects: a node that did not answer is named.
+   * A node that answers "not here" counts as unreachable, unless the item is for the clients on a topic.
+   */
+  async #toAll(nodes: Iterable<Holder>, item: SizedItem, deadlineMs: number, topic?: string): Promise<Delivery> {
+    let delivered = 0;
+    let dropped = 0;
+    const unreachable: string[] = [];
+    const add = async (node: Holder): Promise<void> => {
+      const answer = await this.#answer(node, item, deadlineMs, topic);
+      if (answer?.status === Status.NOT_HERE && topic !== undefined) this.#nodes.notHere(topic, node);
+      else if (answer?.status !== Status.OK) unreachable.push(node.host);
+      delivered += answer?.delivered ?? 0;
+      dropped += answer?.dropped ?? 0;
+    };
+    await Promise.all(Array.from(nodes, add));
+    return { delivered, dropped, unreachable };
+  }
+
+  /** The members of a topic at these nodes. Never rejects: a node that did not answer, or not fully, is named. */
+  async #membersAt(
+    nodes: Iterable<Holder>,
+    topic: string,
+    idsOnly: boolean,
+    deadlineMs: number,
+  ): Promise<FoundMembers> {
+    const members: FoundMembers = { ids: [], infos: [], unreachable: [] };
+    const add = async (node: Holder): Promise<void> => {
+      for await (const answer of this.#membersOf(node, topic, idsOnly, deadlineMs)) {
+        if (!answer) {
+          members.unreachable.push(node.host);
+          return;
+        }
+        for (const [index, id] of answer.ids.entries()) {
+          members.ids.push(id);
+          members.infos.push(answer.infos[index] ?? "");
+        }
+      }
+    };
+    await Promise.all(Array.from(nodes, add));
+    return members;
+  }
+
+  /** One node's members, in one answer or in several; undefined for an answer that is missing. */
+  async *#membersOf(
+    node: Holder,
+    topic: string,
+    idsOnly: boolean,
+    deadlineMs: number,
+  ): AsyncIterable<Answer | undefined> {
+    const ask = async (part: number, parts: number): Promise<Answer | undefined> => {
+      const item = beside(membersItem(topic, { idsOnly, part, parts }));
+      const answer = await this.#answer(node, item, deadlineMs, topic);
+      // "Not here": that life ended, and its members with it.
+      const known: unknown[] = [Status.OK, Status.NOT_HERE, Status.TOO_LONG];
+      return known.includes(answer?.status) ? answer : undefined;
+    };
+    const first = await ask(0, 0);
+    if (first?.status !== Status.TOO_LONG) {
+      yield first;
+      return;
+    }
+    for (let part = 0; part < first.delivered; part++) yield await ask(part, first.delivered);
+  }
+
+  /** One node's answer; undefined if there is none. */
+  async #answer(
+    node: Holder,
+    item: SizedItem,
+    deadlineMs: number,
+    topic: string | undefined,
+  ): Promise<Answer | undefined> {
+    try {
+      return await this.#links.call(node, item, deadlineMs);
+    } catch {
+      if (topic !== undefined) this.#nodes.noAnswer(topic, node);
+      return undefined;
+    }
+  }
+
+  #within<Result>(options: SendOptions, call: (deadlineMs: number) => Promise<Result>): Promise<Result> {
+    return abortable(call(deadlineOf(options, this.#timeoutMs)), options.signal);
+  }
+}
+
+/** Dependencies of {@link RemoteVerbs}. */
+export interface RemoteDependencies {
+  links: Pick<Links, "call">;
+  router: Router;
+  nodes: Destinations;
+  /** Takes replies that come as items of their own. Without it, a request's answer waits for the reply. */
+  requests?: RequestTable | undefined;
+  timeoutMs: number;
+}
+
+/** The nodes that a send to many goes to. */
+export interface Destinations {
+  /** Hands all other nodes to `use`: at once if they are known. */
+  all<Result>(use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result>;
+  /** Hands the other nodes with clients on the topic to `use`: at once if they are known, and in the order of the callers. */
+  ofTopic<Result>(topic: string, use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result>;
+  /** A node answered that it has no clients on the topic. */
+  notHere(topic: string, node: Holder): void;
+  /** A node did not answer. */
+  noAnswer(topic: string, node: Holder): void;
+}
+
+/** Members with their infos, as JSON, in a list of the same length. */
+interface FoundMembers {
+  readonly ids: string[];
+  readonly infos: string[];
+  readonly unreachable: string[];
+}
+
+async function sum(here: Promise<Delivery>, there: Promise<Delivery>): Promise<Delivery> {
+  const [local, remote] = await Promise.all([here, there]);
+  return {
+    delivered: local.delivered + remote.delivered,
+    dropped: local.dropped + remote.dropped,
+    unreachable: remote.unreachable,
+  };
+}
+
+function isOk(answer: Answer | undefined): boolean {
+  return checked(answer)?.status === Status.OK;
+}
+
+function isSubscribed(answer: Answer | undefined): boolean {
+  if (answer?.status === Status.FULL) {
+    throw new MeshError("resource_exhausted", "the client listens on too many topics");
+  }
+  if (answer?.status === Status.FAILED) throw new MeshError("unavailable", "the owner could not reach its storage");
+  return isOk(answer);
+}
+
+/** Throws for an answer that the owner cannot have meant. */
+function checked(answer: Answer | undefined): Answer | undefined {
+  if (answer?.status === Status.INVALID) throw new MeshError("invalid_argument", "the owner refused the arguments");
+  // A later version may have a status that this one does not know: the item may or may not have been done.
+  if (answer && !KNOWN.has(answer.status)) {
+    throw new MeshError("unknown", "could not understand the owner's answer: run one version on all nodes");
+  }
+  return answer;
+}
+
+const KNOWN: ReadonlySet<Status> = new Set([
+  Status.OK,
+  Status.NOT_HERE,
+  Status.FULL,
+  Status.FAILED,
+  Status.NO_REQUESTS,
+  Status.NO_REPLY,
+]);
