@@ -34,24 +34,17 @@ const WINDOW = 65_536;
 /** The drive for a job's shape. */
 export function drive(job: Job, clients: LoadClient[]): Drive {
   const groupOf = new Map<LoadClient, Group>();
-  const groups = makeGroups(job, clients, groupOf);
+  const groups = makeGroups(job, clients, groupMaker(job, groupOf));
   for (const client of clients.slice(clients.length - (job.slow ?? 0))) {
     client.stall();
   }
   return new Groups(groups, groupOf, job.rate);
 }
 
-function makeGroups(
-  job: Job,
-  clients: LoadClient[],
-  groupOf: Map<LoadClient, Group>,
-): Group[] {
-  const make = (
-    to: string,
-    sender: LoadClient,
-    members: LoadClient[],
-    outstanding: number,
-  ): Group => {
+type MakeGroup = (to: string, sender: LoadClient, members: LoadClient[], outstanding: number) => Group;
+
+function groupMaker(job: Job, groupOf: Map<LoadClient, Group>): MakeGroup {
+  return (to, sender, members, outstanding) => {
     const text = to + "x".repeat(Math.max(0, job.payloadBytes - to.length));
     sender.frame = clientFrame(
       job.dialect === "plain" ? text : `42["m","${text}"]`,
@@ -69,6 +62,9 @@ function makeGroups(
     for (const member of members) groupOf.set(member, group);
     return group;
   };
+}
+
+function makeGroups(job: Job, clients: LoadClient[], make: MakeGroup): Group[] {
   const echoes = (some: LoadClient[]): Group[] => some.map((client) => make("e", client, [client], job.outstanding));
   const pairs = (some: LoadClient[], outstanding: number): Group[] =>
     Array.from({ length: Math.floor(some.length / 2) }, (_, pair) => {

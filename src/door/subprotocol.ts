@@ -57,11 +57,8 @@ function chosen(protocol: string, offers: readonly string[]): Subprotocol {
     throw invalidArgument("protocol must be a subprotocol: letters, digits and !#$%&'*+-.^_`|~");
   }
   if (offers.includes(protocol)) return { answered: protocol, spoken: protocol };
-  throw invalidArgument(
-    `protocol ${
-      JSON.stringify(protocol)
-    } was not offered by the client: choose one of its Sec-WebSocket-Protocol header`,
-  );
+  // Not named: an application that chose what `bearerToken` returned would see its token in the log.
+  throw invalidArgument("protocol was not offered by the client: choose one of its Sec-WebSocket-Protocol header");
 }
 
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;

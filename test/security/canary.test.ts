@@ -8,6 +8,7 @@ import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
 import type { Logger } from "../../src/base/logger.ts";
+import type { SessionFactory } from "../../src/client/session.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { TestClient } from "../kit/client.ts";
@@ -28,6 +29,45 @@ class CapturedLog implements Logger {
   readonly error: Logger["error"] = this.#add;
 }
 
+/** Sessions that fail, or choose the token as their protocol, as the URL asks. */
+function sessions(answers: unknown[]): SessionFactory {
+  return (request) => {
+    const mode = new URL(request.url).searchParams.get("mode");
+    if (mode === "throw") throw new Error("the session failed");
+    if (mode === "protocol") return { protocol: bearerToken(request) };
+    return {
+      onEvent(client, message) {
+        if (mode === "handler") throw new Error("the handler failed");
+        void client.emit(`${String(message)}${"x".repeat(1_000)}`).catch((error: unknown) => answers.push(error));
+      },
+    };
+  };
+}
+
+/** Calls the RPC of a node with good and bad tokens; keeps what it answers. */
+async function callRpc(host: string, answers: unknown[], logger: CapturedLog): Promise<void> {
+  const audiences = { good: host, other: "10.0.0.1:1" };
+  for (const audience of Object.values(audiences)) {
+    const token = await createToken({ secret: SECRET, audience });
+    const call = { headers: { authorization: `Bearer ${token}` } };
+    const transport = createFetchTransport({
+      baseUrl: `http://${host}`,
+      readMaxBytes: 100_000,
+      writeMaxBytes: 100_000,
+    });
+    answers.push(
+      await createClient(Websocket, transport).emit({ id: CANARY, data: new Uint8Array(2_000) }, call).catch(String),
+    );
+    answers.push(await createClient(Cluster, transport).nodes({}, call).catch(String));
+    answers.push(await createClient(Cluster, transport).emit({ id: "" }, call).catch(String));
+    answers.push(
+      await createClient(Cluster, transport).emit({ id: "a" }, { headers: { authorization: `Bearer ${CANARY}` } })
+        .catch(String),
+    );
+    logger.lines.push(...logger.lines.filter((line) => line.includes(token)).map(() => CANARY));
+  }
+}
+
 test("a token that a client sends stands in no log, no error and no answer of an RPC", async () => {
   const logger = new CapturedLog();
   const answers: unknown[] = [];
@@ -38,17 +78,7 @@ test("a token that a client sends stands in no log, no error and no answer of an
     port: 0,
     hostname: "127.0.0.1",
     rpc: { hostname: "127.0.0.1" },
-    session(request) {
-      const mode = new URL(request.url).searchParams.get("mode");
-      if (mode === "throw") throw new Error("the session failed");
-      if (mode === "protocol") return { protocol: bearerToken(request) };
-      return {
-        onEvent(client, message) {
-          if (mode === "handler") throw new Error("the handler failed");
-          void client.emit(`${String(message)}${"x".repeat(1_000)}`).catch((error: unknown) => answers.push(error));
-        },
-      };
-    },
+    session: sessions(answers),
   });
   try {
     const tokens = {
@@ -81,27 +111,7 @@ test("a token that a client sends stands in no log, no error and no answer of an
       if (mode === "ok") client.send("x".repeat(2_000));
       answers.push(await client.closed());
     }
-    const host = server.rpc?.host ?? "";
-    const audiences = { good: host, other: "10.0.0.1:1" };
-    for (const audience of Object.values(audiences)) {
-      const token = await createToken({ secret: SECRET, audience });
-      const call = { headers: { authorization: `Bearer ${token}` } };
-      const transport = createFetchTransport({
-        baseUrl: `http://${host}`,
-        readMaxBytes: 100_000,
-        writeMaxBytes: 100_000,
-      });
-      answers.push(
-        await createClient(Websocket, transport).emit({ id: CANARY, data: new Uint8Array(2_000) }, call).catch(String),
-      );
-      answers.push(await createClient(Cluster, transport).nodes({}, call).catch(String));
-      answers.push(await createClient(Cluster, transport).emit({ id: "" }, call).catch(String));
-      answers.push(
-        await createClient(Cluster, transport).emit({ id: "a" }, { headers: { authorization: `Bearer ${CANARY}` } })
-          .catch(String),
-      );
-      logger.lines.push(...logger.lines.filter((line) => line.includes(token)).map(() => CANARY));
-    }
+    await callRpc(server.rpc?.host ?? "", answers, logger);
   } finally {
     await server.close();
   }
