@@ -1,33 +1,18 @@
 import { Batcher } from "../base/batcher.ts";
 import { DistSession } from "./dist-session.ts";
-import { MeshError } from "../base/error.ts";
-import type { Claimed, Holder, IdEntry, Storage } from "../storage/storage.ts";
-
-/** What {@link Claims} stand on. */
-export interface ClaimsOptions {
-  storage: Storage;
-  /** The present life; undefined before the node joined. */
-  holder: () => Holder | undefined;
-  /** Refuse an id that another living node holds, rather than taking it over. */
-  ifAbsent: boolean;
-  /** Why this node takes no clients now; undefined if it does. */
-  refusal: () => MeshError | undefined;
-  /** Whether a connection of this node has the id. */
-  holds: (id: string) => boolean;
-  /** The storage did not answer. */
-  onFailure: (error: unknown) => void;
-  /** Claims and releases that may wait for the storage. */
-  maxWaiting: number;
-}
+import { errorCode, MeshError } from "../base/error.ts";
+import type { Claimed, Entry, Holder, IdEntry, Storage } from "../storage/storage.ts";
 
 /** How long claims are refused at once after the storage did not answer one. */
 const REFUSE_MS = 500;
+/** Ids that are read back in one command. */
+const IDS_AT_ONCE = 500;
 
 type Release = Pick<IdEntry, "id" | "life" | "claim">;
 
 /** A node's claims on ids: made and released in batches, each release naming exactly the claim that it ends. */
 export class Claims {
-  readonly #options: ClaimsOptions;
+  readonly #options: ClaimsDependencies;
   readonly #claims: Batcher<string, { claimed: Claimed; holder: Holder }>;
   readonly #releases: Batcher<Release, boolean>;
   /** Ids between the start of their claim and the end of their admission, with the newest claim that evicts them. */
@@ -35,8 +20,10 @@ export class Claims {
   #refuseUntilMs = 0;
   /** Releases that the storage did not take: tried again when it answers. */
   #unreleased: Release[] = [];
+  /** Ids whose claim got no answer, with the life that claimed them: it may have been granted. */
+  #unanswered = new Map<string, string>();
 
-  constructor(options: ClaimsOptions) {
+  constructor(options: ClaimsDependencies) {
     this.#options = options;
     const limits = {
       maxWaiting: options.maxWaiting,
@@ -47,8 +34,8 @@ export class Claims {
   }
 
   /**
-   * Claims an id. Rejects with `already_exists` when it is held and `ifAbsent` is set, and with what the storage
-   * says. End the admission with {@link Claims.settle}.
+   * Claims an id. Rejects with `already_exists` if it is held and `ifAbsent` is set, with the reason why this node takes no
+   * clients, and with the error of the storage. End the admission with {@link Claims.settle}.
    */
   async claim(id: string): Promise<DistSession> {
     const { ifAbsent, holds, refusal } = this.#options;
@@ -60,16 +47,19 @@ export class Claims {
     pending.sessions++;
     this.#pending.set(id, pending);
     try {
-      const { claimed, holder } = await this.#claims.add(id);
-      if (claimed.claim === undefined) throw heldAlready();
-      return new DistSession(id, holder, claimed.claim, claimed.previous);
+      return await this.#claim(id);
     } catch (error) {
       this.#settle(id);
       throw error;
     }
   }
 
-  /** The admission of a session ended; says in it whether a newer claim came meanwhile. */
+  /** Whether the id is between its claim and the end of its admission. */
+  isPending(id: string): boolean {
+    return this.#pending.has(id);
+  }
+
+  /** The admission of a session ended; sets in it whether a newer claim came meanwhile. */
   settle(session: DistSession): void {
     const pending = this.#pending.get(session.id);
     session.replaced = (pending?.evictedBy ?? 0n) > session.claim;
@@ -77,18 +67,18 @@ export class Claims {
     this.#settle(session.id);
   }
 
-  /** The storage lost what it knew: who is being admitted may have been claimed in vain. */
+  /** The storage lost what it knew: clients that are being admitted may have been claimed in vain. */
   lost(): void {
     for (const pending of this.#pending.values()) pending.lost = true;
   }
 
-  /** Another node claimed the id: who is being admitted under an older claim must not stay. */
+  /** Another node claimed the id: a client that is being admitted under an older claim must not stay. */
   evict(id: string, claim: bigint): void {
     const pending = this.#pending.get(id);
     if (pending && claim > pending.evictedBy) pending.evictedBy = claim;
   }
 
-  /** Gives up a claim. Never rejects: what the storage does not take is tried again with {@link Claims.retryReleases}. */
+  /** Gives up a claim. Never rejects: a release that the storage does not take is made again with {@link Claims.retry}. */
   release(id: string, life: string, claim: bigint): void {
     const entry: Release = { id, life, claim };
     this.#releases.add(entry).catch(() => {
@@ -96,11 +86,24 @@ export class Claims {
     });
   }
 
-  /** Tries again what could not be released. */
-  retryReleases(): void {
+  /**
+   * The storage names this node for an id: gives the claim up if this node does not hold it. True once it is given up.
+   *
+   * So an id does not stay taken after a lost release, or a claim whose answer was lost. Never rejects.
+   */
+  async disown(id: string, life: string, claim: bigint): Promise<boolean> {
+    if (this.#options.holds(id) || this.#pending.has(id)) return false;
+    return await this.#options.storage.del([{ id, life, claim }]).then(() => true, () => false);
+  }
+
+  /** The storage answers: makes the releases again that it did not take, and gives up claims that it granted unheard. */
+  retry(): void {
     const entries = this.#unreleased;
     this.#unreleased = [];
     for (const { id, life, claim } of entries) this.release(id, life, claim);
+    const unanswered = this.#unanswered;
+    this.#unanswered = new Map();
+    if (unanswered.size > 0) void this.#readBack(unanswered);
   }
 
   #settle(id: string): void {
@@ -108,10 +111,20 @@ export class Claims {
     if (pending && --pending.sessions === 0) this.#pending.delete(id);
   }
 
+  async #claim(id: string): Promise<DistSession> {
+    let { claimed, holder } = await this.#claims.add(id);
+    const { claim, previous } = claimed;
+    if (claim === undefined && previous && (await this.#options.disowns(previous, id))) {
+      ({ claimed, holder } = await this.#claims.add(id));
+    }
+    if (claimed.claim === undefined) throw heldAlready();
+    return new DistSession(id, holder, claimed.claim, claimed.previous);
+  }
+
   async #claimAll(ids: string[]): Promise<{ claimed: Claimed; holder: Holder }[]> {
     const holder = this.#options.holder();
     if (!holder) throw new MeshError("failed_precondition", "this node has not joined its cluster");
-    // Who waited behind a claim that found no storage would find none either, only later.
+    // Claims that waited behind one that found no storage would find none either, only later.
     if (performance.now() < this.#refuseUntilMs) {
       throw new MeshError("unavailable", "the storage did not answer a moment ago");
     }
@@ -120,10 +133,52 @@ export class Claims {
       return results.map((claimed) => ({ claimed, holder }));
     } catch (error) {
       this.#refuseUntilMs = performance.now() + REFUSE_MS;
+      if (errorCode(error) !== "failed_precondition") this.#doubt(ids, holder.life);
       this.#options.onFailure(error);
       throw error;
     }
   }
+
+  #doubt(ids: Iterable<string>, life: string): void {
+    for (const id of ids) {
+      if (this.#unanswered.size < this.#options.maxWaiting) this.#unanswered.set(id, life);
+    }
+  }
+
+  /** Gives up what the storage has of claims whose answer was lost, unless a client of this node has the id now. */
+  async #readBack(unanswered: ReadonlyMap<string, string>): Promise<void> {
+    const { storage, holds } = this.#options;
+    const ids = [...unanswered.keys()];
+    for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
+      const some = ids.slice(start, start + IDS_AT_ONCE);
+      const entries = await storage.get(some).catch(() => undefined);
+      for (const [index, id] of some.entries()) {
+        const life = unanswered.get(id) ?? "";
+        const entry = entries?.[index];
+        if (!entries) this.#doubt([id], life);
+        else if (entry?.life === life && !holds(id) && !this.#pending.has(id)) this.release(id, life, entry.claim);
+      }
+    }
+  }
+}
+
+/** Dependencies of {@link Claims}. */
+export interface ClaimsDependencies {
+  storage: Storage;
+  /** The present life; undefined before the node joined. */
+  holder: () => Holder | undefined;
+  /** Refuse an id that another living node holds, rather than taking it over. */
+  ifAbsent: boolean;
+  /** Why this node takes no clients now; undefined if it does. */
+  refusal: () => MeshError | undefined;
+  /** Whether a connection of this node has the id. */
+  holds: (id: string) => boolean;
+  /** Asks the node that the storage names whether it gives the id up. Never rejects. */
+  disowns: (holder: Entry, id: string) => Promise<boolean>;
+  /** The storage did not answer. */
+  onFailure: (error: unknown) => void;
+  /** Claims, releases and claims without an answer that may wait for the storage. */
+  maxWaiting: number;
 }
 
 function heldAlready(): MeshError {

@@ -46,6 +46,10 @@ export class Incoming<Data> implements Peers {
     this.#neighbours.evict(id, claim);
   }
 
+  disown(id: string, claim: bigint): Promise<boolean> {
+    return this.#neighbours.disown(id, claim);
+  }
+
   announced(topic: string, node: Holder): void {
     this.#topics.announced(topic, node);
   }

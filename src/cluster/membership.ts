@@ -251,6 +251,7 @@ export class Membership {
     const lostSome = first.entries.length > 0 && this.#options.isLost(first.entries);
     if (this.#generation !== undefined && first.generation !== this.#generation) {
       this.#living.keep(now + this.#options.leaseMs);
+      this.#options.onWiped();
     }
     const begins = finding === "lapsed" || finding === "taken";
     const renewal = begins ? await this.#beginLife() : first;
@@ -337,6 +338,8 @@ export interface MembershipDependencies {
   /** Ids of this node for a renewal to look at, and whether their entries show that claims are lost. */
   sample: () => readonly string[];
   isLost: (entries: readonly (Entry | undefined)[]) => boolean;
+  /** The storage was wiped: it counts claims from the start. */
+  onWiped: () => void;
   /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
   onLost: () => Promise<void>;
   onJoin: (node: Holder) => void;

@@ -5,13 +5,19 @@ import { CloseCode } from "../base/close-code.ts";
 import type { ClusterHost } from "./cluster-host.ts";
 import type { DistSession } from "./dist-session.ts";
 import { Evictions } from "./evictions.ts";
-import { type HelloRequest, type HelloResponse, HelloResponseSchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  type HelloRequest,
+  type HelloResponse,
+  HelloResponseSchema,
+  Status,
+} from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Hello } from "./hello.ts";
+import { disownItem } from "../link/items.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { Links } from "../link/links.ts";
 import { Membership } from "./membership.ts";
 import { Reclaim } from "./reclaim.ts";
-import type { Holder } from "../storage/storage.ts";
+import type { Entry, Holder } from "../storage/storage.ts";
 
 /**
  * This node among the others: its lease, which of them live, the links to them, and the ids that pass between them.
@@ -27,14 +33,21 @@ export class Neighbours<Data> {
   readonly #evictions: Evictions;
   readonly #clients: Clients<Data>;
   readonly #leaseMs: number;
+  readonly #timeoutMs: number;
 
   constructor(node: ClusterHost<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
     const { storage, limits, logger, clients, secrets: { tokens } } = node;
     const holder = (): Holder => this.holder;
     this.#clients = clients;
     this.links = new Links({ limits, tokens, transport, lines: "stream", from: holder });
-    this.reclaim = new Reclaim<Data>({ storage, holder, clients });
+    this.reclaim = new Reclaim<Data>({
+      storage,
+      holder,
+      clients,
+      evict: (previous, id, claim) => void this.#evictions.evict(previous, id, claim),
+    });
     this.#leaseMs = node.leaseMs;
+    this.#timeoutMs = limits.timeoutMs;
     this.#hello = new Hello({ links: this.links, limits, leaseMs: node.leaseMs, logger });
     this.#membership = this.#makeMembership(node, host, events);
     this.claims = new Claims({
@@ -42,6 +55,7 @@ export class Neighbours<Data> {
       holder,
       ifAbsent: node.refusesDuplicates,
       refusal: () => this.#membership.refusal,
+      disowns: (other, id) => this.#asksToDisown(other, id),
       holds: (id) => clients.get(id) !== undefined,
       onFailure: (error) => this.#membership.storageFailed(error),
       maxWaiting: limits.maxConnections,
@@ -120,7 +134,7 @@ export class Neighbours<Data> {
 
   /** The storage answered: tries again what failed. */
   retry(): void {
-    this.claims.retryReleases();
+    this.claims.retry();
     this.#evictions.retry();
   }
 
@@ -131,6 +145,18 @@ export class Neighbours<Data> {
     this.claims.evict(id, claim);
     const connection = this.#clients.get(id);
     if (connection && connection.claim < claim) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  }
+
+  /** The storage names this node for an id: gives the claim up unless a client here has it. Never rejects. */
+  disown(id: string, claim: bigint): Promise<boolean> {
+    return this.claims.disown(id, this.holder.life, claim);
+  }
+
+  /** Whether a node that the storage names for an id gives it up. Never rejects. */
+  async #asksToDisown(other: Entry, id: string): Promise<boolean> {
+    const deadlineMs = performance.now() + this.#timeoutMs;
+    const answer = await this.links.call(other, disownItem(id, other.claim), deadlineMs).catch(() => undefined);
+    return answer?.status === Status.OK;
   }
 
   /** Has the previous holder of a claimed id close its connection; undefined if there is none. Never rejects. */
@@ -161,6 +187,7 @@ export class Neighbours<Data> {
       hello: this.#hello,
       sample: () => this.reclaim.sample(),
       isLost: (entries) => this.reclaim.isLost(entries),
+      onWiped: () => this.reclaim.wiped(),
       onLost: () => events.lost(),
       onJoin: (joined) => events.joined(joined),
       onLeave: (left) => events.left(left),

@@ -75,6 +75,10 @@ export class Receiver<Data> {
       case "evict":
         this.#peers.evict(kind.value.id, kind.value.claim);
         return plainAnswer(Status.OK);
+      case "disown":
+        return this.#peers.disown(kind.value.id, kind.value.claim).then((done) =>
+          plainAnswer(done ? Status.OK : Status.FAILED)
+        );
       case "online":
         return plainAnswer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
       case "disconnect":
@@ -164,6 +168,8 @@ export class Receiver<Data> {
 export interface Peers {
   /** A newer claim on the id was made elsewhere. */
   evict(id: string, claim: bigint): void;
+  /** The storage names this node for the id: gives the claim up unless a client here has it; false if one has. */
+  disown(id: string, claim: bigint): Promise<boolean>;
   /** Another node got its first client on the topic. */
   announced(topic: string, node: Holder): void;
   /** Hands a client's reply to the node that asked. */

@@ -3,38 +3,38 @@ import { CloseCode } from "../base/close-code.ts";
 import type { Connection } from "../client/connection.ts";
 import { type Entry, type Holder, MAX_RENEW_IDS, type Storage } from "../storage/storage.ts";
 
-/** What {@link Reclaim} stands on. */
-export interface ReclaimOptions<Data> {
-  storage: Storage;
-  holder: () => Holder;
-  clients: Clients<Data>;
-}
-
 const IDS_AT_ONCE = 500;
 /** Of the ids that a renewal looks at, those that were claimed last: what a failover loses is the newest. */
 const RECENT_IDS = MAX_RENEW_IDS / 2;
 
 /**
- * Makes this node's claims again after the storage lost them, unless somebody else took the id meanwhile.
+ * Makes this node's claims again after the storage lost them, unless another node took the id meanwhile.
  *
- * That the storage lost a part is noticed by samples, one with each renewal of the lease: the newest claims, and the others in turn.
+ * Samples show that the storage lost a part, one with each renewal of the lease: the newest claims, and the others in turn.
+ * Of two claims the larger is the newer. So an entry of another node with a smaller claim than the one that was granted here
+ * shows that the storage lost its last writes: the id is taken back.
  */
 export class Reclaim<Data> {
-  readonly #options: ReclaimOptions<Data>;
+  readonly #options: ReclaimDependencies<Data>;
   #recent: Connection<Data>[] = [];
   #turn: Iterator<Connection<Data>> | undefined;
   #sample: readonly { readonly connection: Connection<Data>; readonly claim: bigint }[] = [];
 
-  constructor(options: ReclaimOptions<Data>) {
+  constructor(options: ReclaimDependencies<Data>) {
     this.#options = options;
   }
 
-  /** Claims every id of this node. Rejects when the storage fails. */
+  /** The storage was wiped and may count from the start: whatever it grants from now on is newer than what it granted before. */
+  wiped(): void {
+    for (const connection of this.#options.clients.values()) connection.claim = 0n;
+  }
+
+  /** Claims every id of this node. Rejects if the storage fails. */
   async all(): Promise<void> {
     for (const connections of this.#slices()) await this.#claim(connections);
   }
 
-  /** Claims one client's id; a client that cannot be claimed is sent away, to come back. Never rejects. */
+  /** Claims one client's id. If that fails the client is closed with 1013, so that it comes back. Never rejects. */
   async one(connection: Connection<Data>): Promise<void> {
     try {
       await this.#claim([connection]);
@@ -43,7 +43,7 @@ export class Reclaim<Data> {
     }
   }
 
-  /** Claims the ids of this node that the storage does not show as its own; says how many. Rejects when the storage fails. */
+  /** Claims the ids of this node that the storage does not show as its own; returns how many. Rejects if the storage fails. */
   async missing(): Promise<number> {
     let missing = 0;
     for (const connections of this.#slices()) {
@@ -55,7 +55,7 @@ export class Reclaim<Data> {
     return missing;
   }
 
-  /** A claim was granted, and its connection stands. */
+  /** A claim was granted, and its connection is open. */
   claimed(connection: Connection<Data>): void {
     this.#recent.push(connection);
     if (this.#recent.length > RECENT_IDS) this.#recent.shift();
@@ -78,7 +78,7 @@ export class Reclaim<Data> {
     return open.map(({ id }) => id);
   }
 
-  /** Whether what stands at the ids of the sample shows that the storage lost claims. */
+  /** Whether the entries of the sample's ids show that the storage lost claims. */
   isLost(entries: readonly (Entry | undefined)[]): boolean {
     const { clients, holder } = this.#options;
     const { life } = holder();
@@ -87,8 +87,8 @@ export class Reclaim<Data> {
       const entry = entries[index];
       const changed = !connection.open || connection.claim !== claim || clients.get(connection.id) !== connection;
       if (changed || (entry?.life === life && entry.claim >= claim)) continue;
-      // Somebody else's: it is told to close, unless who took it ended before it could tell.
-      if (entry && entry.life !== life) this.#claim([connection]).catch(() => {});
+      // Taken over: the node that took it says so, unless it died before it could.
+      if (entry && entry.life !== life && entry.claim > claim) this.#claim([connection]).catch(() => {});
       else lost = true;
     }
     this.#recent = [];
@@ -108,13 +108,59 @@ export class Reclaim<Data> {
     const { life } = holder();
     const ids = connections.map(({ id }) => id);
     const results = await storage.set(ids, holder(), { ifAbsent: true });
-    const unwanted: { id: string; life: string; claim: bigint }[] = [];
+    const unwanted: Unwanted[] = [];
+    const older: Connection<Data>[] = [];
     for (const [index, connection] of connections.entries()) {
-      const claim = results[index]?.claim;
-      if (claim === undefined) connection.close(CloseCode.Replaced, "replaced by a newer connection");
-      else if (connection.open) connection.claim = claim;
-      else unwanted.push({ id: connection.id, life, claim });
+      const { claim, previous } = results[index] ?? {};
+      if (claim !== undefined) keep(connection, { life, claim }, unwanted);
+      else if (previous && previous.claim < connection.claim) older.push(connection);
+      else replaced(connection);
     }
+    if (older.length > 0) await this.#takeBack(older, unwanted);
     if (unwanted.length > 0) await storage.del(unwanted);
   }
+
+  /** Claims ids from nodes whose claim is older: the storage lost the newer one. */
+  async #takeBack(connections: readonly Connection<Data>[], unwanted: Unwanted[]): Promise<void> {
+    const { storage, holder, evict } = this.#options;
+    const { life } = holder();
+    const results = await storage.set(connections.map(({ id }) => id), holder());
+    for (const [index, connection] of connections.entries()) {
+      const { claim, previous } = results[index] ?? {};
+      if (claim === undefined) continue;
+      if (previous && previous.life !== life && previous.claim > connection.claim) {
+        // Another node claimed it a moment ago. It claims again what is given up here.
+        unwanted.push({ id: connection.id, life, claim });
+        replaced(connection);
+        continue;
+      }
+      if (previous && previous.life !== life) evict(previous, connection.id, claim);
+      keep(connection, { life, claim }, unwanted);
+    }
+  }
+}
+
+/** Dependencies of {@link Reclaim}. */
+export interface ReclaimDependencies<Data> {
+  storage: Storage;
+  holder: () => Holder;
+  clients: Clients<Data>;
+  /** Has a node close its connection of an id that was taken from it. Never rejects. */
+  evict: (previous: Entry, id: string, claim: bigint) => void;
+}
+
+/** A claim that was granted for a connection that is no longer open. */
+interface Unwanted {
+  readonly id: string;
+  readonly life: string;
+  readonly claim: bigint;
+}
+
+function keep<Data>(connection: Connection<Data>, granted: Omit<Unwanted, "id">, unwanted: Unwanted[]): void {
+  if (connection.open) connection.claim = granted.claim;
+  else unwanted.push({ id: connection.id, ...granted });
+}
+
+function replaced<Data>(connection: Connection<Data>): void {
+  connection.close(CloseCode.Replaced, "replaced by a newer connection");
 }

@@ -14,7 +14,11 @@ export class ClusterRegistry<Data> implements Registry<Data> {
   }
 
   async claim(id: string): Promise<Grant> {
-    return await this.#node.cluster.neighbours.claims.claim(id);
+    const older = this.#node.clients.get(id);
+    const grant = await this.#node.cluster.neighbours.claims.claim(id);
+    // A storage that lost its last writes may count from a smaller number. The older connection stays the older one.
+    if (older && older.claim >= grant.claim) older.claim = grant.claim - 1n;
+    return grant;
   }
 
   settle(grant: Grant): void {

@@ -47,6 +47,10 @@ export function evictItem(id: string, claim: bigint): SizedItem {
   return sized({ case: "evict", value: { id, claim } }, id.length);
 }
 
+export function disownItem(id: string, claim: bigint): SizedItem {
+  return beside(sized({ case: "disown", value: { id, claim } }, id.length));
+}
+
 export function onlineItem(id: string): SizedItem {
   return sized({ case: "online", value: { id } }, id.length);
 }

@@ -49,7 +49,8 @@ end
  * KEYS: leases, connections, meta, held of the life, call.
  * ARGV: life, host, "1" for ifAbsent, ms to remember the call, the latest time to run at (ms, 0: any), ids.
  * Answers `{"ok", claim and previous of each id…}`, `{"no lease"}`, `{"again"}` if this call ran before, or `{"late", now}`.
- * The counter starts from the clock in microseconds, so that claims keep growing when the store was wiped.
+ * A claim's number is the larger of the counter and the clock in microseconds, so that claims keep growing when the store
+ * was wiped or lost its last writes.
  */
 const set = `-- meshsocket set
 ${CLOCK}${ENTRY}
@@ -57,7 +58,7 @@ local life, host, absent, latest = ARGV[1], ARGV[2], ARGV[3] == '1', tonumber(AR
 if latest > 0 and now > latest then return {'late', string.format('%.0f', now)} end
 if redis.call('EXISTS', KEYS[5]) == 1 then return {'again'} end
 if not lives(life .. ' ' .. host) then return {'no lease'} end
-local base = tonumber(redis.call('HGET', KEYS[3], 'claim') or (time[1] * 1000000 + time[2]))
+local base = math.max(tonumber(redis.call('HGET', KEYS[3], 'claim') or 0), time[1] * 1000000 + time[2])
 local answer = {'ok'}
 for index = 6, #ARGV do
   local id = ARGV[index]
