@@ -5,20 +5,21 @@ import type { Hub } from "../../src/hub/hub.ts";
 import { rpcBytes } from "../../src/base/limits.ts";
 import { localAddress } from "../../src/base/local-address.ts";
 import type { RpcListener, RpcOptions } from "../../src/hub/serve-options.ts";
-import { openRpcPort } from "../rpc/port.ts";
+import { openRpcPort, type RpcPort } from "../rpc/port.ts";
 import { checkRpcOptions } from "./check-rpc.ts";
 import type { Runtime } from "../rpc/runtime.ts";
-import { transportTo } from "../rpc/transport.ts";
+import { type TransportOptions, transportTo } from "../rpc/transport.ts";
 import type { StartRpc } from "./start.ts";
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;
 const ANY = new Set(["0.0.0.0", "::", "[::]"]);
 
 /**
- * Opens the RPC port of a DistHub and joins its cluster: in this order, so that who learns of the node can reach it.
+ * Opens the RPC port of a DistHub and joins its cluster: in this order, so that a node that learns of it can reach it.
  *
- * Rejects with `failed_precondition` when the port would be open to other machines and the hub has no secret, and with
- * `unavailable` when the port cannot be opened or the storage does not answer.
+ * Rejects with `failed_precondition` if the port would be open to other machines and the hub has no secret, if its address
+ * does not lead to it, or if it and the other nodes do not reach each other; and with `unavailable` if the port cannot be
+ * opened or the storage does not answer.
  */
 export async function listenOn<Data>(
   hub: DistHub<Data>,
@@ -28,33 +29,44 @@ export async function listenOn<Data>(
   if (!isDistHub(hub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
   const options = rpc === undefined ? {} : rpc;
   checkRpcOptions(options);
-  const { port = 0, tls, hostname = hub.hasSecret ? "0.0.0.0" : "127.0.0.1" } = options;
+  const hostname = options.hostname ?? (hub.hasSecret ? anyAddress() : "127.0.0.1");
   checkSecret(hub, hostname);
-  const server = new DistServer(hub);
-  const { routes, limits } = server;
-  if (tls?.mutual && tls.ca === undefined) throw invalidArgument("rpc.tls.mutual needs ca: who signs the callers");
-  const portTls = tls && { cert: tls.cert, key: tls.key, clientCa: tls.mutual ? tls.ca : undefined };
-  const rpcPort = await openRpcPort({
-    routes,
-    openLine: (authorization) => server.openLine(authorization),
-    ...limits,
-    runtime,
-    hostname,
-    port,
-    tls: portTls,
-    logger: hub.logger,
-  });
+  const rpcPort = await openPort(hub, { ...options, hostname }, runtime);
   hub.onClose(() => rpcPort.close());
   const host = options.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
-  const own = tls?.mutual ? { cert: tls.cert, key: tls.key } : {};
-  const transportOptions = { runtime, ...rpcBytes(hub.limits), ...(tls ? { tls: { ca: tls.ca, ...own } } : {}) };
+  const transport = { runtime, ...rpcBytes(hub.limits), ...dialTls(options.tls) };
   try {
-    await hub.join({ host, transport: (to) => transportTo(to, transportOptions) });
+    await hub.join({ host, transport: (to) => transportTo(to, transport) });
   } catch (error) {
     await rpcPort.close();
     throw error;
   }
   return { port: rpcPort.port, host, close: () => hub.close(), [Symbol.asyncDispose]: () => hub.close() };
+}
+
+function openPort<Data>(
+  hub: DistHub<Data>,
+  { port = 0, hostname, tls }: RpcOptions & { hostname: string },
+  runtime: Runtime,
+): Promise<RpcPort> {
+  if (tls?.mutual && tls.ca === undefined) throw invalidArgument("rpc.tls.mutual needs ca: who signs the callers");
+  const server = new DistServer(hub);
+  return openRpcPort({
+    routes: server.routes,
+    openLine: (authorization) => server.openLine(authorization),
+    ...server.limits,
+    runtime,
+    hostname,
+    port,
+    tls: tls && { cert: tls.cert, key: tls.key, clientCa: tls.mutual ? tls.ca : undefined },
+    logger: hub.logger,
+  });
+}
+
+/** How the other nodes are dialled: with TLS if this node answers with it. */
+function dialTls(tls: RpcOptions["tls"]): Pick<TransportOptions, "tls"> {
+  if (!tls) return {};
+  return { tls: { ca: tls.ca, ...(tls.mutual && { cert: tls.cert, key: tls.key }) } };
 }
 
 /** What `serve` does for the RPC side: `listen` for a DistHub, nothing for a Hub. */
@@ -80,7 +92,13 @@ function checkSecret<Data>(hub: DistHub<Data>, hostname: string): void {
   );
 }
 
+/** All addresses of this machine, of IPv6 too if it has no other. */
+function anyAddress(): string {
+  return localAddress().includes(":") ? "::" : "0.0.0.0";
+}
+
+/** The name by which other machines reach a port on `hostname`. */
 function reachableName(hostname: string): string {
-  if (ANY.has(hostname)) return localAddress();
-  return hostname.includes(":") && !hostname.startsWith("[") ? `[${hostname}]` : hostname;
+  const name = ANY.has(hostname) ? localAddress() : hostname;
+  return name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
 }

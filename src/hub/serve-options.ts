@@ -10,9 +10,12 @@ export interface TlsOptions {
 export interface RpcOptions {
   /** Default 0: any free port. */
   port?: number;
-  /** The address to listen on. Default `127.0.0.1` without a secret, else `0.0.0.0`. */
+  /** The address to listen on. Default `127.0.0.1` without a secret, else `0.0.0.0`, or `::` on a machine without IPv4. */
   hostname?: string;
-  /** `host:port` as the others reach this node. Default: this machine's address, or `127.0.0.1` when listening on loopback only. */
+  /**
+   * `host:port` at which the other nodes reach this one. Default: this machine's address, or `127.0.0.1` if it listens on
+   * loopback only. When it joins a node dials this address itself and must meet itself there.
+   */
   advertise?: string;
   /** Serves and dials with TLS. */
   tls?: TlsOptions & {

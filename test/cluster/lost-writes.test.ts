@@ -30,6 +30,7 @@ test("a client that changed nodes in the lost second stays, and is found again",
   const rewind = await snapshotOf(redis);
   first.socket.close(1000);
   await first.closed();
+  await until("the release", async () => (await cluster.storage.get(["ann"]))[0] === undefined);
   const second = await b.connect("ann");
   await rewind();
   await until("ann to be found", () => a.hub.emit("ann", "hi").catch(() => false));
