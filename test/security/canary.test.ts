@@ -84,7 +84,7 @@ test("a token that a client sends stands in no log, no error and no answer of an
     const tokens = {
       authorization: `Bearer ${CANARY}`,
       cookie: `t=${CANARY}`,
-      "sec-websocket-protocol": `meshsocket.bearer.${CANARY}`,
+      "sec-websocket-protocol": `meshsocket, meshsocket.bearer.${CANARY}`,
     };
     for (const mode of ["ok", "throw", "protocol"]) {
       const raw = await RawClient.connect(server.port);
@@ -96,7 +96,7 @@ test("a token that a client sends stands in no log, no error and no answer of an
       raw.socket.destroy();
     }
     for (
-      const headers of [{ origin: `https://${CANARY}` }, { "sec-websocket-version": "8" }, {
+      const headers of [{ origin: "https://elsewhere.example" }, { "sec-websocket-version": "8" }, {
         "sec-websocket-key": CANARY,
       }]
     ) {
