@@ -5,10 +5,11 @@
  *
  * It answers `POST /` with one command, `POST /pipeline` and `POST /multi-exec` with arrays of commands.
  */
+import { opened } from "../adapters/shared/opened.ts";
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -174,7 +175,7 @@ export async function serveRedisEndpoint(options: ServeOptions): Promise<ServedR
       .catch(() => outgoing.destroy());
   });
   const hostname = options.hostname ?? "127.0.0.1";
-  await listen(server, options.port ?? 0, hostname);
+  await opened(server, { port: options.port ?? 0, host: hostname });
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
@@ -186,13 +187,6 @@ export async function serveRedisEndpoint(options: ServeOptions): Promise<ServedR
       await endpoint.close();
     },
   };
-}
-
-function listen(server: Server, port: number, hostname: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, hostname, () => resolve());
-  });
 }
 
 function toRequest(incoming: IncomingMessage): Request {

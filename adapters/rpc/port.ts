@@ -10,6 +10,7 @@ import type { RpcServerOptions } from "../../src/rpc/server-options.ts";
 import type { TlsOptions } from "../../src/hub/serve-options.ts";
 import { keepListening } from "../shared/keep-listening.ts";
 import { listenError } from "../shared/listen-error.ts";
+import { opened } from "../shared/opened.ts";
 import { Http1 } from "./http1.ts";
 import { Http2 } from "./http2.ts";
 import { Lines, type OpenLine } from "./lines.ts";
@@ -161,14 +162,9 @@ function tlsServer(
 }
 
 async function listen(server: net.Server, hostname: string, port: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const refused = (error: Error): void => reject(listenError(error, hostname, port));
-    server.once("error", refused);
-    // Exclusive: the workers of node:cluster would share one port, and each of them needs its own.
-    server.listen({ host: hostname, port, exclusive: true }, () => {
-      server.off("error", refused);
-      resolve();
-    });
+  // Exclusive: the workers of node:cluster would share one port, and each of them needs its own.
+  await opened(server, { host: hostname, port, exclusive: true }).catch((error: unknown) => {
+    throw listenError(error, hostname, port);
   });
 }
 

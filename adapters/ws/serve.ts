@@ -6,6 +6,7 @@ import type { Hub } from "../../src/hub/hub.ts";
 import type { Logger } from "../../src/base/logger.ts";
 import type { ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { appFetch } from "../shared/app-fetch.ts";
+import { opened } from "../shared/opened.ts";
 import { keepListening } from "../shared/keep-listening.ts";
 import { type OpenPort, start, type StartRpc } from "../shared/start.ts";
 import { isUpgradeFor } from "../shared/upgrade-options.ts";
@@ -73,13 +74,7 @@ async function handle(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerR
 }
 
 async function listen(server: NodeServer, hostname: string, port: number, logger: Logger): Promise<OpenPort> {
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ port, host: hostname }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
+  await opened(server, { port, host: hostname });
   const address = server.address() as AddressInfo;
   const stopKeeping = keepListening(server, { host: hostname, port: address.port }, logger);
   return {

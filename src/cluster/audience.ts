@@ -1,3 +1,4 @@
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
 
 /**
@@ -9,13 +10,15 @@ import type { Holder, Storage } from "../storage/storage.ts";
 export class Audience {
   readonly #deps: AudienceDependencies;
   /** By topic: nodes by life. Entries are replaced, never changed, so that a late "not here" can be told from a timely one. */
-  readonly #topics = new Map<string, Map<string, Holder>>();
+  readonly #topics: BoundedMap<string, Map<string, Holder>>;
   /** What was known before the storage lost it: until the next look-up of a topic, in case not everyone has written it again. */
-  readonly #former = new Map<string, Map<string, Holder>>();
+  readonly #former: BoundedMap<string, Map<string, Holder>>;
   readonly #lookUps = new Map<string, LookUp>();
 
   constructor(deps: AudienceDependencies) {
     this.#deps = deps;
+    this.#topics = new BoundedMap(deps.maxTopics);
+    this.#former = new BoundedMap(deps.maxTopics);
   }
 
   /**
@@ -67,7 +70,7 @@ export class Audience {
 
   /** The storage no longer knows that this node caches: every topic is looked up again before its next use. */
   clear(): void {
-    for (const [topic, nodes] of this.#topics) this.#add(this.#former, topic, nodes);
+    for (const [topic, nodes] of this.#topics) this.#former.set(topic, nodes);
     this.#topics.clear();
     this.#lookUps.clear();
   }
@@ -91,14 +94,7 @@ export class Audience {
 
   #remember(topic: string, nodes: Map<string, Holder>): void {
     this.#former.delete(topic);
-    this.#add(this.#topics, topic, nodes);
-  }
-
-  #add(topics: Map<string, Map<string, Holder>>, topic: string, nodes: Map<string, Holder>): void {
-    topics.set(topic, nodes);
-    if (topics.size <= this.#deps.maxTopics) return;
-    const oldest = topics.keys().next().value;
-    if (oldest !== undefined) topics.delete(oldest);
+    this.#topics.set(topic, nodes);
   }
 }
 

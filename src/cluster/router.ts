@@ -1,3 +1,4 @@
+import { BoundedMap } from "../base/bounded-map.ts";
 import { Batcher } from "../base/batcher.ts";
 import { MeshError } from "../base/error.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
@@ -18,11 +19,12 @@ export class Router {
   readonly #deps: RouterDependencies;
   readonly #lookUps: Batcher<string, Entry | undefined>;
   /** In the order of their look-up. */
-  readonly #routes = new Map<string, Entry>();
+  readonly #routes: BoundedMap<string, Entry>;
   readonly #waiting = new Map<string, LookUp>();
 
   constructor(deps: RouterDependencies) {
     this.#deps = deps;
+    this.#routes = new BoundedMap(deps.maxRoutes);
     const ask = (ids: string[]): Promise<(Entry | undefined)[]> => {
       for (const id of ids) {
         const lookUp = this.#waiting.get(id);
@@ -90,11 +92,7 @@ export class Router {
   }
 
   #remember(id: string, entry: Entry): void {
-    this.#routes.delete(id);
     this.#routes.set(id, entry);
-    if (this.#routes.size <= this.#deps.maxRoutes) return;
-    const oldest = this.#routes.keys().next().value;
-    if (oldest !== undefined) this.#routes.delete(oldest);
   }
 
   #sendFound(call: RoutedCall, entry: Entry): void {

@@ -1,4 +1,5 @@
-import { abortable, deadlineOf } from "../send/deadline.ts";
+import { unlessAborted } from "../base/abort.ts";
+import { deadlineOf } from "../send/deadline.ts";
 import { MeshError } from "../base/error.ts";
 import type { Frame } from "../send/frame.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
@@ -165,7 +166,7 @@ export class RemoteVerbs implements Verbs {
 
   /** The answer of the node that holds the id; undefined if nobody has it. */
   #toOwner(id: string, item: SizedItem, options: SendOptions): Promise<Answer | undefined> {
-    return abortable(this.#router.call(id, item, deadlineOf(options, this.#timeoutMs)), options.signal);
+    return unlessAborted(this.#router.call(id, item, deadlineOf(options, this.#timeoutMs)), options.signal);
   }
 
   #toTopic(topic: string, item: SizedItem, options: SendOptions): Promise<Delivery> {
@@ -255,7 +256,7 @@ export class RemoteVerbs implements Verbs {
   }
 
   #within<Result>(options: SendOptions, call: (deadlineMs: number) => Promise<Result>): Promise<Result> {
-    return abortable(call(deadlineOf(options, this.#timeoutMs)), options.signal);
+    return unlessAborted(call(deadlineOf(options, this.#timeoutMs)), options.signal);
   }
 }
 

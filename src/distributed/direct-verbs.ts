@@ -1,5 +1,5 @@
 import type { ClientVerbs, DistClientDirectOptions } from "./dist-client.ts";
-import { abortable } from "../send/deadline.ts";
+import { unlessAborted } from "../base/abort.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { Links } from "../link/links.ts";
@@ -30,7 +30,7 @@ export class DirectVerbs extends RemoteVerbs implements ClientVerbs {
   }
 
   async nodes({ signal }: SendOptions): Promise<string[]> {
-    return (await abortable(this.#storage.living(), signal)).map(({ host }) => host);
+    return (await unlessAborted(this.#storage.living(), signal)).map(({ host }) => host);
   }
 
   close(): void {

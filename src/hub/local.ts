@@ -1,5 +1,5 @@
 import type { Clients } from "../client/clients.ts";
-import { abortable } from "../send/deadline.ts";
+import { unlessAborted } from "../base/abort.ts";
 import type { Frame } from "../send/frame.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { membersOf } from "../send/members.ts";
@@ -48,7 +48,7 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     const connection = this.#clients.get(id);
     if (!connection) throw nobodyHasIt();
     if (!connection.askable) throw notAskable();
-    return await abortable(connection.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
+    return await unlessAborted(connection.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
   }
 
   async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {

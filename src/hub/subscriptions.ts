@@ -1,7 +1,8 @@
+import { unlessAborted } from "../base/abort.ts";
 import { checkName } from "../base/check.ts";
 import type { Clients } from "../client/clients.ts";
 import type { Connection } from "../client/connection.ts";
-import { abortable, deadlineOf, withTimeout } from "../send/deadline.ts";
+import { deadlineOf, withTimeout } from "../send/deadline.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { SendOptions } from "../send/verbs.ts";
@@ -49,7 +50,7 @@ export class Subscriptions<Data = unknown> {
     try {
       const known = Promise.all(topics.map((topic) => interest.want(topic)));
       const timeoutMs = deadlineOf(options, this.#limits.timeoutMs) - performance.now();
-      await abortable(withTimeout(known, timeoutMs, "the subscription"), options.signal);
+      await unlessAborted(withTimeout(known, timeoutMs, "the subscription"), options.signal);
       for (const joining of joinings.values()) joining.joined = true;
     } finally {
       for (const [topic, joining] of joinings) this.#settle(connection, topic, joining);

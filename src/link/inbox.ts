@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { BoundedMap } from "../base/bounded-map.ts";
 import {
   type Answer,
   type Batch,
@@ -31,10 +32,11 @@ const KEPT_ANSWERS = 16;
 export class Inbox {
   readonly #deps: InboxDependencies;
   /** In the order of their last use. */
-  readonly #lines = new Map<string, LineState>();
+  readonly #lines: BoundedMap<string, LineState>;
 
   constructor(deps: InboxDependencies) {
     this.#deps = deps;
+    this.#lines = new BoundedMap(deps.maxLines);
   }
 
   /** Takes a batch and answers it. Never rejects for what the batch holds. */
@@ -72,12 +74,7 @@ export class Inbox {
       if (batch.number !== 1n) return undefined;
       line = { count, lastNumber: 0n, answers: new Map() };
     }
-    this.#lines.delete(link);
     this.#lines.set(link, line);
-    if (this.#lines.size > this.#deps.maxLines) {
-      const oldest = this.#lines.keys().next().value;
-      if (oldest !== undefined) this.#lines.delete(oldest);
-    }
     return line;
   }
 }

@@ -1,6 +1,7 @@
 import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
 import { JWSSignatureVerificationFailed, JWTExpired } from "jose/errors";
+import { BoundedMap } from "../base/bounded-map.ts";
 import { checkObject, utf8Bytes } from "../base/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 
@@ -61,7 +62,7 @@ export class TokenSource {
   #key: Promise<CryptoKey>;
   readonly #ttlMs: number;
   readonly #now: Clock;
-  readonly #minted = new Map<string, { readonly at: number; readonly token: Promise<string> }>();
+  readonly #minted = new BoundedMap<string, { readonly at: number; readonly token: Promise<string> }>(MAX_REMEMBERED);
 
   /** @throws TypeError `invalid_argument` for an empty secret or a `ttlMs` that is not positive. */
   constructor(options: TokenSourceOptions) {
@@ -85,7 +86,7 @@ export class TokenSource {
     if (known && now >= known.at && now < known.at + this.#ttlMs * 0.8) return await known.token;
     checkAudience(audience);
     const token = this.#key.then((key) => mint(key, audience, this.#ttlMs, now));
-    remember(this.#minted, audience, { at: now, token });
+    this.#minted.set(audience, { at: now, token });
     return await token;
   }
 }
@@ -108,7 +109,9 @@ export class TokenVerifier {
   readonly #keys: Promise<CryptoKey>[];
   readonly #audiences: readonly string[];
   readonly #now: Clock;
-  readonly #verified = new Map<string, { readonly audience: string; readonly expiresAt: number }>();
+  readonly #verified = new BoundedMap<string, { readonly audience: string; readonly expiresAt: number }>(
+    MAX_REMEMBERED,
+  );
 
   /** @throws TypeError `invalid_argument` for an empty secret or no audience. */
   constructor(options: TokenVerifierOptions) {
@@ -134,7 +137,7 @@ export class TokenVerifier {
     const payload = await this.#check(token, now);
     const audience = this.#meant(payload);
     const expiresAt = (payload.exp ?? 0) * 1_000 + CLOCK_SKEW_MS;
-    remember(this.#verified, token, { audience, expiresAt });
+    this.#verified.set(token, { audience, expiresAt });
     return audience;
   }
 
@@ -213,17 +216,6 @@ function checkAudience(audience: unknown): void {
 function checkTtl(ttlMs: unknown): void {
   if (typeof ttlMs !== "number" || !(ttlMs > 0 && ttlMs < Infinity)) {
     throw invalidArgument("ttlMs must be a positive number");
-  }
-}
-
-/** Adds to a bounded map; the oldest entry makes room. */
-function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= MAX_REMEMBERED) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    break;
   }
 }
 

@@ -6,17 +6,6 @@ export function deadlineOf(options: SendOptions | undefined, defaultTimeoutMs: n
   return performance.now() + (options?.timeoutMs ?? defaultTimeoutMs);
 }
 
-/** The promise, or a rejection with the signal's reason as soon as it is aborted. */
-export function abortable<Result>(promise: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}
-
 /** Settles with the promise, whatever came of it, or once `timeoutMs` passed. */
 export async function settledWithin(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
   await withTimeout(promise, timeoutMs, "it").catch(() => {});

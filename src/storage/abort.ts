@@ -1,3 +1,4 @@
+import * as base from "../base/abort.ts";
 import { MeshError } from "../base/error.ts";
 
 /** Throws (`canceled`) if the caller gave up already. */
@@ -7,13 +8,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 
 /** Settles as `promise` does, or rejects (`canceled`) as soon as the signal is aborted; the promise then runs on unobserved. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise;
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(canceled(signal));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
+  return base.unlessAborted(promise, signal, canceled);
 }
 
 function canceled(signal: AbortSignal): MeshError {
