@@ -16,6 +16,7 @@ import { Cluster, type Delivery as DeliveryMessage } from "../gen/meshsocket/v1/
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { membersOf } from "../send/members.ts";
 import { fromRpcError } from "../rpc/error.ts";
+import { followSignals } from "../base/signals.ts";
 import type { Count, Delivery, Except, Members, MembersOptions, SendOptions } from "../send/verbs.ts";
 
 const encoder = new TextEncoder();
@@ -146,13 +147,14 @@ export class ServiceVerbs implements ClientVerbs {
     options: SendOptions,
     call: (client: Client<typeof Cluster>, options: CallOptions) => Promise<Result>,
   ): Promise<Result> {
-    const closed = this.#closed.signal;
-    const signal = options.signal ? AbortSignal.any([options.signal, closed]) : closed;
+    const { signal, release } = followSignals(options.signal, this.#closed.signal);
     try {
       return await call(this.#client, { signal, timeoutMs: options.timeoutMs ?? this.#timeoutMs });
     } catch (error) {
       options.signal?.throwIfAborted();
       throw fromRpcError(error, { signal });
+    } finally {
+      release();
     }
   }
 }

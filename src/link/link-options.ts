@@ -8,6 +8,8 @@ export interface LinkOptions {
   /** Who sends; undefined when the sender is no node. */
   from: (() => Holder) | undefined;
   open: OpenLine;
+  /** Whether a line without calls is kept for the next ones. */
+  keepOpen: boolean;
   /** Batches that may be unanswered at once. More calls wait and grow the next batch. */
   maxInFlight: number;
   maxBytes: number;

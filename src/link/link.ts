@@ -270,9 +270,16 @@ export class Link {
   /** Looks at the clock; to be called a few times a second. False: there is nothing to watch over. */
   onTime(now: number): boolean {
     if (this.#calls > 0) this.#expire(now);
+    else if (this.#sent.size === 0 && !this.#options.keepOpen) this.#rest();
     if (this.#line) this.#watchSilence(now);
     else if (now >= this.#reopenAtMs) this.#reopen();
     return this.#calls > 0 || this.#line !== undefined;
+  }
+
+  /** Gives up the line until the next call. */
+  #rest(): void {
+    this.#line?.close();
+    this.#line = undefined;
   }
 
   #expire(now: number): void {

@@ -121,6 +121,8 @@ export class Links {
       to,
       from,
       open: lines === "stream" ? this.#stream(to, transport, client) : unaryLine(client, to.host, limits.timeoutMs),
+      // Between calls an unary line has nothing to hold, and a forgotten sender must not keep its process.
+      keepOpen: lines === "stream",
       // Calls overtake each other: only one at a time keeps the order.
       maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,
       maxBytes: limits.maxLinkBytes,

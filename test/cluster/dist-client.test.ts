@@ -101,6 +101,29 @@ for (const runtime of NODE_RUNTIMES) {
   });
 }
 
+test("a DistClient that is not used is silent", async () => {
+  const [{ node } = assert.fail("no node")] = cluster.nodes;
+  const client = await node.connect("forgetful");
+  let calls = 0;
+  using sender = new DistClient({
+    storage: new RedisStorage(cluster.redis, "cluster"),
+    secret: SECRET,
+    limits: { linkPingMs: 20 },
+    fetch: (url, init) => {
+      calls++;
+      return fetch(url, init);
+    },
+  });
+  assert.equal(await sender.emit("forgetful", "once"), true);
+  assert.equal(calls, 1);
+  // Many times the time after which a line that is kept open is tested.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.equal(calls, 1);
+  assert.equal(await sender.emit("forgetful", "again"), true);
+  assert.deepEqual([await client.next(), await client.next()], ["once", "again"]);
+  await client.close();
+});
+
 test("a DistClient straight to the owners keeps the order of calls to one id that are not awaited", async () => {
   using sender = new DistClient({ storage: new RedisStorage(cluster.redis, "cluster"), secret: SECRET });
   for (const { node } of cluster.nodes) {

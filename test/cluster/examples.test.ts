@@ -87,20 +87,20 @@ test("examples: a single node takes fewer than 20 lines", () => {
 interface ExampleNode extends Program {
   readonly url: string;
   readonly host: string;
+  /** The settings of the cluster. */
+  readonly env: Record<string, string>;
 }
 
 /** A node of examples/distributed.ts. */
 async function startDistributed(redis: TestRedis): Promise<ExampleNode> {
-  const program = startFile("node", "examples/distributed.ts", {
-    env: {
-      ...ENV,
-      MESHSOCKET_STORAGE_URL: redis.url,
-      MESHSOCKET_STORAGE_TOKEN: redis.token,
-      MESHSOCKET_SECRET: SECRET,
-    },
-  });
+  const env = {
+    MESHSOCKET_STORAGE_URL: redis.url,
+    MESHSOCKET_STORAGE_TOKEN: redis.token,
+    MESHSOCKET_SECRET: SECRET,
+  };
+  const program = startFile("node", "examples/distributed.ts", { env: { ...ENV, ...env } });
   const [, host = ""] = await program.match(/node (127\.0\.0\.1:\d+)/);
-  return Object.assign(program, { url: await urlOf(program), host });
+  return Object.assign(program, { url: await urlOf(program), host, env });
 }
 
 async function withCluster(body: (one: ExampleNode, two: ExampleNode) => Promise<void>): Promise<void> {
@@ -124,6 +124,24 @@ test("examples/distributed.ts: messages cross between two nodes, to one id and t
     assert.equal(await ann.next(), "to everyone");
     ann.send("@nobody hello");
     assert.equal(await ann.next(), "nobody is not connected");
+  });
+});
+
+test("examples/cron.ts: sends to a client of the cluster and ends by itself within a second, on each runtime", async () => {
+  await withCluster(async (one, two) => {
+    const ann = await clientOf(two.url, "ann");
+    const env = { ...ENV, ...one.env };
+    for (const runtime of ["node", "bun", "deno"] as const) {
+      for (const [id, printed] of [["ann", /ann has it/], ["nobody", /nobody is not connected/]] as const) {
+        const job = startFile(runtime, "examples/cron.ts", { env, args: [id, `from ${runtime}`] });
+        await job.match(printed);
+        const sentAtMs = performance.now();
+        assert.equal(await job.ended, 0, job.output);
+        assert.ok(performance.now() - sentAtMs < 1_000, `${runtime} ended late`);
+      }
+      assert.equal(await ann.next(), `from ${runtime}`);
+    }
+    await ann.close();
   });
 });
 

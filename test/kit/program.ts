@@ -92,6 +92,11 @@ export function startProgram(command: string, args: readonly string[], options: 
 }
 
 /** Starts a TypeScript file on a runtime. */
-export function startFile(runtime: Runtime, file: string, options: ProgramOptions = {}): Program {
-  return startProgram(`${bin}/${runtime}`, runtime === "deno" ? ["run", "--allow-all", file] : [file], options);
+export function startFile(
+  runtime: Runtime,
+  file: string,
+  options: ProgramOptions & { args?: readonly string[] } = {},
+): Program {
+  const own = runtime === "deno" ? ["run", "--allow-all", file] : [file];
+  return startProgram(`${bin}/${runtime}`, [...own, ...(options.args ?? [])], options);
 }

@@ -34,6 +34,7 @@ class LinkUnderTest {
         this.#events = events;
         return { send: (batch) => void this.sent.push(batch), close() {} };
       },
+      keepOpen: true,
       maxInFlight: 4,
       maxBytes: 1_000_000,
       maxCalls: 1_000,
