@@ -1,18 +1,22 @@
-import http, { type IncomingMessage } from "node:http";
+import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import https from "node:https";
-import { type DialStream, LINE_PATH, LINE_PROTOCOL, REASON_HEADER } from "../../src/link/byte-stream.ts";
-import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
+import {
+  type DialStream,
+  LINE_MAX_BYTES,
+  LINE_PATH,
+  LINE_PROTOCOL,
+  REASON_HEADER,
+} from "../../src/link/byte-stream.ts";
+import { MeshError } from "../../src/base/error.ts";
 import { fromRpcError, refusedToken } from "../../src/rpc/error.ts";
 import { byteStream } from "./byte-socket.ts";
 
-/** How to dial with TLS: whom to trust, and what to show to who asks. */
-export interface DialTls {
-  ca?: string | undefined;
-  cert?: string | undefined;
-  key?: string | undefined;
-}
-
-/** Opens streams to the RPC port of a node, by an upgrade of HTTP/1.1. */
+/**
+ * Opens streams to the RPC port of a node, by an upgrade of HTTP/1.1.
+ *
+ * Only a node itself refuses a token: an answer without its mark, or a connection that ends without an answer, is a proxy's
+ * or another server's, and means that no stream leads to the node.
+ */
 export function dialStream(host: string, tls: DialTls | undefined): DialStream {
   const { hostname, port } = new URL(`http://${host}`);
   const target = {
@@ -33,12 +37,13 @@ export function dialStream(host: string, tls: DialTls | undefined): DialStream {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       };
       const request = (tls ? https : http).request({ ...target, headers });
+      const reached = whetherReached(request, tls !== undefined);
       const giveUp = (): void => void request.destroy();
       const settled = (): void => signal.removeEventListener("abort", giveUp);
       signal.addEventListener("abort", giveUp, { once: true });
-      request.on("upgrade", (_response, socket, head) => {
+      request.on("upgrade", (response, socket, head) => {
         settled();
-        resolve(byteStream(socket, receiver));
+        resolve(byteStream(socket, receiver, maxBytesOf(response.headers)));
         if (head.byteLength > 0) receiver.data(Uint8Array.from(head));
       });
       request.on("response", (response) => {
@@ -48,23 +53,42 @@ export function dialStream(host: string, tls: DialTls | undefined): DialStream {
       });
       request.on("error", (cause) => {
         settled();
-        reject(fromRpcError(cause, { host }));
+        const ownDoing = signal.aborted || !reached();
+        reject(ownDoing ? fromRpcError(cause, { host }) : notThere(host, "ended the connection", cause));
       });
       if (signal.aborted) giveUp();
       else request.end();
     });
 }
 
-/** Why there is no stream. A status that names neither a refused token nor a passing failure: the node does not know such streams. */
-function refusal(host: string, { statusCode = 0, headers }: IncomingMessage): MeshError {
-  const reason = headers[REASON_HEADER];
-  const text = `${host} answered HTTP ${statusCode}`;
-  if (statusCode === 401) return refusedToken(host, typeof reason === "string" ? reason : text);
-  return new MeshError(codeOf(statusCode), text);
+/** How to dial with TLS: the authority to trust, and the certificate to show to a node that asks for one. */
+export interface DialTls {
+  ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
 }
 
-function codeOf(status: number): MeshErrorCode {
-  if (status === 401) return "unauthenticated";
-  if (status === 403) return "permission_denied";
-  return status === 408 || status === 429 || status === 500 || status > 501 ? "unknown" : "unimplemented";
+/** Tells whether the request got as far as an open connection. */
+function whetherReached(request: ClientRequest, tls: boolean): () => boolean {
+  let reached = false;
+  request.once("socket", (socket) => socket.once(tls ? "secureConnect" : "connect", () => (reached = true)));
+  return () => reached;
+}
+
+function refusal(host: string, { statusCode = 0, headers }: IncomingMessage): MeshError {
+  const reason = headers[REASON_HEADER];
+  if (typeof reason !== "string") return notThere(host, `answered HTTP ${statusCode}`);
+  if (statusCode === 401) return refusedToken(host, reason);
+  const text = `${host} refused a line: HTTP ${statusCode}, ${reason}`;
+  if (statusCode === 403) return new MeshError("permission_denied", text);
+  return statusCode >= 500 ? new MeshError("unknown", text) : new MeshError("unimplemented", text);
+}
+
+function notThere(host: string, did: string, cause?: unknown): MeshError {
+  return new MeshError("unimplemented", `could not open a line: ${host} ${did}`, { cause });
+}
+
+function maxBytesOf(headers: IncomingHttpHeaders): number | undefined {
+  const bytes = Number(headers[LINE_MAX_BYTES]);
+  return Number.isInteger(bytes) && bytes > 0 ? bytes : undefined;
 }

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import {
   type ByteStream,
   type ByteStreamReceiver,
+  LINE_MAX_BYTES,
   LINE_PATH,
   LINE_PROTOCOL,
   REASON_HEADER,
@@ -17,6 +18,8 @@ export const LINE_REQUEST: Buffer = Buffer.from(`GET ${LINE_PATH} HTTP/1.1\r\n`)
 
 /** The receiving end of a line whose stream is to be given to it. */
 export interface IncomingLine extends ByteStreamReceiver {
+  /** Bytes of the longest message that it takes. */
+  readonly maxBytes: number;
   open(stream: ByteStream): void;
 }
 
@@ -24,7 +27,6 @@ export interface IncomingLine extends ByteStreamReceiver {
 export type OpenLine = (authorization: string | null) => Promise<IncomingLine>;
 
 const MAX_HEADER_BYTES = 16_384;
-const SWITCHING = `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${LINE_PROTOCOL}\r\n\r\n`;
 
 /**
  * The lines of other nodes, on sockets that another server accepted: streams by an upgrade of HTTP/1.1.
@@ -75,19 +77,27 @@ export class Lines {
     }
     if (socket.destroyed) return line.closed();
     this.#sockets.get(socket)?.();
-    socket.write(SWITCHING);
+    socket.write(switching(line.maxBytes));
     line.open(byteStream(socket, line));
     socket.resume();
   }
 }
 
+function switching(maxBytes: number): string {
+  return `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${LINE_PROTOCOL}\r\n` +
+    `${LINE_MAX_BYTES}: ${maxBytes}\r\n\r\n`;
+}
+
 /** `reason` is a text of our own; the caller shows it to its operator. */
-function refuse(socket: Socket, status: number, reason?: string): void {
-  const more = [
+function refuse(socket: Socket, status: number, reason = STATUS_CODES[status] ?? ""): void {
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    "Connection: close",
     ...(status === 426 ? [`Upgrade: ${LINE_PROTOCOL}`] : []),
-    ...(reason === undefined ? [] : [`${REASON_HEADER}: ${reason.replace(/[^\x20-\x7e]/g, "?")}`]),
+    `${REASON_HEADER}: ${reason.replace(/[^\x20-\x7e]/g, "?")}`,
     "Content-Length: 0",
+    "",
+    "",
   ];
-  const head = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, "Connection: close", ...more, "", ""].join("\r\n");
-  socket.end(head, () => socket.destroy());
+  socket.end(head.join("\r\n"), () => socket.destroy());
 }

@@ -7,7 +7,7 @@ import { type Batch, type BatchAnswer, Node } from "../gen/meshsocket/node/v1/no
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../gen/websocket/websocket_pb.ts";
 import { rpcBytes } from "../base/limits.ts";
-import type { IncomingPackedLine } from "../link/packed-line.ts";
+import type { IncomingPackedLine } from "../link/incoming-packed-line.ts";
 import type { Scope } from "../rpc/access.ts";
 import { toConnectError } from "../rpc/error.ts";
 import { createRpcFetch } from "../rpc/fetch-handler.ts";

@@ -2,6 +2,8 @@
 export interface ByteStream {
   /** Bytes taken and not yet handed to the operating system. */
   readonly bufferedAmount: number;
+  /** Bytes of the longest message that the other end takes; undefined if it did not say. */
+  readonly maxBytes?: number | undefined;
   /** Takes bytes, in order; they must stay unchanged afterwards. */
   write(bytes: Uint8Array): void;
   /** Cuts the stream at once; nothing is told of it any more. */
@@ -31,7 +33,9 @@ export type DialStream = (
 
 /** What an upgrade of HTTP/1.1 asks for to get such a stream (RFC 9110 section 7.8). */
 export const LINE_PROTOCOL = "meshsocket-line-1";
-/** The header of a refusal that says why. */
+/** The header of a refusal that says why, and shows that the answer is a node's own and not that of a proxy before it. */
 export const REASON_HEADER = "meshsocket-reason";
+/** The header with the most bytes that a message on the stream may have. */
+export const LINE_MAX_BYTES = "meshsocket-line-max-bytes";
 /** Where it asks. */
 export const LINE_PATH = "/meshsocket.node.v1.Node/Link";

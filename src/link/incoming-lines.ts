@@ -1,7 +1,7 @@
 import type { Batch } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { Inbox, ServingNode } from "./inbox.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
-import { IncomingPackedLine } from "./packed-line.ts";
+import { IncomingPackedLine } from "./incoming-packed-line.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 
 /**

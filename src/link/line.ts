@@ -15,6 +15,8 @@ export interface Line {
 /** What a {@link Line} tells its link. */
 export interface LineEvents {
   answered(answer: BatchAnswer): void;
+  /** The other node takes no batch of that length: it got nothing of it, and waits for that number still. */
+  tooLong(number: bigint): void;
   /** The line is of no more use. `unavailable`: nothing sent on it arrived. Any other code: nobody knows. Called at most once. */
   broken(error: MeshError): void;
 }
@@ -58,8 +60,13 @@ export function unaryLine(client: NodeClient, host: string, timeoutMs: number): 
           (answer) => events.answered(answer),
           (error: unknown) => {
             if (aborted.signal.aborted) return;
+            const why = fromRpcError(error, { host });
+            if (why.code === "resource_exhausted") {
+              events.tooLong(batch.number);
+              return;
+            }
             aborted.abort();
-            events.broken(fromRpcError(error, { host }));
+            events.broken(why);
           },
         );
       },

@@ -27,7 +27,8 @@ export interface SentBatch {
 }
 
 const MAX_BATCH_ITEMS = 4_096;
-const MAX_BATCH_BYTES = 524_288;
+/** Over it a batch holds a single call. */
+export const MAX_BATCH_BYTES = 524_288;
 
 /** Takes from the front of the queue what goes into one batch; calls that were settled meanwhile fall away. */
 export function takeBatch(waiting: Call[]): Call[] {

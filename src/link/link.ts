@@ -10,7 +10,7 @@ import {
   Outcome,
   Status,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
-import { batchOf, type Call, type Caller, type SentBatch, takeBatch } from "./link-call.ts";
+import { batchOf, type Call, type Caller, MAX_BATCH_BYTES, type SentBatch, takeBatch } from "./link-call.ts";
 import type { Line } from "./line.ts";
 import { LineName } from "./line-name.ts";
 import type { LinkOptions } from "./link-options.ts";
@@ -122,6 +122,9 @@ export class Link {
       answered: (answer) => {
         if (this.#line === line) this.#answered(answer);
       },
+      tooLong: (number) => {
+        if (this.#line === line) this.#tooLong(number);
+      },
       broken: (error) => {
         if (this.#line === line) this.#broken(error);
       },
@@ -225,8 +228,23 @@ export class Link {
 
   // ---- faults ----
 
+  /** The other node takes no batch of that length: the batch keeps its number and goes out empty. */
+  #tooLong(number: bigint): void {
+    const sent = this.#sent.get(number);
+    if (!sent) return;
+    if (sent.calls.every(({ settled }) => settled)) {
+      // Not even an empty batch gets through.
+      this.#line?.close();
+      this.#broken(new MeshError("unknown", "the other node takes no batches"));
+      return;
+    }
+    for (const call of sent.calls) this.#reject(call, tooLongError(this.to.host));
+    this.#line?.send(this.#batch(sent));
+  }
+
   #broken(error: MeshError): void {
     this.#line = undefined;
+    if (error.code === "resource_exhausted") this.#rejectLongest();
     const neverTaken = REFUSED.has(error.code) || (error.code === "unavailable" && !this.#heardOnLine);
     const waitMs = backoffMs(this.#failures++);
     if (neverTaken) {
@@ -238,6 +256,14 @@ export class Link {
     // Whoever waits has a deadline: until then the batches can be sent again, and are taken once.
     if (this.#failures === 1) this.#reopen();
     else this.#reopenAtMs = performance.now() + waitMs;
+  }
+
+  /** A stream ended because one of its batches was too long for the other node: that is the longest of them. */
+  #rejectLongest(): void {
+    const bytesOf = ({ calls }: SentBatch): number => calls.reduce((sum, { bytes }) => sum + bytes, 0);
+    const [longest] = [...this.#sent.values()].toSorted((one, other) => bytesOf(other) - bytesOf(one));
+    if (!longest || bytesOf(longest) <= MAX_BATCH_BYTES) return;
+    for (const call of longest.calls) this.#reject(call, tooLongError(this.to.host));
   }
 
   /** Opens a line if somebody waits, and sends again what was unanswered. */
@@ -302,4 +328,11 @@ export class Link {
       this.#broken(new MeshError("unknown", `${this.to.host} is silent`));
     }
   }
+}
+
+function tooLongError(host: string): MeshError {
+  return new MeshError(
+    "resource_exhausted",
+    `the message is longer than ${host} takes: raise limits.maxMessageBytes there`,
+  );
 }

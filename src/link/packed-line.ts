@@ -1,12 +1,27 @@
 import type { ByteStream, ByteStreamReceiver, DialStream } from "./byte-stream.ts";
-import { MeshError } from "../base/error.ts";
-import type { Batch, BatchAnswer } from "../gen/meshsocket/node/v1/node_pb.ts";
-import type { Line, LineEvents, OpenLine } from "./line.ts";
 import { MessageSplitter } from "./bytes.ts";
+import { MeshError } from "../base/error.ts";
+import type { Batch } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { Line, LineEvents, OpenLine } from "./line.ts";
+import { BatchPacker, unpackAnswer } from "./packed-batch.ts";
 import { fromRpcError } from "../rpc/error.ts";
-import { BatchPacker, BatchUnpacker, packAnswer, unpackAnswer } from "./packed-batch.ts";
 
-/** What {@link packedLine} stands on. */
+const FIRST_RETRY_MS = 10_000;
+const MAX_RETRY_MS = 600_000;
+const LENGTH_BYTES = 4;
+
+/**
+ * Makes lines that are one stream of packed batches and answers; to a node that no stream leads to, other lines.
+ *
+ * A proxy or an older node may let no stream through. Then the other line carries the batches, and a stream is tried again
+ * after 10 s, 20 s and so on up to 10 minutes. Once one opens, the link moves back to packed lines.
+ */
+export function packedLine(options: PackedLineOptions): OpenLine {
+  const refusals = new Refusals(options.retryMs ?? FIRST_RETRY_MS);
+  return (events) => new PackedLine(options, events, refusals);
+}
+
+/** How {@link packedLine} reaches a node. */
 export interface PackedLineOptions {
   /** The node's address, for errors. */
   host?: string | undefined;
@@ -17,46 +32,65 @@ export interface PackedLineOptions {
   maxBytes: number;
   /** Opens the line to a node that takes no packed ones. */
   otherwise: OpenLine;
+  /** Milliseconds until a stream is tried again. Default 10,000, doubled at each refusal. */
+  retryMs?: number;
 }
 
-/**
- * Makes lines that are one stream of packed batches and answers; to a node that does not know them, other lines.
- *
- * A node is asked once: what it cannot do at first it is not asked for again.
- */
-export function packedLine(options: PackedLineOptions): OpenLine {
-  let refused = false;
-  return (events) => {
-    if (refused) return options.otherwise(events);
-    return new PackedLine(options, events, () => (refused = true));
-  };
+/** Knows when a stream that was refused is tried again. */
+class Refusals {
+  readonly #firstMs: number;
+  #count = 0;
+  #untilMs = 0;
+
+  constructor(firstMs: number) {
+    this.#firstMs = firstMs;
+  }
+
+  /** Whether it is too early for another attempt. */
+  get hold(): boolean {
+    return performance.now() < this.#untilMs;
+  }
+
+  refused(): void {
+    this.#untilMs = performance.now() + Math.min(MAX_RETRY_MS, this.#firstMs * 2 ** this.#count++);
+  }
+
+  opened(): void {
+    this.#count = 0;
+    this.#untilMs = 0;
+  }
 }
 
 class PackedLine implements Line, ByteStreamReceiver {
   readonly #options: PackedLineOptions;
   readonly #events: LineEvents;
-  readonly #refused: () => void;
+  readonly #refusals: Refusals;
   readonly #closing = new AbortController();
-  readonly #packer = new BatchPacker();
   readonly #splitter: MessageSplitter;
-  /** What waits for the stream to open. */
+  #packer = new BatchPacker();
+  /** Batches that wait for the stream to open. */
   #waiting: Batch[] | undefined = [];
   #stream: ByteStream | undefined;
   #other: Line | undefined;
+  #trying = false;
   #ended = false;
 
-  constructor(options: PackedLineOptions, events: LineEvents, refused: () => void) {
+  constructor(options: PackedLineOptions, events: LineEvents, refusals: Refusals) {
     this.#options = options;
     this.#events = events;
-    this.#refused = refused;
+    this.#refusals = refusals;
     this.#splitter = new MessageSplitter(options.maxBytes);
-    this.#open().catch((error: unknown) => this.#failed(error));
+    if (refusals.hold) this.#fallBack();
+    else this.#open().catch((error: unknown) => this.#failed(error));
   }
 
   send(batch: Batch): void {
     if (this.#waiting) this.#waiting.push(batch);
-    else if (this.#other) this.#other.send(batch);
-    else this.#stream?.write(this.#packer.pack(batch));
+    else if (this.#stream) this.#write(this.#stream, batch);
+    else {
+      this.#other?.send(batch);
+      if (!this.#refusals.hold) void this.#tryAgain();
+    }
   }
 
   close(): void {
@@ -67,15 +101,30 @@ class PackedLine implements Line, ByteStreamReceiver {
   }
 
   async #open(): Promise<void> {
-    const token = await this.#options.token?.();
-    if (this.#ended) return;
-    const stream = await this.#options.dial(this, token, this.#closing.signal);
+    const stream = await this.#dial(this);
     if (this.#ended) {
       stream.close();
       return;
     }
+    this.#refusals.opened();
     this.#stream = stream;
     this.#sendWaiting();
+  }
+
+  async #dial(receiver: ByteStreamReceiver): Promise<ByteStream> {
+    const token = await this.#options.token?.();
+    return await this.#options.dial(receiver, token, this.#closing.signal);
+  }
+
+  #write(stream: ByteStream, batch: Batch): void {
+    const bytes = this.#packer.pack(batch);
+    if (bytes.byteLength - LENGTH_BYTES <= (stream.maxBytes ?? Infinity)) {
+      stream.write(bytes);
+      return;
+    }
+    // The context in those bytes was not sent either.
+    this.#packer = new BatchPacker();
+    this.#events.tooLong(batch.number);
   }
 
   #sendWaiting(): void {
@@ -91,9 +140,28 @@ class PackedLine implements Line, ByteStreamReceiver {
       this.#end(why);
       return;
     }
-    this.#refused();
+    this.#refusals.refused();
+    this.#fallBack();
+  }
+
+  #fallBack(): void {
     this.#other = this.#options.otherwise(this.#events);
     this.#sendWaiting();
+  }
+
+  /** Looks whether a stream opens by now. If it does, ends this line: the link opens another and sends again. */
+  async #tryAgain(): Promise<void> {
+    if (this.#trying) return;
+    this.#trying = true;
+    try {
+      (await this.#dial({ data() {}, closed() {} })).close();
+      this.#refusals.opened();
+      this.#end(new MeshError("unknown", "the node takes packed lines again"));
+    } catch {
+      this.#refusals.refused();
+    } finally {
+      this.#trying = false;
+    }
   }
 
   #end(error: MeshError): void {
@@ -110,88 +178,11 @@ class PackedLine implements Line, ByteStreamReceiver {
         if (!this.#ended) this.#events.answered(unpackAnswer(message));
       });
     } catch (error) {
-      this.#end(new MeshError("unknown", "that node's answer could not be understood", { cause: error }));
+      this.#end(new MeshError("unknown", "could not read the node's answer", { cause: error }));
     }
   }
 
   closed(): void {
     this.#end(new MeshError("unknown", "the other node ended the line"));
-  }
-}
-
-/** What the receiving end of packed lines stands on. */
-export interface PackedLineHost {
-  /** Takes a batch and answers it; `undefined` when nothing is to be taken now, which ends the line. */
-  deliver(batch: Batch): Promise<BatchAnswer> | undefined;
-  /** Bytes of one message. A longer one ends the line. */
-  readonly maxBytes: number;
-  /** Bytes of answers that wait for the other node to read. More end the line. */
-  readonly maxBufferedBytes: number;
-}
-
-/** More batches than a sender leaves unanswered. */
-const MAX_UNANSWERED = 16;
-
-/** The receiving end of one packed line. Whatever breaks the rules ends it, and the sender opens another. */
-export class IncomingPackedLine implements ByteStreamReceiver {
-  readonly #host: PackedLineHost;
-  readonly #onClosed: () => void;
-  readonly #unpacker = new BatchUnpacker();
-  readonly #splitter: MessageSplitter;
-  #stream: ByteStream | undefined;
-  #unanswered = 0;
-  #ended = false;
-
-  /** `onClosed` is called once, when the line is over. */
-  constructor(host: PackedLineHost, onClosed: () => void) {
-    this.#host = host;
-    this.#onClosed = onClosed;
-    this.#splitter = new MessageSplitter(host.maxBytes);
-  }
-
-  /** Starts; to be called before anything is received. */
-  open(stream: ByteStream): void {
-    this.#stream = stream;
-    if (this.#ended) stream.close();
-  }
-
-  close(): void {
-    this.#stream?.close();
-    this.closed();
-  }
-
-  data(bytes: Uint8Array): void {
-    try {
-      this.#splitter.split(bytes, (message) => this.#message(message));
-    } catch {
-      // The sender is of another mind about the protocol, or is no node.
-      this.close();
-    }
-  }
-
-  closed(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#onClosed();
-  }
-
-  #message(message: Uint8Array): void {
-    if (this.#ended) return;
-    const batch = this.#unpacker.unpack(message);
-    if (!batch) return;
-    const answer = this.#unanswered < MAX_UNANSWERED ? this.#host.deliver(batch) : undefined;
-    if (!answer) {
-      this.close();
-      return;
-    }
-    this.#unanswered++;
-    void answer.then((ready) => this.#answer(ready), () => this.close());
-  }
-
-  #answer(answer: BatchAnswer): void {
-    this.#unanswered--;
-    if (this.#ended || !this.#stream) return;
-    this.#stream.write(packAnswer(answer));
-    if (this.#stream.bufferedAmount > this.#host.maxBufferedBytes) this.close();
   }
 }

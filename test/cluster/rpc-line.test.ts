@@ -156,7 +156,7 @@ test("a line outlives the time in which a connection must have shown a good toke
     proofTimeoutMs,
     openLine: (authorization) => {
       if (authorization === null) return Promise.reject(new MeshError("unauthenticated", "the token is missing"));
-      return Promise.resolve({ open() {}, data() {}, closed() {} });
+      return Promise.resolve({ maxBytes: 1_000, open() {}, data() {}, closed() {} });
     },
   });
   try {

@@ -11,7 +11,11 @@ import {
   Outcome,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import type { Line, LineEvents } from "../../src/link/line.ts";
-import { IncomingPackedLine, packedLine } from "../../src/link/packed-line.ts";
+import { emitItem } from "../../src/link/items.ts";
+import { Frame } from "../../src/send/frame.ts";
+import { IncomingPackedLine } from "../../src/link/incoming-packed-line.ts";
+import { packedLine } from "../../src/link/packed-line.ts";
+import { until } from "../kit/until.ts";
 import { Events } from "../kit/wait.ts";
 
 const MAX_BYTES = 10_000;
@@ -27,6 +31,7 @@ function taken(number: bigint): BatchAnswer {
 /** The near end of a stream to a receiver that may come later. */
 class TestStream implements ByteStream {
   bufferedAmount = 0;
+  maxBytes: number | undefined;
   closed = false;
   readonly written: Uint8Array[] = [];
   to: ByteStreamReceiver | undefined;
@@ -45,9 +50,14 @@ class TestStream implements ByteStream {
 class Told implements LineEvents {
   readonly answers = new Events<bigint>("an answer");
   readonly breaks = new Events<string>("the end of the line");
+  readonly long = new Events<bigint>("a batch that is too long");
 
   answered(answer: BatchAnswer): void {
     this.answers.add(answer.number);
+  }
+
+  tooLong(number: bigint): void {
+    this.long.add(number);
   }
 
   broken(error: MeshError): void {
@@ -108,6 +118,54 @@ test("a node that takes no packed lines is asked once, and gets the other kind w
   assert.equal(await sent.next(), 2n);
   assert.equal(dialled, 1);
   assert.deepEqual(told.breaks.waiting, []);
+});
+
+test("a batch that is longer than the other node takes is not sent, and the others go on", async () => {
+  const { line, told, there } = bothEnds(async ({ number }) => taken(number));
+  there.maxBytes = 200;
+  const { item } = emitItem("alice", Frame.of("x".repeat(300)));
+  line.send(batch(1n));
+  assert.equal(await told.answers.next(), 1n);
+  const before = there.written.length;
+  line.send(create(BatchSchema, { ...batch(2n), items: [item] }));
+  assert.equal(await told.long.next(), 2n);
+  assert.equal(there.written.length, before);
+  line.send(batch(2n));
+  line.send(batch(3n));
+  assert.deepEqual([await told.answers.next(), await told.answers.next()], [2n, 3n]);
+});
+
+test("a stream is tried again after it was refused, and the line ends when one opens, so that the link opens another", async () => {
+  const dials = new Events<number>("a dial");
+  let dialled = 0;
+  let opens = false;
+  const stream = new TestStream();
+  const open = packedLine({
+    dial: () => {
+      dials.add(++dialled);
+      return opens ? Promise.resolve(stream) : Promise.reject(new MeshError("unimplemented", "HTTP 403"));
+    },
+    token: undefined,
+    maxBytes: MAX_BYTES,
+    retryMs: 1,
+    otherwise: () => ({ send() {}, close() {} }),
+  });
+  const told = new Told();
+  const line = open(told);
+  assert.equal(await dials.next(), 1);
+  const sendUntilDial = async (): Promise<void> => {
+    const before = dialled;
+    await until("another dial", () => {
+      line.send(batch(1n));
+      return dialled > before;
+    });
+  };
+  await sendUntilDial();
+  assert.deepEqual(told.breaks.waiting, []);
+  opens = true;
+  await sendUntilDial();
+  assert.equal(await told.breaks.next(), "unknown");
+  assert.equal(stream.closed, true);
 });
 
 test("the line breaks with the code of a failed attempt, and with unknown when an open stream ends", async () => {
