@@ -91,7 +91,10 @@ class Http2Line extends Http2SessionManager {
 
   override async request(...call: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
     if (this.#closed) throw closedError();
-    const stream = await super.request(...call);
+    const [method, path, headers, options] = call;
+    // Node 22 and 24 leave out the brackets of an IPv6 address.
+    const { host } = new URL(this.authority);
+    const stream = await super.request(method, path, { ...headers, ":authority": host }, options);
     const { session } = stream;
     if (session && !this.#heard.has(session)) {
       this.#heard.add(session);
