@@ -7,6 +7,7 @@ import type { Limits } from "../../src/base/limits.ts";
 import { DistClient } from "../../src/distributed/dist-client.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
+import { freePort } from "../kit/free-port.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 import { loadListen } from "../kit/servers.ts";
 import { withCode } from "../kit/storage.ts";
@@ -67,8 +68,9 @@ class Front implements AsyncDisposable {
 async function startNode(storage: MemoryStorage, front?: Front, limits: Partial<Limits> = {}): Promise<DistHub> {
   const hub = new DistHub({ storage, secret: SECRET, logger: silentLogger, limits });
   const listen = await loadListen();
-  const rpc = await listen(hub, { hostname: "127.0.0.1", ...(front && { advertise: front.host }) });
-  if (front) front.target = rpc.port;
+  // A node dials its own address when it joins.
+  const port = front ? (front.target = await freePort()) : 0;
+  await listen(hub, { hostname: "127.0.0.1", port, ...(front && { advertise: front.host }) });
   return hub;
 }
 
