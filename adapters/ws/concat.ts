@@ -3,6 +3,9 @@ import { setImmediate } from "node:timers";
 import type { Frame } from "../../src/send/frame.ts";
 import { writeHeader } from "../../src/send/frame-header.ts";
 
+/** A burst up to this size may stay in memory until the next one: forgetting it costs a task for every turn. */
+const MAX_KEPT_BYTES = 16_384;
+
 /** The last burst: the sockets that share it are written one after the other. */
 let lastFrames: readonly Frame[] | undefined;
 let lastBytes: Buffer = Buffer.alloc(0);
@@ -10,10 +13,9 @@ let lastBytes: Buffer = Buffer.alloc(0);
 /** Frames as they follow each other on the wire; made once for the sockets that get the same array in one turn. */
 export function concat(frames: readonly Frame[]): Buffer {
   if (frames === lastFrames) return lastBytes;
-  // What nobody will write again must not stay in memory.
-  if (lastFrames === undefined) setImmediate(forget);
   lastFrames = frames;
   lastBytes = join(frames);
+  if (lastBytes.byteLength > MAX_KEPT_BYTES) setImmediate(forget);
   return lastBytes;
 }
 

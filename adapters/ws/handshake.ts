@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Admission, refuse } from "../../src/door/admission.ts";
 import { extraHeaders } from "../shared/extra-headers.ts";
@@ -21,7 +21,7 @@ export function checkRequestHead({ httpVersion, rawHeaders }: IncomingMessage): 
 
 /** The head of the 101 that answers a handshake with this key. */
 export function switchingProtocols(key: string, admission: Admission): string {
-  const accept = createHash("sha1").update(key.trim() + GUID).digest("base64");
+  const accept = hash("sha1", key.trim() + GUID, "base64");
   let head =
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
   if (admission.protocol !== "") head += `Sec-WebSocket-Protocol: ${admission.protocol}\r\n`;

@@ -1,24 +1,24 @@
+import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
+import { giveTo, listenTo, type StreamOwner } from "./stream-owner.ts";
 
 const MAX_EARLY_BYTES = 65_536;
+const NOTHING = Buffer.alloc(0);
 
 /**
- * The net socket of an upgrade that is being decided.
+ * The stream of an upgrade that is being decided.
  *
- * It is read meanwhile, because only a socket that is read shows that its peer gave up.
+ * It is read meanwhile, because only a stream that is read shows that its peer gave up.
  */
-export class PendingUpgrade {
+export class PendingUpgrade implements StreamOwner {
   readonly stream: Duplex;
   readonly #gaveUp = new AbortController();
-  readonly #early: Uint8Array[];
-  #earlyBytes = 0;
+  #early: Buffer;
 
-  constructor(stream: Duplex, head: Uint8Array) {
+  constructor(stream: Duplex, head: Buffer) {
     this.stream = stream;
-    this.#early = [head];
-    stream.on("data", this.#onData);
-    stream.once("end", this.#onGone);
-    stream.once("close", this.#onGone);
+    this.#early = head;
+    listenTo(stream, this);
   }
 
   /** Aborted when the peer gave up. */
@@ -26,23 +26,26 @@ export class PendingUpgrade {
     return this.#gaveUp.signal;
   }
 
-  /** Stops reading, so that someone else can; returns what was read. */
+  /** Lets go of the stream, for another owner; returns the bytes that came meanwhile. */
   release(): Buffer {
-    this.stream.off("data", this.#onData);
-    this.stream.off("end", this.#onGone);
-    this.stream.off("close", this.#onGone);
-    return Buffer.concat(this.#early);
+    giveTo(this.stream, undefined);
+    const early = this.#early;
+    this.#early = NOTHING;
+    return early;
   }
 
-  readonly #onData = (chunk: Uint8Array): void => {
-    this.#early.push(chunk);
-    this.#earlyBytes += chunk.byteLength;
+  read(chunk: Buffer): void {
+    this.#early = this.#early.byteLength === 0 ? chunk : Buffer.concat([this.#early, chunk]);
     // A client has nothing to say before the 101.
-    if (this.#earlyBytes > MAX_EARLY_BYTES) this.stream.destroy();
-  };
+    if (this.#early.byteLength > MAX_EARLY_BYTES) this.stream.destroy();
+  }
 
-  readonly #onGone = (): void => {
+  lost(): void {
     this.#gaveUp.abort();
     this.stream.destroy();
-  };
+  }
+
+  closed(): void {
+    this.lost();
+  }
 }

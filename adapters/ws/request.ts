@@ -8,9 +8,10 @@ import { isHost } from "../shared/upgrade-options.ts";
  */
 export function toRequest(incoming: IncomingMessage, signal?: AbortSignal): Request {
   const { method = "GET", rawHeaders } = incoming;
-  const headers = new Headers();
+  // As pairs: a Headers would be copied.
+  const headers: [string, string][] = [];
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    headers.append(rawHeaders[index] ?? "", rawHeaders[index + 1] ?? "");
+    headers.push([rawHeaders[index] as string, rawHeaders[index + 1] as string]);
   }
   const init: RequestInit & { duplex?: "half" } = { method, headers };
   if (signal) init.signal = signal;

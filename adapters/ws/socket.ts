@@ -10,11 +10,7 @@ import type { Frame } from "../../src/send/frame.ts";
 import { closeFrame } from "./close-frame.ts";
 import { concat } from "./concat.ts";
 import { type FrameSink, readFrames, type Unfinished } from "./frame-reader.ts";
-
-/** Of each stream its {@link FrameSocket}, so that all streams share the same listeners. */
-const SOCKET = Symbol("meshsocket");
-
-type Marked = Duplex & { [SOCKET]?: FrameSocket };
+import { giveTo, type StreamOwner } from "./stream-owner.ts";
 
 const PING = Buffer.of(0x89, 0);
 const PONG = 0x8a;
@@ -40,7 +36,7 @@ const rulesOf = new WeakMap<Readonly<Limits>, Rules>();
  * The connection is over for its receiver once both sides sent a close frame, or the peer broke a rule, ended its side or was
  * lost. The stream is ended then, and cut after `closeTimeoutMs` if the peer does not end it as well.
  */
-export class FrameSocket implements Socket, FrameSink {
+export class FrameSocket implements Socket, FrameSink, StreamOwner {
   readonly #stream: Duplex;
   readonly #rules: Rules;
   #receiver: SocketReceiver | undefined = undefined;
@@ -48,20 +44,18 @@ export class FrameSocket implements Socket, FrameSink {
   #unfinished: Unfinished | undefined = undefined;
   #phase = OPEN;
   #fragmentsFullAt = 0;
+  /** Cuts the stream if the peer does not end its side. */
+  #deadline: ReturnType<typeof setTimeout> | undefined = undefined;
 
   private constructor(stream: Duplex, rules: Rules) {
     this.#stream = stream;
     this.#rules = rules;
   }
 
-  /** Joins the hub with a connection whose 101 was written to `stream`; `early` is what came of its frames before that. */
+  /** Joins the hub with a connection whose 101 was written to `stream`, which is listened to; `early` is what came of its frames before that. */
   static open(stream: Duplex, early: Buffer, admission: Admission, limits: Readonly<Limits>): void {
     const socket = new FrameSocket(stream, rulesFor(limits));
-    (stream as Marked)[SOCKET] = socket;
-    stream.on("data", onData);
-    stream.on("end", onEnd);
-    stream.on("error", onError);
-    stream.on("close", onClose);
+    giveTo(stream, socket);
     socket.#receiver = admission.open(socket);
     if (early.byteLength > 0) socket.read(early);
   }
@@ -119,6 +113,7 @@ export class FrameSocket implements Socket, FrameSink {
 
   /** The stream was closed; bytes that came while reading was paused are still in it. */
   closed(): void {
+    clearTimeout(this.#deadline);
     const rest = this.#phase === DEAF ? null : (this.#stream.read() as Buffer | null);
     if (rest !== null) this.read(rest);
     this.lost();
@@ -169,11 +164,19 @@ export class FrameSocket implements Socket, FrameSink {
   #gone(code: number, reason: string): void {
     this.#phase = DEAF;
     this.#unfinished = undefined;
-    const stream = this.#stream;
-    if (!stream.destroyed) endWithin(stream, this.#rules.limits.closeTimeoutMs);
+    if (!this.#stream.writableEnded && !this.#stream.destroyed) this.#end();
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.closed(code, reason);
+  }
+
+  /** Ends the stream, and reads and drops the rest that the peer sends, whose end comes after that. */
+  #end(): void {
+    const stream = this.#stream;
+    this.#deadline = setTimeout(() => stream.destroy(), this.#rules.limits.closeTimeoutMs);
+    unref(this.#deadline);
+    stream.end();
+    stream.resume();
   }
 }
 
@@ -185,37 +188,10 @@ function rulesFor(limits: Readonly<Limits>): Rules {
   return rules;
 }
 
-/** Ends a stream, and cuts it if the peer does not end its side in time. */
-function endWithin(stream: Duplex, timeoutMs: number): void {
-  if (stream.writableEnded) return;
-  const timer = setTimeout(() => stream.destroy(), timeoutMs);
-  unref(timer);
-  stream.once("close", () => clearTimeout(timer));
-  stream.end();
-  // The rest of what the peer sends is read and dropped: its end comes after that.
-  stream.resume();
-}
-
 function pongFrame(payload: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(2 + payload.byteLength);
   frame[0] = PONG;
   frame[1] = payload.byteLength;
   frame.set(payload, 2);
   return frame;
-}
-
-function onData(this: Marked, chunk: Buffer): void {
-  this[SOCKET]?.read(chunk);
-}
-
-function onEnd(this: Marked): void {
-  this[SOCKET]?.lost();
-}
-
-function onError(this: Marked): void {
-  this[SOCKET]?.lost();
-}
-
-function onClose(this: Marked): void {
-  this[SOCKET]?.closed();
 }

@@ -9,6 +9,7 @@ import { PendingUpgrade } from "./pending-upgrade.ts";
 import { toRequest } from "./request.ts";
 import { respondToUpgrade } from "./respond.ts";
 import { FrameSocket } from "./socket.ts";
+import { guard } from "./stream-owner.ts";
 
 /** A listener of a server's `upgrade` event. */
 export type OnUpgrade = (this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer) => void;
@@ -45,8 +46,7 @@ export function addUpgradeRoute(server: UpgradeServer, route: UpgradeRoute): () 
 }
 
 function onUpgrade(this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer): void {
-  // Without a listener one RST would end the process.
-  stream.on("error", ignore);
+  guard(stream);
   let request: Request;
   try {
     request = toRequest(incoming);
@@ -89,7 +89,6 @@ function complete({ admission, limits }: Admitted, incoming: IncomingMessage, st
   stream.write(switchingProtocols(incoming.headers["sec-websocket-key"] ?? "", admission), "latin1");
   setUp(stream as NetSocket);
   FrameSocket.open(stream, early, admission, limits);
-  stream.off("error", ignore);
 }
 
 /** A frame leaves at once, and a quiet connection stays: pings find the dead ones. */
@@ -97,5 +96,3 @@ function setUp(stream: NetSocket): void {
   stream.setTimeout?.(0);
   stream.setNoDelay?.(true);
 }
-
-function ignore(): void {}
