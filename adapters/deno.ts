@@ -56,6 +56,18 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
  * Serves a hub's clients, and whatever else `fetch` answers, on one port; resolves once it takes connections.
  *
  * Rejects with a TypeError (`invalid_argument`) for bad options and with a MeshError (`unavailable`) when it cannot listen.
+ *
+ * ```ts
+ * import { serve } from "meshsocket/deno";
+ *
+ * const server = await serve(hub, {
+ *   port: 8080,
+ *   path: "/ws",
+ *   session: (request) => ({ id: new URL(request.url).searchParams.get("name") ?? undefined }),
+ *   fetch: () => new Response("hello"),
+ * });
+ * console.log(server.url);
+ * ```
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
   return serveHttp(hub, options, rpcStarter("deno"));

@@ -10,6 +10,17 @@ import { anything, checkFunction, checkOptions, type OptionTable } from "../base
  * `onDisconnect`. A handler that returns a promise holds the next one back until it settles. A handler that throws or
  * rejects closes its own client with 1011, and nobody else's, unless the hub's `handlerError` or `onError` lets it stay; an
  * error of sending is only reported to `onError`.
+ *
+ * ```ts
+ * import type { Session } from "meshsocket";
+ *
+ * const session: Session = {
+ *   id: "alice",
+ *   onConnect: (client) => client.subscribe("room:1"),
+ *   onEvent: (client, message) => client.publish("room:1", message),
+ *   onDisconnect: (client, code, reason) => console.log(client.id, code, reason),
+ * };
+ * ```
  */
 export interface Session<Data = unknown> {
   /** The client's id, unique in the cluster. Omitted: a random one of 128 bits. */
@@ -101,11 +112,13 @@ export interface UpgradeInfo {
  * {@link Refusal}, which closes the connection with a code. A session that throws, or returns anything else, refuses with 500.
  *
  * ```ts
- * async session(request) {
+ * import type { SessionFactory } from "meshsocket";
+ *
+ * const session: SessionFactory = async (request) => {
  *   const user = await userOf(request);
  *   if (!user) return { refuse: 4401, reason: "sign in again" };
  *   return { id: user.name, onEvent: (client, message) => client.emit(message) };
- * }
+ * };
  * ```
  */
 export type SessionFactory<Data = unknown> = (

@@ -62,6 +62,16 @@ export interface ClientVerbs extends Verbs {
  * It needs nothing but `fetch`, so that it runs in an edge function or a job: through any one node
  * (`{ url, token }`), or straight to the owner of each id (`{ storage, secret }`) where the nodes can be dialled.
  * Calls to one id that are not awaited may overtake each other through a node; straight to the owner they keep their order.
+ *
+ * ```ts
+ * import { createToken, DistClient } from "meshsocket";
+ *
+ * const cluster = new DistClient({
+ *   url: "https://rpc.example.com",
+ *   token: () => createToken({ secret, audience: "cluster" }),
+ * });
+ * await cluster.emit("alice", "your order shipped"); // true if her socket took it
+ * ```
  */
 export class DistClient extends Sender implements Disposable {
   readonly #verbs: ClientVerbs;

@@ -18,6 +18,16 @@ export let clusterNode: <Data>(hub: DistHub<Data>) => ClusterNode<Data>;
  * It takes clients once it has joined, which `serve` and `listen` of an adapter do for it.
  * Beside the errors of a Hub its verbs reject with `unavailable` (nothing was sent), `deadline_exceeded` or `unknown`
  * (the message may have arrived), and `failed_precondition` before it joined.
+ *
+ * ```ts
+ * import { DistHub } from "meshsocket";
+ * import { serve } from "meshsocket/node";
+ * import { RedisStorage } from "meshsocket/redis";
+ *
+ * const hub = new DistHub({ storage: new RedisStorage("redis://127.0.0.1:6379"), secret });
+ * await serve(hub, { port: 8080, rpc: { port: 8081 }, session: () => ({ id: "alice" }) });
+ * await hub.emit("bob", "hi"); // on whatever node bob is
+ * ```
  */
 export class DistHub<Data = unknown> extends Hub<Data> {
   readonly storage: Storage;

@@ -42,11 +42,13 @@ export interface VerifyBearerOptions {
  * Why a token is refused is not told.
  *
  * ```ts
- * async session(request) {
+ * import { type SessionFactory, verifyBearer } from "meshsocket";
+ *
+ * const session: SessionFactory = async (request) => {
  *   const claims = await verifyBearer(request, { key: secret, audience: "chat" });
  *   if (claims instanceof Response) return claims;
  *   return { id: claims.sub };
- * }
+ * };
  * ```
  *
  * @throws TypeError `invalid_argument` for an empty secret, or a public key without `algorithms`.

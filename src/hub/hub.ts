@@ -16,6 +16,16 @@ import { Sender } from "../send/sender.ts";
  * The clients connected to this node: by id and by topic, with local fan-out.
  *
  * Its verbs are those of a DistHub, so an application moves from one node to many by changing its hub.
+ *
+ * ```ts
+ * import { Hub } from "meshsocket";
+ * import { serve } from "meshsocket/node";
+ *
+ * const hub = new Hub();
+ * await serve(hub, { port: 8080, session: () => ({ id: "alice" }) });
+ * await hub.emit("alice", "hi"); // true if her socket took it
+ * await hub.broadcast("hi, all", { except: ["alice"] }); // { delivered, dropped, unreachable }
+ * ```
  */
 export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   /** Where the hub and its adapters write. */
@@ -74,6 +84,10 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    * First come the joins of those who are there, then joins and leaves as they happen, once each per member, also when a
    * node dies; an id that moves to a newer connection neither joins nor leaves. Throws a TypeError (`invalid_argument`)
    * for a bad topic. It ends with its signal, `close()`, `break`, or the hub.
+   *
+   * ```ts
+   * for await (const { type, id } of hub.watchPresence("room:1")) console.log(type, id); // "join" or "leave"
+   * ```
    */
   watchPresence(topic: string, options: WatchOptions = {}): PresenceWatch {
     checkName("topic", topic, this.limits.maxTopicBytes);

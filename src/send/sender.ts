@@ -64,6 +64,10 @@ export abstract class Sender {
    * Rejects with `not_found` when nobody has the id, `failed_precondition` when the client does not speak the subprotocol,
    * `resource_exhausted` when its buffer is full or too many requests wait for it, `deadline_exceeded` when it did not reply
    * in time, and `unknown` when it left before.
+   *
+   * ```ts
+   * const answer = await hub.request("alice", "ready?", { timeoutMs: 5_000 });
+   * ```
    */
   request(id: string, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
     return this.#calls.run(options, (checked) => {

@@ -12,6 +12,13 @@ interface Lease extends Holder {
  * A storage in this process's memory: for one process, for tests, and as the reading of the {@link Storage} contract.
  *
  * Several hubs of one process form a cluster when they share it.
+ *
+ * ```ts
+ * import { DistHub, MemoryStorage } from "meshsocket";
+ *
+ * const storage = new MemoryStorage();
+ * const [a, b] = [new DistHub({ storage }), new DistHub({ storage })];
+ * ```
  */
 export class MemoryStorage implements Storage {
   readonly #now: () => number;

@@ -8,6 +8,9 @@ import { Events, within } from "./events.ts";
  * A client of a hub without a port between them.
  *
  * ```ts
+ * import { Hub } from "meshsocket";
+ * import { MemoryClient } from "meshsocket/testing";
+ *
  * const hub = new Hub();
  * const alice = await MemoryClient.connect(hub, session, { url: "http://localhost/ws?name=alice" });
  * alice.send("hello");

@@ -32,6 +32,14 @@ const PAGE_ENTRIES = 500;
 /**
  * A {@link Storage} in etcd (3.4 or later), reached over its own JSON gateway.
  *
+ * ```ts
+ * import { DistHub } from "meshsocket";
+ * import { EtcdStorage } from "meshsocket/etcd";
+ *
+ * const storage = new EtcdStorage({ endpoints: ["http://10.0.0.1:2379", "http://10.0.0.2:2379"] }, "chat:");
+ * const hub = new DistHub({ storage, secret });
+ * ```
+ *
  * Every key begins with the prefix and is attached to a lease, so that etcd itself removes what a dead node left.
  * A request that finds no answer at one endpoint goes to the next, and stays there. The claims of one life are made one
  * transaction after another; a claim number is a revision of the store, the same for ids that one transaction claimed.

@@ -46,6 +46,8 @@ export type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
  * A {@link Storage} in Redis, reached over TCP or over HTTP.
  *
  * ```ts
+ * import { RedisStorage } from "meshsocket/redis";
+ *
  * new RedisStorage("redis://127.0.0.1:6379"); // or rediss://user:password@host:6380/0
  * new RedisStorage({ url: "https://….upstash.io", token });
  * new RedisStorage({ name: "mymaster", sentinelRootNodes: [{ host: "10.0.0.1", port: 26379 }] });
