@@ -5,14 +5,14 @@
  */
 import process from "node:process";
 import { serve } from "../adapters/node.ts"; // in a project of yours: "meshsocket/node"
-import { Hub, MeshError, REQUEST_PROTOCOL } from "../src/index.ts"; // "meshsocket"
+import { Hub, MeshError, V1_PROTOCOL } from "../src/index.ts"; // "meshsocket"
 
 const PAGE = `<!doctype html>
 <script>
-const ws = new WebSocket("ws://" + location.host + "/ws?name=ann", "${REQUEST_PROTOCOL}");
+const ws = new WebSocket("ws://" + location.host + "/ws?name=ann", "${V1_PROTOCOL}");
 ws.onmessage = ({ data }) => {
-  const [line, number] = /^request:(\\d+)\\n/.exec(data) ?? [];
-  if (line) ws.send("reply:" + number + "\\n" + prompt(data.slice(line.length)));
+  const [line, number] = /^~request (\\d+)\\n/.exec(data) ?? [];
+  if (line) ws.send("~reply " + number + "\\n" + prompt(data.slice(line.length)));
 };
 </script>`;
 
@@ -33,8 +33,6 @@ const server = await serve(hub, {
   path: "/ws",
   session: (request) => ({
     id: new URL(request.url).searchParams.get("name") ?? undefined,
-    // Chosen only when the client offered it: others stay ordinary clients.
-    protocol: request.headers.get("sec-websocket-protocol")?.includes(REQUEST_PROTOCOL) ? REQUEST_PROTOCOL : undefined,
   }),
   fetch(request) {
     const { pathname, searchParams } = new URL(request.url);

@@ -28,7 +28,9 @@ export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "
 export type { Client } from "./client/client.ts";
 export type { Refusal, Session, SessionFactory, UpgradeInfo } from "./client/session.ts";
 export type { TextPing } from "./client/text-ping.ts";
-export { REQUEST_PROTOCOL } from "./client/requests.ts";
+export type { LostReason } from "./client/hub-client.ts";
+export type { ResumeOptions } from "./client/connection-owner.ts";
+export { V1_PROTOCOL } from "./wire/v1.ts";
 export { CloseCode, shouldReconnect } from "./base/close-code.ts";
 
 // Sending, and what becomes of it

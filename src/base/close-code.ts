@@ -29,10 +29,14 @@ export const CloseCode = {
   TryAgainLater: 1013,
   /** The client did not authenticate in time (registered with IANA). */
   AuthTimeout: 3008,
+  /** Sent by a client of `meshsocket.v1` that will come back, and resume. */
+  Interrupted: 4001,
   /** The client reads slower than it is sent to. */
   SlowConsumer: 4008,
   /** The connection reached the longest time that one may last. */
   LifetimeOver: 4010,
+  /** The client broke the rules of `meshsocket.v1`. */
+  ProtocolFault: 4400,
   /** The client's first message did not authenticate it. */
   Unauthorized: 4401,
   /** The client sent no message for too long. */

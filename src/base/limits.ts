@@ -21,6 +21,8 @@ export interface Limits {
   maxTopicsPerClient: number;
   /** Requests that one client may have to reply to at once. One more rejects `resource_exhausted`. */
   maxRequestsPerClient: number;
+  /** Bytes of unacknowledged messages that are kept for all clients of `meshsocket.v1`; a message to several counts for each. Over it: the client that is sent to cannot resume before it acknowledges; one that is away is lost. */
+  maxResumeBytes: number;
   /** Milliseconds that a member whose id was taken over has to come back on its new connection before it is said to have left. */
   takeoverGraceMs: number;
   /** Bytes of a session's `info` as JSON. More: the upgrade is refused with 500. */
@@ -87,6 +89,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxTopicBytes: 512,
   maxTopicsPerClient: 1_024,
   maxRequestsPerClient: 1_024,
+  maxResumeBytes: 268_435_456,
   takeoverGraceMs: 2_000,
   maxInfoBytes: 1_024,
   maxConnections: 1_000_000,

@@ -1,8 +1,8 @@
 import { utf8Bytes } from "../base/check.ts";
 
-/** Messages that arrived while a handler was running: first in, first out, with their size known. */
-export class Backlog {
-  #messages: (string | Uint8Array)[] = [];
+/** Messages, and other things to do, that came while a handler was running: first in, first out, with their size known. */
+export class Backlog<Other extends Sized = never> {
+  #messages: (string | Uint8Array | Other)[] = [];
   #head = 0;
   #bytes = 0;
 
@@ -14,13 +14,13 @@ export class Backlog {
     return this.#bytes;
   }
 
-  push(message: string | Uint8Array): void {
+  push(message: string | Uint8Array | Other): void {
     this.#messages.push(message);
     this.#bytes += sizeOf(message);
   }
 
   /** The oldest message. Throws a RangeError if the backlog is empty. */
-  shift(): string | Uint8Array {
+  shift(): string | Uint8Array | Other {
     const message = this.#messages[this.#head];
     if (message === undefined) throw new RangeError("the backlog is empty");
     // Shifting an array costs its length; a moving head is compacted now and then.
@@ -34,6 +34,12 @@ export class Backlog {
   }
 }
 
-function sizeOf(message: string | Uint8Array): number {
-  return typeof message === "string" ? utf8Bytes(message) : message.byteLength;
+/** Another thing that waits, with the bytes that it holds. */
+interface Sized {
+  readonly bytes: number;
+}
+
+function sizeOf(message: string | Uint8Array | Sized): number {
+  if (typeof message === "string") return utf8Bytes(message);
+  return message instanceof Uint8Array ? message.byteLength : message.bytes;
 }

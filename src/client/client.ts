@@ -2,14 +2,14 @@ import type { Message } from "../send/frame.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /**
- * One accepted WebSocket connection, server side.
+ * One client, server side: over one WebSocket connection or, if it speaks `meshsocket.v1`, over several.
  *
  * Its verbs send like those of its hub; those that go to others leave this client out.
  */
 export interface Client<Data = unknown> {
-  /** Unique in the cluster for as long as the connection lasts. */
+  /** Unique in the cluster for as long as the client lasts. */
   readonly id: string;
-  /** The application's own state, as its session set it. */
+  /** The application's own state, as its session set it: after a resume the new session. */
   data: Data;
   /** The URL of the upgrade request. */
   readonly url: string;
@@ -17,16 +17,18 @@ export interface Client<Data = unknown> {
   readonly remoteAddress: string;
   /** The subprotocol spoken; "" for none. */
   readonly protocol: string;
-  /** Whether the connection takes messages: false from the moment that either side starts to close it. */
+  /** Whether the client takes messages: false from the moment that either side starts to close it. True while it is away. */
   readonly open: boolean;
+  /** Whether its connection dropped and it may still come back: messages are held for it. */
+  readonly away: boolean;
   /** Bytes that wait for this client to read. */
   readonly bufferedAmount: number;
   /** The topics it listens on. */
   readonly topics: ReadonlySet<string>;
 
-  /** Sends to this client. Resolves, once it was written, with whether its socket took the message. */
+  /** Sends to this client. Resolves, once it was written, with whether its socket took the message or it is held. */
   emit(message: Message, options?: SendOptions): Promise<boolean>;
-  /** Asks this client, which must speak the request subprotocol, and resolves with its reply. */
+  /** Asks this client, which must speak `meshsocket.v1`, and resolves with its reply. */
   request(message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   /** Sends to every other client of the hub, on a DistHub of the cluster. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery>;

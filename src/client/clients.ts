@@ -1,3 +1,4 @@
+import type { HubClient } from "./hub-client.ts";
 import type { Connection } from "./connection.ts";
 import { FanOut, type Group } from "./fan-out.ts";
 import type { Frame } from "../send/frame.ts";
@@ -12,19 +13,19 @@ const MAX_SMALL_GROUP = 4;
 const WRITTEN = Promise.resolve();
 
 /**
- * The connections of this node, by id and by topic, and the one write per connection and tick.
+ * The clients of this node, by id and by topic, and the one write per client and tick.
  *
- * The sending methods only queue. Once {@link Clients.written} settled, `frame.refused` counts the connections that did not
+ * The sending methods only queue. Once {@link Clients.written} settled, `frame.refused` counts the clients that did not
  * take the frame.
  */
 export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>((listeners) => this.#beforeChange(listeners));
-  readonly #byId = new Map<string, Connection<Data>>();
+  readonly #byId = new Map<string, HubClient<Data>>();
   readonly #all: Group<Data> = groupOf(this.#byId);
   readonly #heartbeat: Heartbeat;
-  #dirty: Connection<Data>[] = [];
+  #dirty: HubClient<Data>[] = [];
   /** The other list, empty: the two take turns. */
-  #spare: Connection<Data>[] = [];
+  #spare: HubClient<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #fanOut: FanOut<Data> | undefined;
 
@@ -36,33 +37,41 @@ export class Clients<Data = unknown> {
     return this.#byId.size;
   }
 
-  get(id: string): Connection<Data> | undefined {
+  get(id: string): HubClient<Data> | undefined {
     return this.#byId.get(id);
   }
 
-  values(): IterableIterator<Connection<Data>> {
+  values(): IterableIterator<HubClient<Data>> {
     return this.#byId.values();
   }
 
-  add(connection: Connection<Data>): void {
+  add(client: HubClient<Data>): void {
     this.#beforeChange(this.#all);
-    this.#byId.set(connection.id, connection);
+    this.#byId.set(client.id, client);
+  }
+
+  /** Removes a client, unless a newer one has its id. */
+  delete(client: HubClient<Data>): void {
+    if (!this.#all.has(client)) return;
+    this.#beforeChange(this.#all);
+    this.#byId.delete(client.id);
+  }
+
+  /** Looks after a client's connection from now on. */
+  watch(connection: Connection<Data>): void {
     this.#heartbeat.add(connection, performance.now());
   }
 
-  /** Removes a connection, unless a newer one has its id. */
-  delete(connection: Connection<Data>): void {
+  /** A connection is gone. */
+  unwatch(connection: Connection<Data>): void {
     this.#heartbeat.delete(connection);
-    if (!this.#all.has(connection)) return;
-    this.#beforeChange(this.#all);
-    this.#byId.delete(connection.id);
   }
 
   /** Queues a frame for one id; false if no client of this node has it. */
   emit(id: string, frame: Frame): boolean {
-    const connection = this.#byId.get(id);
-    connection?.enqueue(frame);
-    return connection !== undefined;
+    const client = this.#byId.get(id);
+    client?.outbox.enqueue(frame);
+    return client !== undefined;
   }
 
   /** Queues a frame for all; returns how many clients were offered it. */
@@ -86,15 +95,15 @@ export class Clients<Data = unknown> {
   }
 
   /** The members of a group that have one of the ids, after they got the earlier frames of the fan-out. */
-  #leaveOut(group: Group<Data>, ids: ReadonlySet<string>): Connection<Data>[] {
-    const members: Connection<Data>[] = [];
+  #leaveOut(group: Group<Data>, ids: ReadonlySet<string>): HubClient<Data>[] {
+    const members: HubClient<Data>[] = [];
     for (const id of ids) {
-      const connection = this.#byId.get(id);
-      if (!connection || !group.has(connection)) continue;
-      this.#fanOut?.handOn(connection);
-      members.push(connection);
+      const client = this.#byId.get(id);
+      if (!client || !group.has(client)) continue;
+      this.#fanOut?.handOn(client);
+      members.push(client);
     }
-    return members.filter((connection) => group.has(connection));
+    return members.filter((client) => group.has(client));
   }
 
   /** The fan-out of this tick that has not reached all members of its group yet. */
@@ -122,8 +131,8 @@ export class Clients<Data = unknown> {
     return this.written().then(() => frame.refused === 0);
   }
 
-  willFlush(connection: Connection<Data>): void {
-    this.#dirty.push(connection);
+  willFlush(client: HubClient<Data>): void {
+    this.#dirty.push(client);
     this.#willWrite();
   }
 
@@ -139,28 +148,28 @@ export class Clients<Data = unknown> {
     const written = this.#written;
     this.#dirty = this.#spare;
     this.#written = undefined;
-    for (const connection of dirty) connection.flush();
+    for (const client of dirty) client.outbox.flush();
     dirty.length = 0;
     this.#spare = dirty;
     written?.resolve();
   }
 }
 
-function groupOf<Data>(byId: ReadonlyMap<string, Connection<Data>>): Group<Data> {
+function groupOf<Data>(byId: ReadonlyMap<string, HubClient<Data>>): Group<Data> {
   return {
     get size() {
       return byId.size;
     },
-    has: (connection) => byId.get(connection.id) === connection,
+    has: (client) => byId.get(client.id) === client,
     values: () => byId.values(),
   };
 }
 
 function sendToEach<Data>(group: Group<Data>, frame: Frame, except: ReadonlySet<string> | undefined): number {
   let offered = 0;
-  for (const connection of group.values()) {
-    if (except !== undefined && except.has(connection.id)) continue;
-    connection.enqueue(frame);
+  for (const client of group.values()) {
+    if (except !== undefined && except.has(client.id)) continue;
+    client.outbox.enqueue(frame);
     offered++;
   }
   return offered;

@@ -2,14 +2,21 @@ import { Backlog } from "./backlog.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
+import { Frame } from "../send/frame.ts";
+import { checkSize } from "../send/sender.ts";
+import type { HubClient } from "./hub-client.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Session } from "./session.ts";
-import type { Socket } from "./socket.ts";
 
 /** How a connection ended. */
 export interface End {
   readonly code: number;
   readonly reason: string;
+}
+
+/** The end of a client, with the messages that it never acknowledged. */
+interface LastWords extends End {
+  readonly undelivered: readonly (string | Uint8Array)[];
 }
 
 /** Dependencies of {@link Handlers}. */
@@ -25,33 +32,34 @@ export interface HandlersHost<Data> {
   report(text: string, error: unknown): void;
 }
 
+/** Something to do in its turn among the messages. */
+interface Turn {
+  readonly name: HandlerName;
+  /** Bytes that it holds while it waits. */
+  readonly bytes: number;
+  run(): unknown;
+}
+
 /** A handler of a session, as errors name it. */
-type HandlerName = "onConnect" | "onEvent" | "onDisconnect";
+type HandlerName = "onConnect" | "onEvent" | "onAway" | "onResume" | "onRequest" | "onDisconnect";
 
 /** The session handlers of one client, one at a time and in order. */
 export class Handlers<Data> {
-  readonly #client: Client<Data>;
-  readonly #session: Session<Data>;
+  readonly #client: HubClient<Data>;
+  #session: Session<Data>;
   readonly #host: HandlersHost<Data>;
-  readonly #socket: Pick<Socket, "pause" | "resume">;
-  #backlog: Backlog | undefined;
+  #backlog: Backlog<Turn> | undefined;
   /** A handler is running, so messages wait in the backlog. */
   #busy = false;
   #connected = false;
   #silenced = false;
   #paused = false;
-  #end: End | undefined;
+  #end: LastWords | undefined;
 
-  constructor(
-    client: Client<Data>,
-    session: Session<Data>,
-    host: HandlersHost<Data>,
-    socket: Pick<Socket, "pause" | "resume">,
-  ) {
+  constructor(client: HubClient<Data>, session: Session<Data>, host: HandlersHost<Data>) {
     this.#client = client;
     this.#session = session;
     this.#host = host;
-    this.#socket = socket;
   }
 
   /** Runs `onConnect` once `ready` settled, then handles the messages that came meanwhile. */
@@ -66,14 +74,51 @@ export class Handlers<Data> {
       this.#handle(data);
       return;
     }
-    const backlog = (this.#backlog ??= new Backlog());
-    backlog.push(data);
+    this.#wait(data);
+  }
+
+  /** Runs something in its turn among the messages. */
+  inTurn(turn: Turn): void {
+    if (this.#busy) this.#wait(turn);
+    else this.#run(turn);
+  }
+
+  #wait(next: string | Uint8Array | Turn): void {
+    const backlog = (this.#backlog ??= new Backlog<Turn>());
+    backlog.push(next);
     const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
     if (backlog.length < maxBacklogMessages && backlog.bytes < maxBacklogBytes) return;
-    if (this.#socket.pause) {
+    const socket = this.#client.connection?.socket;
+    if (socket?.pause) {
       this.#paused = true;
-      this.#socket.pause();
-    } else this.#client.close(CloseCode.PolicyViolation, "sends faster than it is served");
+      socket.pause();
+    } else if (socket) this.#client.close(CloseCode.PolicyViolation, "sends faster than it is served");
+  }
+
+  /** The connection is gone, and the client may come back. */
+  away(): void {
+    this.inTurn({ name: "onAway", bytes: 0, run: () => this.#session.onAway?.(this.#client) });
+  }
+
+  /** The client came back: from its turn on the handlers are those of the new session. */
+  resumed(session: Session<Data>): void {
+    const run = (): unknown => {
+      this.#session = session;
+      return session.onResume?.(this.#client);
+    };
+    this.inTurn({ name: "onResume", bytes: 0, run });
+  }
+
+  /** Answers a request of the client. Rejects with the error to send: one without a code was reported. */
+  async request(message: string | Uint8Array): Promise<Frame> {
+    const session = this.#session;
+    if (!session.onRequest) throw new MeshError("unimplemented", "this server answers no requests");
+    try {
+      return checkSize(Frame.of((await session.onRequest(this.#client, message)) ?? ""), this.#host.limits);
+    } catch (error) {
+      if (!(error instanceof MeshError)) this.#report("onRequest", asError("onRequest", error));
+      throw error;
+    }
   }
 
   /** Whether reading waits for the handlers. */
@@ -86,10 +131,10 @@ export class Handlers<Data> {
     this.#silenced = true;
   }
 
-  /** The connection is gone: `onDisconnect` follows when its turn comes. */
-  ended(end: End): void {
-    this.#end = end;
-    if (!this.#busy) this.#disconnect(end);
+  /** The client is gone: `onDisconnect` follows when its turn comes. */
+  ended(end: End, undelivered: readonly (string | Uint8Array)[]): void {
+    this.#end = { ...end, undelivered };
+    if (!this.#busy) this.#disconnect(this.#end);
   }
 
   /** Tells `onError` that the connection failed. */
@@ -132,17 +177,31 @@ export class Handlers<Data> {
     } catch (error) {
       this.#failed("onEvent", error);
     }
-    if (!isThenable(result)) return;
-    this.#busy = true;
-    this.#await("onEvent", result);
+    this.#client.v1?.handled(data.length);
+    if (isThenable(result)) this.#hold("onEvent", result);
   }
 
-  #disconnect(end: End): void {
+  #run(turn: Turn): void {
+    const result = this.#call(turn.name, () => turn.run());
+    if (isThenable(result)) this.#hold(turn.name, result);
+  }
+
+  /** The next message waits until a handler settled. */
+  #hold(name: HandlerName, result: PromiseLike<unknown>): void {
+    this.#busy = true;
+    this.#await(name, result);
+  }
+
+  #disconnect(end: LastWords): void {
     if (!this.#connected) return;
     this.#host.disconnected(this.#client, end);
     if (!this.#session.onDisconnect) return;
     this.#busy = true;
-    const result = this.#call("onDisconnect", () => this.#session.onDisconnect?.(this.#client, end.code, end.reason));
+    const { code, reason, undelivered } = end;
+    const result = this.#call(
+      "onDisconnect",
+      () => this.#session.onDisconnect?.(this.#client, code, reason, undelivered),
+    );
     if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed("onDisconnect", error));
   }
 
@@ -174,7 +233,11 @@ export class Handlers<Data> {
   #next(): void {
     this.#busy = false;
     const backlog = this.#backlog;
-    while (backlog && backlog.length > 0 && !this.#busy && !this.#silenced) this.#handle(backlog.shift());
+    while (backlog && backlog.length > 0 && !this.#busy && !this.#silenced) {
+      const next = backlog.shift();
+      if (typeof next === "object" && "run" in next) this.#run(next);
+      else this.#handle(next);
+    }
     if (this.#busy) return;
     this.#backlog = undefined;
     if (this.#end) this.#disconnect(this.#end);
@@ -183,12 +246,12 @@ export class Handlers<Data> {
 
   #resume(): void {
     this.#paused = false;
-    this.#socket.resume?.();
+    this.#client.connection?.socket.resume?.();
   }
 
   /** An error of sending is only reported; any other error closes the client, unless it may stay. */
   #failed(name: HandlerName, cause: unknown): void {
-    const error = cause instanceof Error ? cause : new Error(`${name} threw a value that is not an Error`, { cause });
+    const error = asError(name, cause);
     const decided = this.#report(name, error);
     const stays = error instanceof MeshError || this.#host.staysAfterError;
     if (decided === "close" || (decided !== "report" && !stays)) {
@@ -199,4 +262,8 @@ export class Handlers<Data> {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+function asError(name: HandlerName, cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(`${name} threw a value that is not an Error`, { cause });
 }

@@ -1,14 +1,16 @@
 import { Burst } from "../send/burst.ts";
-import type { Connection } from "./connection.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import type { Frame } from "../send/frame.ts";
+import type { HubClient } from "./hub-client.ts";
+import type { Ledger } from "./ledger.ts";
 import type { Socket } from "./socket.ts";
 
 /** The frames that this tick sends to one client, and their one write. */
 export class Outbox<Data> {
-  readonly #connection: Connection<Data>;
+  readonly #client: HubClient<Data>;
   readonly #owner: ConnectionOwner<Data>;
-  readonly #socket: Socket;
+  /** Undefined while the client has no connection. */
+  #socket: Socket | undefined = undefined;
   #burst: Burst | undefined = undefined;
   /** The client's messages are being handled. */
   #hearing = false;
@@ -17,10 +19,23 @@ export class Outbox<Data> {
   /** The bytes that the engine still held when the burst began. */
   #heldBytes = 0;
 
-  constructor(connection: Connection<Data>, owner: ConnectionOwner<Data>, socket: Socket) {
-    this.#connection = connection;
+  constructor(client: HubClient<Data>, owner: ConnectionOwner<Data>) {
+    this.#client = client;
     this.#owner = owner;
+  }
+
+  /** Frames go out over this socket from now on. */
+  attach(socket: Socket): void {
     this.#socket = socket;
+  }
+
+  /** The connection is gone: frames are held for the next one. */
+  detach(): void {
+    this.#socket = undefined;
+    this.#hearing = false;
+    if (!this.#answering) return;
+    this.#answering = false;
+    this.#owner.willFlush(this.#client);
   }
 
   /** Bytes that the client has not read: those of this tick, and those that the engine holds. */
@@ -37,12 +52,14 @@ export class Outbox<Data> {
 
   /** {@link Outbox.enqueue} for a frame of a fan-out when its turn has come. */
   append(frame: Frame): boolean {
-    if (!this.#connection.open) return refuse(frame);
+    if (!this.#client.open) return refuse(frame);
     const burst = this.#burst;
-    if (burst === undefined) this.#heldBytes = this.#socket.bufferedAmount;
+    const socket = this.#socket;
+    if (socket === undefined) return this.#hold(frame);
+    if (burst === undefined) this.#heldBytes = socket.bufferedAmount;
     const buffered = this.#heldBytes + (burst === undefined ? 0 : burst.byteLength);
     if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes && this.#isFull(frame)) {
-      if (!this.#owner.dropsSlow) this.#connection.tooSlow();
+      if (!this.#owner.dropsSlow) this.#client.tooSlow();
       return refuse(frame);
     }
     if (burst === undefined) this.#beginBurst();
@@ -50,12 +67,25 @@ export class Outbox<Data> {
     return true;
   }
 
+  /** Holds a frame for a client that is away. False if there is no room: the client is then given up. */
+  #hold(frame: Frame): boolean {
+    const bytes = (this.#burst?.byteLength ?? 0) + frame.byteLength;
+    if (!this.#client.v1?.ledger.hasRoom(bytes)) {
+      this.#client.lose("overflow");
+      return refuse(frame);
+    }
+    if (this.#burst === undefined) this.#beginBurst();
+    this.#burst = Burst.add(this.#burst, frame);
+    return true;
+  }
+
   /** {@link Outbox.append} for each frame of a burst, at the cost of one if there is room for all. */
   enqueueBurst(burst: Burst): void {
-    if (this.#connection.open && this.#burst === undefined) {
-      this.#heldBytes = this.#socket.bufferedAmount;
+    const socket = this.#socket;
+    if (socket !== undefined && this.#client.open && this.#burst === undefined) {
+      this.#heldBytes = socket.bufferedAmount;
       if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
-        this.#owner.willFlush(this.#connection);
+        this.#owner.willFlush(this.#client);
         this.#burst = burst;
         return;
       }
@@ -65,18 +95,37 @@ export class Outbox<Data> {
 
   /** Takes over the frames that this tick sent to a group of this client: they come before those that follow. */
   catchUp(): void {
-    this.#owner.fanOut?.handOn(this.#connection);
+    this.#owner.fanOut?.handOn(this.#client);
   }
 
   /** Writes the frames of this tick. */
   flush(): void {
-    if (this.#burst === undefined) return;
-    const { frames } = this.#burst;
+    const burst = this.#burst;
+    if (burst === undefined) return;
     this.#burst = undefined;
-    const taken = this.#socket.send(frames);
+    if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1.ledger);
+    const { frames } = burst;
+    const taken = this.#socket?.send(frames) ?? 0;
     if (taken === frames.length) return;
     for (const frame of frames.slice(taken)) refuse(frame);
-    this.#connection.tooSlow();
+    this.#client.tooSlow();
+  }
+
+  /** Keeps the frames until they are acknowledged; those that no socket took are held for the next connection. */
+  #flushKept(burst: Burst, ledger: Ledger): void {
+    ledger.keep(burst);
+    const taken = this.#socket?.send(burst.forV1) ?? 0;
+    if (taken === burst.length) return;
+    for (const frame of burst.frames.slice(taken)) frame.held++;
+    if (this.#socket) this.#client.dead();
+  }
+
+  /** Writes frames that are neither queued nor kept. A client that does not read is cut. */
+  writeNow(frames: readonly Frame[]): void {
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    if (socket.bufferedAmount > this.#owner.limits.maxBufferedBytes) this.#client.tooSlow();
+    else if (socket.send(frames) < frames.length) this.#client.dead();
   }
 
   /** Counts the frames of this tick as refused: they will not be written. */
@@ -102,7 +151,7 @@ export class Outbox<Data> {
   /** An answer leaves as soon as the messages that came with its own were handled; other frames at the end of the tick. */
   #beginBurst(): void {
     if (this.#hearing) this.#answering = true;
-    else this.#owner.willFlush(this.#connection);
+    else this.#owner.willFlush(this.#client);
   }
 
   /** Looks again: the engine may have written since the burst began. */
@@ -112,7 +161,7 @@ export class Outbox<Data> {
   }
 
   #queuedAndHeld(): number {
-    return (this.#burst?.byteLength ?? 0) + this.#socket.bufferedAmount;
+    return (this.#burst?.byteLength ?? 0) + (this.#socket?.bufferedAmount ?? 0);
   }
 }
 

@@ -1,43 +1,27 @@
-import { MeshError } from "../base/error.ts";
-import type { Frame } from "../send/frame.ts";
+import { errorCode, MeshError, type MeshErrorCode } from "../base/error.ts";
+import { Frame } from "../send/frame.ts";
+import { requestLine, V1_PROTOCOL } from "../wire/v1.ts";
 
-/**
- * The subprotocol of clients that can be asked: a session chooses it as its `protocol` when the client offers it.
- *
- * A request reaches the client as an ordinary message whose first line is `request:<number>`; the client replies with a
- * message of the same kind (text or binary) whose first line is `reply:<number>`. What follows the line feed is the
- * payload; number 0 is a ping, which asks nothing but a reply. Replies are not seen by `onEvent`. A client that never offers
- * the subprotocol never sees any of it.
- */
-export const REQUEST_PROTOCOL = "meshsocket.request.v1";
-
-const REQUEST = "request:";
-const REPLY = "reply:";
-const REPLY_BYTES: readonly number[] = Array.from(REPLY, (char) => char.charCodeAt(0));
-const LINE_FEED = 10;
-/** A reply's first line: "reply:" and at most ten digits. */
-const MAX_LINE_CHARS = REPLY.length + 10;
-const decoder = new TextDecoder();
-
-interface Waiting {
-  readonly resolve: (reply: string | Uint8Array) => void;
-  readonly reject: (error: MeshError) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
-}
-
-/** The requests that one client has not replied to yet. */
+/** The requests to one client that it has not replied to yet. They survive a resume. */
 export class Requests {
   readonly #max: number;
   readonly #waiting = new Map<number, Waiting>();
-  #lastNumber = 0;
+  #lastNumber: number;
 
-  constructor(max: number) {
+  /** Numbers its requests from `lastNumber` on. */
+  constructor(max: number, lastNumber = 0) {
     this.#max = max;
+    this.#lastNumber = lastNumber;
+  }
+
+  get lastNumber(): number {
+    return this.#lastNumber;
   }
 
   /**
-   * Sends a request by `send` and waits for its reply. Rejects with `resource_exhausted` when too many wait or `send`
-   * says that the client's buffer is full, `deadline_exceeded` when no reply came in time, and `unknown` when the client left.
+   * Sends a request by `send` and waits for its reply. Rejects with `resource_exhausted` if too many wait or `send`
+   * returns that the client's buffer is full, `deadline_exceeded` if no reply came in time, and `unknown` if the client
+   * left. An error of the client rejects with its code.
    */
   ask(payload: Frame, timeoutMs: number, send: (frame: Frame) => boolean): Promise<string | Uint8Array> {
     return new Promise((resolve, reject) => {
@@ -46,7 +30,7 @@ export class Requests {
         return;
       }
       const number = ++this.#lastNumber;
-      if (!send(payload.after(`${REQUEST}${number}\n`))) {
+      if (!send(Frame.control(requestLine(number), payload))) {
         reject(new MeshError("resource_exhausted", "the client's buffer is full"));
         return;
       }
@@ -58,16 +42,14 @@ export class Requests {
     });
   }
 
-  /** Takes a message if it is a reply; one that nobody waits for any more is taken, too. */
-  take(message: string | Uint8Array): boolean {
-    const line = firstLine(message);
-    if (line === undefined) return false;
-    const waiting = this.#waiting.get(Number(line.slice(REPLY.length)));
-    if (!waiting) return true;
-    clearTimeout(waiting.timer);
-    this.#waiting.delete(Number(line.slice(REPLY.length)));
-    waiting.resolve(typeof message === "string" ? message.slice(line.length + 1) : message.subarray(line.length + 1));
-    return true;
+  /** The client replied. A reply that no request waits for any more is dropped. */
+  reply(number: number, payload: string | Uint8Array): void {
+    this.#take(number)?.resolve(payload);
+  }
+
+  /** The client answered with an error. */
+  fail(number: number, code: string, message: string): void {
+    this.#take(number)?.reject(errorOfClient(code, message));
   }
 
   /** The client left: nobody will reply. */
@@ -78,6 +60,45 @@ export class Requests {
     }
     this.#waiting.clear();
   }
+
+  #take(number: number): Waiting | undefined {
+    const waiting = this.#waiting.get(number);
+    clearTimeout(waiting?.timer);
+    this.#waiting.delete(number);
+    return waiting;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (reply: string | Uint8Array) => void;
+  readonly reject: (error: MeshError) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** Codes that a client may answer a request with. Others would say something about this side. */
+const CLIENT_CODES: ReadonlySet<string> = new Set<MeshErrorCode>([
+  "invalid_argument",
+  "unavailable",
+  "canceled",
+  "resource_exhausted",
+  "not_found",
+  "already_exists",
+  "failed_precondition",
+  "unauthenticated",
+  "permission_denied",
+  "unimplemented",
+]);
+
+function errorOfClient(code: string, message: string): MeshError {
+  return new MeshError(CLIENT_CODES.has(code) ? (code as MeshErrorCode) : "unknown", `the client answered: ${message}`);
+}
+
+/** Code and message for the client whose request failed: those of an error with a code, and nothing of any other. */
+export function errorForClient(error: unknown): { readonly code: MeshErrorCode; readonly message: string } {
+  const code = errorCode(error);
+  return code === undefined
+    ? { code: "internal", message: "internal error" }
+    : { code, message: (error as Error).message };
 }
 
 /** The error of a request to an id that nobody has. */
@@ -87,7 +108,7 @@ export function nobodyHasIt(): MeshError {
 
 /** The error of a request to a client that cannot be asked. */
 export function notAskable(): MeshError {
-  return new MeshError("failed_precondition", `the client does not speak the subprotocol ${REQUEST_PROTOCOL}`);
+  return new MeshError("failed_precondition", `the client does not speak the subprotocol ${V1_PROTOCOL}`);
 }
 
 /** The error of a request that got no reply before its deadline. */
@@ -98,16 +119,4 @@ export function noReplyInTime(): MeshError {
 /** The error of a request whose client is gone: it may have got it. */
 export function leftBeforeReply(): MeshError {
   return new MeshError("unknown", "the client left before it replied");
-}
-
-/** The first line of a reply; undefined for any other message. */
-function firstLine(message: string | Uint8Array): string | undefined {
-  if (typeof message === "string" ? !message.startsWith(REPLY) : REPLY_BYTES.some((byte, at) => message[at] !== byte)) {
-    return undefined;
-  }
-  const start = typeof message === "string" ? message.slice(0, MAX_LINE_CHARS + 1) : decoder.decode(
-    message.subarray(0, MAX_LINE_CHARS + 1),
-  );
-  const end = start.indexOf(String.fromCharCode(LINE_FEED));
-  return end >= 0 && /^reply:[0-9]+$/.test(start.slice(0, end)) ? start.slice(0, end) : undefined;
 }

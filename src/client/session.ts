@@ -1,5 +1,6 @@
 import type { Client } from "./client.ts";
 import type { Json } from "../base/json.ts";
+import type { Message } from "../send/frame.ts";
 import type { TextPing } from "./text-ping.ts";
 import { anything, checkFunction, checkOptions, type OptionTable } from "../base/check.ts";
 
@@ -29,12 +30,12 @@ export interface Session<Data = unknown> {
   data?: Data;
   /** What others may know of the client: a small JSON value, seen by whoever asks for the members of a topic. */
   info?: Json | undefined;
-  /** The subprotocol to speak, one of those that the client offered. Omitted: none. */
+  /** The subprotocol to speak, one of those that the client offered. Omitted: `meshsocket.v1` if it was offered, else none. */
   protocol?: string | undefined;
   /**
    * Two short texts for the heartbeat where the engine cannot ping (a WebSocket of an edge runtime): the client is sent `ping`
-   * when it was quiet, and answers `pong`, which `onEvent` does not see. Omitted: a client that speaks the request
-   * subprotocol is asked by that, and any other is not tested there. Other engines ping without it.
+   * when it was quiet, and answers `pong`, which `onEvent` does not see. Omitted: a client that speaks `meshsocket.v1` is
+   * asked by that, and any other is not tested there. Other engines ping without it.
    */
   textPing?: TextPing | undefined;
   /** More headers for the 101 response, where the runtime can send them. */
@@ -54,8 +55,27 @@ export interface Session<Data = unknown> {
   onConnect?(client: Client<Data>): unknown;
   /** A message arrived: a string if it was sent as text, bytes if as binary. */
   onEvent?(client: Client<Data>, message: string | Uint8Array): unknown;
-  /** The connection ended, with the code and reason that a browser's CloseEvent would show. */
-  onDisconnect?(client: Client<Data>, code: number, reason: string): unknown;
+  /**
+   * The client is gone, with the code and reason that a browser's CloseEvent would show.
+   *
+   * For a client that was away and did not come back, `undelivered` has the messages that it never acknowledged, within
+   * `resume.maxBytes`: store them, or send a push notification.
+   */
+  onDisconnect?(
+    client: Client<Data>,
+    code: number,
+    reason: string,
+    undelivered: readonly (string | Uint8Array)[],
+  ): unknown;
+  /** The connection dropped, and the client may come back within `resume.windowMs`. Messages to it are held. */
+  onAway?(client: Client<Data>): unknown;
+  /** The client came back, and nothing is missing. `session` ran again: this is the handler of the new session. */
+  onResume?(client: Client<Data>): unknown;
+  /**
+   * A client that speaks `meshsocket.v1` calls: returns the reply, a string or bytes. A MeshError reaches the client with its
+   * code and message, any other error as `internal`. Calls begin in order with the messages, and run at the same time.
+   */
+  onRequest?(client: Client<Data>, message: string | Uint8Array): Message | undefined | Promise<Message | undefined>;
   /**
    * The connection, a handler or a send failed. Returns `"close"` or `"report"` to decide, for this error, what the hub's
    * `handlerError` decides for all; a promise decides nothing.
@@ -76,6 +96,9 @@ const FIELDS: OptionTable<Omit<Session, "ok">> = {
   onConnect: checkFunction,
   onEvent: checkFunction,
   onDisconnect: checkFunction,
+  onAway: checkFunction,
+  onResume: checkFunction,
+  onRequest: checkFunction,
   onError: checkFunction,
 };
 

@@ -1,7 +1,7 @@
 import { checkObject, utf8Bytes } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
-import { REQUEST_PROTOCOL } from "./requests.ts";
+import { pingLine, V1_PROTOCOL } from "../wire/v1.ts";
 import type { Socket } from "./socket.ts";
 
 /**
@@ -16,8 +16,8 @@ export interface TextPing {
 /** As much as a ping of the protocol may carry (RFC 6455 section 5.5). */
 const MAX_BYTES = 125;
 
-/** What clients of {@link REQUEST_PROTOCOL} answer: a request that asks nothing, under a number that no other has. */
-const REQUEST_PING: TextPing = { ping: "request:0\n", pong: "reply:0\n" };
+/** A client of meshsocket.v1 answers with `~pong 0` and a time, which is a sign of life as any message. */
+const V1_PING = { ping: pingLine(0), pong: undefined };
 
 /** Throws a TypeError (`invalid_argument`) unless it is two short texts that can be told apart. */
 export function checkTextPing(textPing: TextPing | undefined): void {
@@ -28,7 +28,7 @@ export function checkTextPing(textPing: TextPing | undefined): void {
     if (typeof text === "string" && text !== "" && utf8Bytes(text) <= MAX_BYTES) continue;
     throw invalidArgument(`textPing is { ping, pong }, two texts of 1 to ${MAX_BYTES} bytes`);
   }
-  // A client that echoes would answer its own answer for ever.
+  // A client that echoes would answer its own answer forever.
   if (ping === pong) throw invalidArgument("textPing's ping and pong are two different texts");
 }
 
@@ -37,12 +37,12 @@ export type Pingable = Pick<Socket, "ping" | "bufferedAmount">;
 
 /** A client that can be pinged by text, where its engine cannot ping. */
 export class TextPinged implements Pingable {
-  /** The text that is an answer, on every engine. */
-  readonly pong: string;
+  /** The text that is an answer, on every engine; undefined if any control line is one. */
+  readonly pong: string | undefined;
   readonly #ping: string;
   readonly #socket: Socket;
 
-  private constructor(socket: Socket, { ping, pong }: TextPing) {
+  private constructor(socket: Socket, { ping, pong }: { readonly ping: string; readonly pong: string | undefined }) {
     this.#socket = socket;
     this.#ping = ping;
     this.pong = pong;
@@ -50,7 +50,7 @@ export class TextPinged implements Pingable {
 
   /** Undefined for a client that never said that it would answer. */
   static of(socket: Socket, protocol: string, textPing: TextPing | undefined): TextPinged | undefined {
-    const texts = textPing ?? (protocol === REQUEST_PROTOCOL ? REQUEST_PING : undefined);
+    const texts = textPing ?? (protocol === V1_PROTOCOL ? V1_PING : undefined);
     return texts && new TextPinged(socket, texts);
   }
 

@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { HubClient } from "./hub-client.ts";
 
 /** Is told of every client of this node that starts or stops listening on a topic. */
 export interface TopicObserver {
@@ -6,17 +6,17 @@ export interface TopicObserver {
   left(member: Listener): void;
 }
 
-/** A connection as an observer sees it. */
-export type Listener = Pick<Connection, "id" | "info" | "replaced">;
+/** A client as an observer sees it. */
+export type Listener = Pick<HubClient, "id" | "info" | "replaced">;
 
-/** Which connections of this node listen on which topic. */
+/** Which clients of this node listen on which topic. */
 export class TopicIndex<Data> {
-  readonly #beforeChange: (listeners: ReadonlySet<Connection<Data>>) => void;
-  readonly #byTopic = new Map<string, Set<Connection<Data>>>();
+  readonly #beforeChange: (listeners: ReadonlySet<HubClient<Data>>) => void;
+  readonly #byTopic = new Map<string, Set<HubClient<Data>>>();
   readonly #observers = new Map<string, Set<TopicObserver>>();
 
   /** `beforeChange` is called before a topic's listeners change. */
-  constructor(beforeChange: (listeners: ReadonlySet<Connection<Data>>) => void) {
+  constructor(beforeChange: (listeners: ReadonlySet<HubClient<Data>>) => void) {
     this.#beforeChange = beforeChange;
   }
 
@@ -35,31 +35,31 @@ export class TopicIndex<Data> {
     return this.#byTopic.keys();
   }
 
-  listeners(topic: string): ReadonlySet<Connection<Data>> | undefined {
+  listeners(topic: string): ReadonlySet<HubClient<Data>> | undefined {
     return this.#byTopic.get(topic);
   }
 
   /** Adds a listener; true when it is the topic's first on this node. */
-  add(topic: string, connection: Connection<Data>): boolean {
+  add(topic: string, client: HubClient<Data>): boolean {
     let listeners = this.#byTopic.get(topic);
     const first = listeners === undefined;
     if (!listeners) this.#byTopic.set(topic, listeners = new Set());
-    if (listeners.has(connection)) return false;
+    if (listeners.has(client)) return false;
     this.#beforeChange(listeners);
-    listeners.add(connection);
-    for (const observer of this.#observers.get(topic) ?? []) observer.joined(connection);
-    (connection.topicSet ??= new Set()).add(topic);
+    listeners.add(client);
+    for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
+    (client.topicSet ??= new Set()).add(topic);
     return first;
   }
 
   /** Removes a listener; true when it was the topic's last on this node. */
-  delete(topic: string, connection: Connection<Data>): boolean {
-    connection.topicSet?.delete(topic);
+  delete(topic: string, client: HubClient<Data>): boolean {
+    client.topicSet?.delete(topic);
     const listeners = this.#byTopic.get(topic);
-    if (!listeners?.has(connection)) return false;
+    if (!listeners?.has(client)) return false;
     this.#beforeChange(listeners);
-    listeners.delete(connection);
-    for (const observer of this.#observers.get(topic) ?? []) observer.left(connection);
+    listeners.delete(client);
+    for (const observer of this.#observers.get(topic) ?? []) observer.left(client);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);
     return true;

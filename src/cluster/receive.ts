@@ -138,8 +138,8 @@ export class Receiver<Data> {
   #request({ id, data, binary, key, timeoutMs }: Request, from: Holder | undefined): Answer | Promise<Answer> {
     const connection = this.#clients.get(id);
     if (!connection) return plainAnswer(Status.NOT_HERE);
-    if (!connection.askable) return plainAnswer(Status.NO_REQUESTS);
-    const outcome = connection.ask(Frame.relayed(data, binary), timeoutMs).then(
+    if (!connection.v1) return plainAnswer(Status.NO_REQUESTS);
+    const outcome = connection.v1.ask(Frame.relayed(data, binary), timeoutMs).then(
       (message) => ({
         status: Status.OK,
         data: typeof message === "string" ? encoder.encode(message) : message,
@@ -187,7 +187,7 @@ function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
 
 function delivered(offered: number, frame: Frame): () => Answer {
   return () => {
-    const { refused } = frame;
-    return create(AnswerSchema, { status: Status.OK, delivered: offered - refused, dropped: refused });
+    const { held, refused } = frame;
+    return create(AnswerSchema, { status: Status.OK, delivered: offered - held - refused, held, dropped: refused });
   };
 }

@@ -1,6 +1,6 @@
 import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
-import type { Connection } from "../client/connection.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import { type Entry, type Holder, MAX_RENEW_IDS, type Storage } from "../storage/storage.ts";
 
 const IDS_AT_ONCE = 500;
@@ -16,9 +16,9 @@ const RECENT_IDS = MAX_RENEW_IDS / 2;
  */
 export class Reclaim<Data> {
   readonly #options: ReclaimDependencies<Data>;
-  #recent: Connection<Data>[] = [];
-  #turn: Iterator<Connection<Data>> | undefined;
-  #sample: readonly { readonly connection: Connection<Data>; readonly claim: bigint }[] = [];
+  #recent: HubClient<Data>[] = [];
+  #turn: Iterator<HubClient<Data>> | undefined;
+  #sample: readonly { readonly connection: HubClient<Data>; readonly claim: bigint }[] = [];
 
   constructor(options: ReclaimDependencies<Data>) {
     this.#options = options;
@@ -35,7 +35,7 @@ export class Reclaim<Data> {
   }
 
   /** Claims one client's id. If that fails the client is closed with 1013, so that it comes back. Never rejects. */
-  async one(connection: Connection<Data>): Promise<void> {
+  async one(connection: HubClient<Data>): Promise<void> {
     try {
       await this.#claim([connection]);
     } catch {
@@ -56,7 +56,7 @@ export class Reclaim<Data> {
   }
 
   /** A claim was granted, and its connection is open. */
-  claimed(connection: Connection<Data>): void {
+  claimed(connection: HubClient<Data>): void {
     this.#recent.push(connection);
     if (this.#recent.length > RECENT_IDS) this.#recent.shift();
   }
@@ -96,20 +96,20 @@ export class Reclaim<Data> {
     return lost;
   }
 
-  *#slices(): Iterable<Connection<Data>[]> {
+  *#slices(): Iterable<HubClient<Data>[]> {
     const connections = [...this.#options.clients.values()];
     for (let start = 0; start < connections.length; start += IDS_AT_ONCE) {
       yield connections.slice(start, start + IDS_AT_ONCE).filter(({ open }) => open);
     }
   }
 
-  async #claim(connections: readonly Connection<Data>[]): Promise<void> {
+  async #claim(connections: readonly HubClient<Data>[]): Promise<void> {
     const { storage, holder } = this.#options;
     const { life } = holder();
     const ids = connections.map(({ id }) => id);
     const results = await storage.set(ids, holder(), { ifAbsent: true });
     const unwanted: Unwanted[] = [];
-    const older: Connection<Data>[] = [];
+    const older: HubClient<Data>[] = [];
     for (const [index, connection] of connections.entries()) {
       const { claim, previous } = results[index] ?? {};
       if (claim !== undefined) keep(connection, { life, claim }, unwanted);
@@ -121,7 +121,7 @@ export class Reclaim<Data> {
   }
 
   /** Claims ids from nodes whose claim is older: the storage lost the newer one. */
-  async #takeBack(connections: readonly Connection<Data>[], unwanted: Unwanted[]): Promise<void> {
+  async #takeBack(connections: readonly HubClient<Data>[], unwanted: Unwanted[]): Promise<void> {
     const { storage, holder, evict } = this.#options;
     const { life } = holder();
     const results = await storage.set(connections.map(({ id }) => id), holder());
@@ -156,11 +156,11 @@ interface Unwanted {
   readonly claim: bigint;
 }
 
-function keep<Data>(connection: Connection<Data>, granted: Omit<Unwanted, "id">, unwanted: Unwanted[]): void {
+function keep<Data>(connection: HubClient<Data>, granted: Omit<Unwanted, "id">, unwanted: Unwanted[]): void {
   if (connection.open) connection.claim = granted.claim;
   else unwanted.push({ id: connection.id, ...granted });
 }
 
-function replaced<Data>(connection: Connection<Data>): void {
+function replaced<Data>(connection: HubClient<Data>): void {
   connection.close(CloseCode.Replaced, "replaced by a newer connection");
 }

@@ -1,6 +1,6 @@
 import type { Clients } from "../client/clients.ts";
 import type { Cluster } from "./cluster.ts";
-import type { Connection } from "../client/connection.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import { DistSession } from "./dist-session.ts";
 import type { LocalVerbs } from "../hub/local.ts";
 import type { Grant, Registry } from "../hub/registry.ts";
@@ -25,13 +25,13 @@ export class ClusterRegistry<Data> implements Registry<Data> {
     if (grant instanceof DistSession) this.#node.cluster.neighbours.claims.settle(grant);
   }
 
-  opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined {
+  opened(client: HubClient<Data>, grant: Grant): Promise<void> | undefined {
     if (!(grant instanceof DistSession)) return undefined;
     const { neighbours } = this.#node.cluster;
-    neighbours.reclaim.claimed(connection);
-    const evicted = neighbours.evictPrevious(connection.id, grant);
+    neighbours.reclaim.claimed(client);
+    const evicted = neighbours.evictPrevious(client.id, grant);
     if (!grant.lost) return evicted;
-    return Promise.all([evicted, neighbours.reclaim.one(connection)]).then(() => {});
+    return Promise.all([evicted, neighbours.reclaim.one(client)]).then(() => {});
   }
 
   release(id: string, claim: bigint): void {

@@ -181,6 +181,7 @@ export class RemoteVerbs implements Verbs {
    */
   async #toAll(nodes: Iterable<Holder>, item: SizedItem, deadlineMs: number, topic?: string): Promise<Delivery> {
     let delivered = 0;
+    let held = 0;
     let dropped = 0;
     const unreachable: string[] = [];
     const add = async (node: Holder): Promise<void> => {
@@ -188,10 +189,11 @@ export class RemoteVerbs implements Verbs {
       if (answer?.status === Status.NOT_HERE && topic !== undefined) this.#nodes.notHere(topic, node);
       else if (answer?.status !== Status.OK) unreachable.push(node.host);
       delivered += answer?.delivered ?? 0;
+      held += answer?.held ?? 0;
       dropped += answer?.dropped ?? 0;
     };
     await Promise.all(Array.from(nodes, add));
-    return { delivered, dropped, unreachable };
+    return { delivered, held, dropped, unreachable };
   }
 
   /** The members of a topic at these nodes. Never rejects: a node that did not answer, or not fully, is named. */
@@ -293,6 +295,7 @@ async function sum(here: Promise<Delivery>, there: Promise<Delivery>): Promise<D
   const [local, remote] = await Promise.all([here, there]);
   return {
     delivered: local.delivered + remote.delivered,
+    held: local.held + remote.held,
     dropped: local.dropped + remote.dropped,
     unreachable: remote.unreachable,
   };

@@ -173,9 +173,12 @@ function sendOptions(context: HandlerContext): SendOptions {
   return { signal: context.signal, timeoutMs: within };
 }
 
-function deliveryMessage(delivery: Delivery): { delivered: bigint; dropped: bigint; unreachable: string[] } {
+function deliveryMessage(
+  delivery: Delivery,
+): { delivered: bigint; held: bigint; dropped: bigint; unreachable: string[] } {
   return {
     delivered: BigInt(delivery.delivered),
+    held: BigInt(delivery.held),
     dropped: BigInt(delivery.dropped),
     unreachable: [...delivery.unreachable],
   };
@@ -192,6 +195,7 @@ function checkUrl(url: unknown): string {
 function deliveryOf(message: DeliveryMessage | undefined): Delivery {
   return {
     delivered: Number(message?.delivered ?? 0),
+    held: Number(message?.held ?? 0),
     dropped: Number(message?.dropped ?? 0),
     unreachable: message?.unreachable ?? [],
   };

@@ -17,7 +17,9 @@ import { RefusedSocket } from "./refused-socket.ts";
 import type { Refusal, Session, SessionFactory, UpgradeInfo } from "../client/session.ts";
 import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
-import { chooseProtocol, type Subprotocol } from "./subprotocol.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
+import { V1_PROTOCOL } from "../wire/v1.ts";
+import { chooseProtocol, resumeOffer, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";
 import { withTimeout } from "../send/deadline.ts";
 
@@ -57,7 +59,7 @@ export class Admissions<Data> {
     return answer.response;
   }
 
-  /** A connection that was let in takes no more messages. */
+  /** A connection that was let in is gone, or closes. */
   left({ remoteAddress }: Connection<Data>): void {
     this.#gate.leave(remoteAddress);
   }
@@ -103,6 +105,7 @@ export class Admissions<Data> {
       visit,
       fullUrl: request.url,
       ...chooseProtocol(request, decision.protocol),
+      resume: resumeOffer(request),
       // Before the claim: headers that cannot be sent must not leave it behind.
       headers: new Headers(decision.headers),
     };
@@ -124,7 +127,7 @@ export class Admissions<Data> {
     } catch (error) {
       return new Refused("id", refuse(400, (error as Error).message));
     }
-    const grant = await this.#host.claimId(id, signal);
+    const grant = await this.#host.claimId(id, arrival.resume, signal);
     if (!this.#closing && !signal?.aborted) return this.#admission({ id, session, info, arrival, grant });
     this.#host.giveUp(id, grant);
     return closingRefusal();
@@ -191,7 +194,7 @@ export class Admissions<Data> {
   }
 
   #admission({ id, session, info, arrival, grant }: Granted<Data>): Admission {
-    const { visit, fullUrl, answered, spoken, headers } = arrival;
+    const { visit, fullUrl, answered, spoken, headers, resume } = arrival;
     let pending = true;
     const settle = (): boolean => {
       const first = pending;
@@ -206,10 +209,8 @@ export class Admissions<Data> {
         if (!settle()) throw new MeshError("internal", "an admission was settled twice");
         this.#pending--;
         const { claim } = grant;
-        const identity = { id, claim, session, info, url: fullUrl, remoteAddress: visit.address, protocol: spoken };
-        const connection = this.#host.join(socket, identity, grant);
-        if (this.#closing) connection.close(CLOSING.code, CLOSING.text);
-        return connection;
+        const who = { id, claim, session, info, url: fullUrl, remoteAddress: visit.address, protocol: spoken };
+        return this.#host.join(socket, { ...who, resume: spoken === V1_PROTOCOL ? resume : undefined }, grant);
       },
       cancel: () => {
         if (!settle()) return;
@@ -237,6 +238,8 @@ export class Admissions<Data> {
 interface Arrival extends Subprotocol {
   readonly visit: Visit;
   readonly fullUrl: string;
+  /** What the client comes back with, if it asks to resume. */
+  readonly resume: ResumeOffer | undefined;
   readonly headers: Headers;
 }
 
@@ -270,9 +273,10 @@ export interface AdmissionHost<Data> {
   readonly logger: Logger;
   status(): HubStatus;
   size(): number;
-  claimId(id: string, signal: AbortSignal | undefined): Promise<Grant>;
+  claimId(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant>;
   /** The granted claim gets no connection. */
   giveUp(id: string, grant: Grant): void;
+  /** Makes the socket the connection of a client: closed at once if the hub is closing. */
   join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data>;
   /** A connection made no client. */
   refused(event: RefusedEvent): void;

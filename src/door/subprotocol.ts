@@ -1,5 +1,7 @@
 import { kindOf } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
+import { V1_PROTOCOL } from "../wire/v1.ts";
 
 /**
  * The beginning of a subprotocol that carries a token: `new WebSocket(url, ["meshsocket", "meshsocket.bearer." + token])`.
@@ -16,6 +18,17 @@ export function offeredProtocols(request: Request): string[] {
   return header.split(",").map((protocol) => protocol.trim()).filter((protocol) => protocol !== "");
 }
 
+/** What the client comes back with, if it asks to resume: the last of its offers that has the right form. */
+export function resumeOffer(request: Request): ResumeOffer | undefined {
+  for (const offer of offeredProtocols(request).reverse()) {
+    const [, received, token] = RESUME_OFFER.exec(offer) ?? [];
+    if (received !== undefined && token !== undefined) return { received: Number(received), token };
+  }
+  return undefined;
+}
+
+const RESUME_OFFER = /^meshsocket\.resume\.(0|[1-9]\d{0,14})\.([\w.~-]{1,1024})$/;
+
 /** The subprotocol of one connection. */
 export interface Subprotocol {
   /** The one that the 101 names; "" for none. */
@@ -27,7 +40,7 @@ export interface Subprotocol {
 /**
  * Chooses the subprotocol of a connection: the one that its session names.
  *
- * If the session names none and the client offered a token, it is the first other offer, because a browser closes a
+ * If the session names none, it is `meshsocket.v1` if that was offered. Else, if the client offered a token, it is the first other offer, because a browser closes a
  * connection none of whose offers was chosen. A client that offers nothing but its token gets that one back, which only
  * that client reads; the application sees "" for it.
  *
@@ -36,6 +49,7 @@ export interface Subprotocol {
 export function chooseProtocol(request: Request, named: string | undefined): Subprotocol {
   const offers = offeredProtocols(request);
   if (named !== undefined && named !== "") return chosen(named, offers);
+  if (offers.includes(V1_PROTOCOL)) return chosen(V1_PROTOCOL, offers);
   if (!offers.some(isToken)) return NONE;
   const other = offers.find((offer) => !isToken(offer));
   return other === undefined ? { answered: offers[0] ?? "", spoken: "" } : chosen(other, offers);

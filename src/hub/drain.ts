@@ -11,15 +11,16 @@ export async function drainClients<Data>(
   drainMs: number,
   closeTimeoutMs: number,
 ): Promise<void> {
-  const connections = [...clients.values()];
+  const all = [...clients.values()];
   const slices = Math.max(1, Math.ceil(drainMs / SLICE_MS));
-  const perSlice = Math.ceil(connections.length / slices);
+  const perSlice = Math.ceil(all.length / slices);
   const gone: Promise<void>[] = [];
-  for (let start = 0; start < connections.length; start += perSlice) {
+  for (let start = 0; start < all.length; start += perSlice) {
     if (start > 0) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
-    for (const connection of connections.slice(start, start + perSlice)) {
-      gone.push(connection.gone());
-      connection.close(CloseCode.ServiceRestart, retryHint(drainMs));
+    for (const client of all.slice(start, start + perSlice)) {
+      const { connection } = client;
+      if (connection) gone.push(connection.gone());
+      client.interrupt(CloseCode.ServiceRestart, retryHint(drainMs));
     }
   }
   await settledWithin(Promise.all(gone), closeTimeoutMs + SLICE_MS);

@@ -1,5 +1,6 @@
 import { checkFunction } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
+import type { LostReason } from "../client/hub-client.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Client } from "../client/client.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
@@ -21,6 +22,16 @@ export interface HubEvents {
   nodejoin: { readonly node: Holder };
   /** Another node left the cluster, or died. */
   nodeleave: { readonly node: Holder };
+  /** A client's connection dropped, and it may come back. */
+  away: { readonly client: Client };
+  /** A client came back: nothing is missing. */
+  resumed: { readonly client: Client };
+  /** An away client was given up, with the messages that it did not acknowledge; `onDisconnect` follows. */
+  lost: {
+    readonly client: Client;
+    readonly reason: LostReason;
+    readonly undelivered: readonly (string | Uint8Array)[];
+  };
   /** A send rejected; reported whether or not the application looked. */
   sendfailed: { readonly error: unknown };
   /** The last client is gone after `close()`. */
@@ -37,6 +48,9 @@ const TYPES: Readonly<Record<keyof HubEvents, true>> = {
   refused: true,
   nodejoin: true,
   nodeleave: true,
+  away: true,
+  resumed: true,
+  lost: true,
   sendfailed: true,
   drained: true,
   close: true,

@@ -1,7 +1,8 @@
-import { checkMs, checkObject } from "../base/check.ts";
+import { checkMs, checkObject, checkOptions, type OptionTable } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { checkLogger } from "../base/logger.ts";
+import type { ResumeOptions } from "../client/connection-owner.ts";
 import type { GateOptions } from "../door/gate.ts";
 import { checkOrigins } from "../door/origin.ts";
 import { checkTrustProxy } from "../door/proxy.ts";
@@ -20,7 +21,27 @@ export interface HubOptions extends GateOptions {
    * `onError` that returns one of the two words decides for that error.
    */
   handlerError?: "close" | "report";
+  /** How clients that speak `meshsocket.v1` are waited for when their connection drops. */
+  resume?: Partial<ResumeOptions>;
 }
+
+/** The defaults of {@link ResumeOptions}. */
+export const DEFAULT_RESUME: ResumeOptions = { windowMs: 30_000, maxBytes: 262_144 };
+
+/** The options with their defaults. Throws a TypeError (`invalid_argument`) for bad ones. */
+export function resumeOptions(options: Partial<ResumeOptions> = {}): ResumeOptions {
+  checkOptions<Partial<ResumeOptions>>("resume", options, RESUME_OPTIONS, "resume.");
+  const { windowMs = DEFAULT_RESUME.windowMs, maxBytes = DEFAULT_RESUME.maxBytes } = options;
+  return { windowMs, maxBytes };
+}
+
+const RESUME_OPTIONS: OptionTable<ResumeOptions> = {
+  windowMs: (name, value) => checkMs(name, value, 0),
+  maxBytes(name, value) {
+    if (Number.isSafeInteger(value) && (value as number) > 0) return;
+    throw invalidArgument(`${name} must be a whole number of bytes over 0, not ${String(value)}`);
+  },
+};
 
 /** How {@link Hub.close} goes about it. */
 export interface CloseOptions {

@@ -47,8 +47,8 @@ export class LocalVerbs<Data = unknown> implements Verbs {
   async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
     const connection = this.#clients.get(id);
     if (!connection) throw nobodyHasIt();
-    if (!connection.askable) throw notAskable();
-    return await unlessAborted(connection.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
+    if (!connection.v1) throw notAskable();
+    return await unlessAborted(connection.v1.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
   }
 
   async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
@@ -72,6 +72,7 @@ export class LocalVerbs<Data = unknown> implements Verbs {
   /** What became of a frame that was offered to several sockets, once this tick is written. */
   async #delivery(offered: number, frame: Frame): Promise<Delivery> {
     await this.#clients.written();
-    return { delivered: offered - frame.refused, dropped: frame.refused, unreachable: [] };
+    const { held, refused } = frame;
+    return { delivered: offered - held - refused, held, dropped: refused, unreachable: [] };
   }
 }

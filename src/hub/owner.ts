@@ -3,8 +3,13 @@ import { checkSendOptions } from "../send/calls.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { Connection } from "../client/connection.ts";
-import type { ConnectionOwner, Identity } from "../client/connection-owner.ts";
+import { Acks } from "../client/acks.ts";
+import type { ConnectionOwner, Identity, ResumeOptions } from "../client/connection-owner.ts";
 import type { End } from "../client/handlers.ts";
+import { HubClient, type LostReason } from "../client/hub-client.ts";
+import { resumeOptions } from "./hub-options.ts";
+import { Budget } from "../client/ledger.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { Frame, type Message } from "../send/frame.ts";
 import type { HubNode } from "./node.ts";
@@ -25,6 +30,9 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   readonly dropsSlow: boolean;
   readonly staysAfterError: boolean;
   readonly admissions: Admissions<Data>;
+  readonly resume: ResumeOptions;
+  readonly resumeBudget: Budget;
+  readonly acks: Acks = new Acks();
   readonly #node: HubNode<Data>;
   readonly #hub: Sender;
 
@@ -33,6 +41,8 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     this.logger = node.logger;
     this.dropsSlow = node.options.slowConsumer === "drop";
     this.staysAfterError = node.options.handlerError === "report";
+    this.resume = resumeOptions(node.options.resume);
+    this.resumeBudget = new Budget(node.limits.maxResumeBytes);
     this.#node = node;
     this.#hub = hub;
     this.admissions = new Admissions<Data>(this, node.options);
@@ -48,8 +58,8 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     return this.#node.clients.size;
   }
 
-  claimId(id: string, signal: AbortSignal | undefined): Promise<Grant> {
-    return this.#node.registry.claim(id, signal);
+  claimId(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant> {
+    return this.#node.registry.claim(id, resume, signal);
   }
 
   giveUp(id: string, grant: Grant): void {
@@ -60,37 +70,68 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
     const { clients, registry } = this.#node;
     registry.settle(grant);
-    const connection = new Connection<Data>(this, socket, identity);
     const current = clients.get(identity.id);
-    if (grant.replaced || (current && current.claim > identity.claim)) {
-      connection.close(CloseCode.Replaced, "replaced by a newer connection");
-      return connection;
-    }
-    clients.add(connection);
+    if (grant.replaced || (current && current.claim > identity.claim)) return this.#turnAway(socket, identity);
+    const refusal = identity.resume &&
+      (current?.v1?.refusalOf(identity.resume) ?? (current?.v1 ? undefined : "unknown"));
+    if (current && identity.resume && refusal === undefined) return this.#resume(current, socket, identity, grant);
+    const client = new HubClient<Data>(this, identity);
+    const connection = new Connection<Data>(client, this, socket, identity);
+    clients.add(client);
     current?.close(CloseCode.Replaced, "replaced by a newer connection");
-    connection.start(registry.opened(connection, grant));
+    client.connected(connection, refusal);
+    clients.watch(connection);
+    client.handlers.start(registry.opened(client, grant));
+    this.#closeIfClosing(client);
     return connection;
+  }
+
+  /** A newer client has the id already. */
+  #turnAway(socket: Socket, identity: Identity<Data>): Connection<Data> {
+    const client = new HubClient<Data>(this, identity);
+    const connection = new Connection<Data>(client, this, socket, identity);
+    client.connected(connection, identity.resume && "unknown");
+    client.close(CloseCode.Replaced, "replaced by a newer connection");
+    return connection;
+  }
+
+  #resume(client: HubClient<Data>, socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
+    const { clients, registry } = this.#node;
+    const connection = new Connection<Data>(client, this, socket, identity);
+    client.resume(connection, identity);
+    clients.watch(connection);
+    void registry.opened(client, grant);
+    this.#closeIfClosing(client);
+    return connection;
+  }
+
+  #closeIfClosing(client: HubClient<Data>): void {
+    if (this.#node.state.closing) client.interrupt(CloseCode.ServiceRestart, "this node is closing");
   }
 
   refused(event: RefusedEvent): void {
     this.#node.state.events.dispatch("refused", event);
   }
 
-  // ---- for connections ----
+  // ---- for clients ----
 
   get fanOut(): FanOut<Data> | undefined {
     return this.#node.clients.fanOut;
   }
 
-  willFlush(connection: Connection<Data>): void {
-    this.#node.clients.willFlush(connection);
+  willFlush(client: HubClient<Data>): void {
+    this.#node.clients.willFlush(client);
   }
 
-  left(connection: Connection<Data>): void {
-    this.#node.clients.delete(connection);
-    this.#node.subscriptions.deleteAll(connection);
-    this.#node.registry.release(connection.id, connection.claim);
+  detached(connection: Connection<Data>): void {
+    this.#node.clients.unwatch(connection);
     this.admissions.left(connection);
+  }
+
+  left(client: HubClient<Data>): void {
+    this.#node.clients.delete(client);
+    this.#node.subscriptions.deleteAll(client);
+    this.#node.registry.release(client.id, client.claim);
   }
 
   connected(client: Client<Data>): void {
@@ -101,23 +142,35 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     this.#node.state.events.dispatch("disconnect", { client, ...end });
   }
 
+  away(client: HubClient<Data>): void {
+    this.#node.state.events.dispatch("away", { client });
+  }
+
+  resumed(client: HubClient<Data>): void {
+    this.#node.state.events.dispatch("resumed", { client });
+  }
+
+  lost(client: HubClient<Data>, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void {
+    this.#node.state.events.dispatch("lost", { client, reason, undelivered });
+  }
+
   report(text: string, error: unknown): void {
     this.logger.error(`meshsocket: ${text}`, error);
   }
 
   /** As {@link Calls.run}, for the most frequent call: once the arguments are good its promise does not reject. */
-  send(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<boolean> {
+  send(client: HubClient<Data>, message: Message, options?: SendOptions): Promise<boolean> {
     try {
       checkSendOptions(options);
       const frame = checkSize(Frame.of(message), this.limits);
-      return connection.enqueue(frame) ? this.#node.clients.taken(frame) : Promise.resolve(false);
+      return client.outbox.enqueue(frame) ? this.#node.clients.taken(frame) : Promise.resolve(false);
     } catch (error) {
       return this.#node.calls.rejected(error);
     }
   }
 
-  request(connection: Connection<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
-    return this.#hub.request(connection.id, message, options);
+  request(client: HubClient<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
+    return this.#hub.request(client.id, message, options);
   }
 
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery> {
@@ -128,13 +181,13 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     return this.#hub.publish(topic, message, options);
   }
 
-  subscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
+  subscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run(options, (checked) => subscriptions.add(connection, topics, checked));
+    return calls.run(options, (checked) => subscriptions.add(client, topics, checked));
   }
 
-  unsubscribe(connection: Connection<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
+  unsubscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run(options, () => subscriptions.delete(connection, topics));
+    return calls.run(options, () => subscriptions.delete(client, topics));
   }
 }

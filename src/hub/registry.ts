@@ -1,7 +1,8 @@
 import type { Clients } from "../client/clients.ts";
-import type { Connection } from "../client/connection.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import type { Grant } from "../door/admit.ts";
 import { MeshError } from "../base/error.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 
 export type { Grant };
 
@@ -11,12 +12,12 @@ export type { Grant };
  * For each client the hub calls `claim`, then `settle`, then `opened` if its connection opened, and `release` at the end.
  */
 export interface Registry<Data> {
-  /** Makes the id this node's own. Rejects with `already_exists` if it is held and the oldest wins. */
-  claim(id: string, signal: AbortSignal | undefined): Promise<Grant>;
+  /** Makes the id this node's own. Rejects with `already_exists` if it is held by a client that is not away, the oldest wins, and `resume` does not fit it. */
+  claim(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant>;
   /** The admission of a granted claim is over: its connection is open, or never will be. */
   settle(grant: Grant): void;
   /** The connection of a granted claim is open. `onConnect` waits for the returned promise, which must not reject. */
-  opened(connection: Connection<Data>, grant: Grant): Promise<void> | undefined;
+  opened(client: HubClient<Data>, grant: Grant): Promise<void> | undefined;
   /** The claim ended: its connection is gone, or never opened. Must not throw. */
   release(id: string, claim: bigint): void;
   /** The hub holds no clients any more and takes none. Must not reject. */
@@ -34,8 +35,8 @@ export class LocalRegistry<Data> implements Registry<Data> {
     this.#refusesDuplicates = refusesDuplicates;
   }
 
-  async claim(id: string): Promise<Grant> {
-    if (this.#refusesDuplicates && this.#clients.get(id)) {
+  async claim(id: string, resume: ResumeOffer | undefined): Promise<Grant> {
+    if (this.#refusesDuplicates && this.#clients.get(id)?.keeps(resume)) {
       throw new MeshError("already_exists", "the id is connected already");
     }
     return { claim: ++this.#claims };

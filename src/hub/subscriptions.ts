@@ -1,7 +1,7 @@
 import { unlessAborted } from "../base/abort.ts";
 import { checkName } from "../base/check.ts";
 import type { Clients } from "../client/clients.ts";
-import type { Connection } from "../client/connection.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import { deadlineOf, withTimeout } from "../send/deadline.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
@@ -27,7 +27,7 @@ export class Subscriptions<Data = unknown> {
   interest: TopicInterest | undefined;
   readonly #clients: Clients<Data>;
   readonly #limits: Readonly<Limits>;
-  readonly #joining = new Map<Connection<Data>, Map<string, Joining>>();
+  readonly #joining = new Map<HubClient<Data>, Map<string, Joining>>();
 
   constructor(clients: Clients<Data>, limits: Readonly<Limits>) {
     this.#clients = clients;
@@ -35,43 +35,43 @@ export class Subscriptions<Data = unknown> {
   }
 
   /** Settles when every send that starts from now on reaches the client. Rejects, and changes nothing, when that fails. */
-  async add(connection: Connection<Data>, topics: readonly string[], options: SendOptions = {}): Promise<void> {
+  async add(client: HubClient<Data>, topics: readonly string[], options: SendOptions = {}): Promise<void> {
     this.#check(topics);
     const { maxTopicsPerClient } = this.#limits;
-    const added = new Set(topics).difference(connection.topics);
-    if (connection.topics.size + added.size > maxTopicsPerClient) {
+    const added = new Set(topics).difference(client.topics);
+    if (client.topics.size + added.size > maxTopicsPerClient) {
       throw new MeshError("resource_exhausted", `a client listens on at most ${maxTopicsPerClient} topics`);
     }
-    if (!connection.open) return;
-    for (const topic of added) this.#clients.topics.add(topic, connection);
+    if (!client.open) return;
+    for (const topic of added) this.#clients.topics.add(topic, client);
     const { interest } = this;
     if (!interest) return;
-    const joinings = this.#join(connection, topics, added);
+    const joinings = this.#join(client, topics, added);
     try {
       const known = Promise.all(topics.map((topic) => interest.want(topic)));
       const timeoutMs = deadlineOf(options, this.#limits.timeoutMs) - performance.now();
       await unlessAborted(withTimeout(known, timeoutMs, "the subscription"), options.signal);
       for (const joining of joinings.values()) joining.joined = true;
     } finally {
-      for (const [topic, joining] of joinings) this.#settle(connection, topic, joining);
+      for (const [topic, joining] of joinings) this.#settle(client, topic, joining);
     }
   }
 
   /** Nothing published from now on reaches the client. */
-  async delete(connection: Connection<Data>, topics: readonly string[]): Promise<void> {
+  async delete(client: HubClient<Data>, topics: readonly string[]): Promise<void> {
     this.#check(topics);
-    for (const topic of topics) this.#delete(connection, topic);
+    for (const topic of topics) this.#delete(client, topic);
   }
 
   /** Takes a client off all its topics. */
-  deleteAll(connection: Connection<Data>): void {
-    for (const topic of [...connection.topics]) this.#delete(connection, topic);
+  deleteAll(client: HubClient<Data>): void {
+    for (const topic of [...client.topics]) this.#delete(client, topic);
   }
 
   /** The subscriptions that a call waits for: new ones, and those that another call waits for already. */
-  #join(connection: Connection<Data>, topics: readonly string[], added: ReadonlySet<string>): Map<string, Joining> {
-    const ofClient = this.#joining.get(connection) ?? new Map<string, Joining>();
-    if (added.size > 0) this.#joining.set(connection, ofClient);
+  #join(client: HubClient<Data>, topics: readonly string[], added: ReadonlySet<string>): Map<string, Joining> {
+    const ofClient = this.#joining.get(client) ?? new Map<string, Joining>();
+    if (added.size > 0) this.#joining.set(client, ofClient);
     for (const topic of added) ofClient.set(topic, { calls: 0, joined: false });
     const joinings = new Map<string, Joining>();
     for (const topic of topics) {
@@ -83,21 +83,21 @@ export class Subscriptions<Data = unknown> {
   }
 
   /** A call ended. The last one that fails undoes the subscription, unless it was undone and made anew meanwhile. */
-  #settle(connection: Connection<Data>, topic: string, joining: Joining): void {
+  #settle(client: HubClient<Data>, topic: string, joining: Joining): void {
     if (--joining.calls > 0) return;
-    if (this.#joining.get(connection)?.get(topic) !== joining) return;
-    if (joining.joined) this.#settled(connection, topic);
-    else this.#delete(connection, topic);
+    if (this.#joining.get(client)?.get(topic) !== joining) return;
+    if (joining.joined) this.#settled(client, topic);
+    else this.#delete(client, topic);
   }
 
-  #settled(connection: Connection<Data>, topic: string): void {
-    const ofClient = this.#joining.get(connection);
-    if (ofClient?.delete(topic) && ofClient.size === 0) this.#joining.delete(connection);
+  #settled(client: HubClient<Data>, topic: string): void {
+    const ofClient = this.#joining.get(client);
+    if (ofClient?.delete(topic) && ofClient.size === 0) this.#joining.delete(client);
   }
 
-  #delete(connection: Connection<Data>, topic: string): void {
-    this.#settled(connection, topic);
-    if (this.#clients.topics.delete(topic, connection)) this.interest?.unwant(topic);
+  #delete(client: HubClient<Data>, topic: string): void {
+    this.#settled(client, topic);
+    if (this.#clients.topics.delete(topic, client)) this.interest?.unwant(topic);
   }
 
   #check(topics: readonly string[]): void {

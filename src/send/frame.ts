@@ -1,6 +1,7 @@
 import type { Burst } from "./burst.ts";
 import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
+import { isReserved, prefixed } from "../wire/v1.ts";
 
 /** What can be sent: text, or bytes. */
 export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
@@ -30,6 +31,8 @@ export class Frame {
   readonly messageBytes: number;
   /** How many sockets were offered the frame and did not take it. */
   refused = 0;
+  /** How many clients that are away it is held for. */
+  held = 0;
   /**
    * The burst of this frame alone, kept for all the sockets that get it.
    *
@@ -38,6 +41,8 @@ export class Frame {
   alone: Burst | undefined = undefined;
   #text: string | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** The same for clients of meshsocket.v1: undefined until asked for. */
+  #forV1: Frame | undefined;
 
   private constructor(
     binary: boolean,
@@ -91,13 +96,26 @@ export class Frame {
     return Frame.#ofBytes(bytes, binary, undefined);
   }
 
-  /** A new frame of the same kind: `head`, and then this message. */
-  after(head: string): Frame {
-    const headBytes = encoder.encode(head);
-    const bytes = new Uint8Array(headBytes.byteLength + this.messageBytes);
-    bytes.set(headBytes);
-    bytes.set(this.bytes, headBytes.byteLength);
-    return new Frame(this.binary, bytes.byteLength, undefined, bytes);
+  /** A control line of meshsocket.v1. With a payload it is of the payload's kind: `line`, and then the payload. */
+  static control(line: string, payload?: Frame): Frame {
+    const whole = payload === undefined ? line : prefixed(line, payload.binary ? payload.bytes : payload.payload);
+    const frame = Frame.of(whole);
+    frame.#forV1 = frame;
+    return frame;
+  }
+
+  /** Whether it is a control line of meshsocket.v1, not a message of the application. */
+  get isControl(): boolean {
+    return this.#forV1 === this && this.#isReserved;
+  }
+
+  /** The frame for clients of meshsocket.v1: the same, unless the message must be escaped. */
+  get forV1(): Frame {
+    return (this.#forV1 ??= this.#isReserved ? Frame.control("~", this) : this);
+  }
+
+  get #isReserved(): boolean {
+    return isReserved(this.#text ?? this.bytes);
   }
 
   /** Bytes on the wire, header included. */

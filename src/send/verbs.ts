@@ -5,6 +5,8 @@ import type { Json } from "../base/json.ts";
 export interface Delivery {
   /** Clients whose socket took the message. */
   readonly delivered: number;
+  /** Clients that are away: the message waits for them to come back. */
+  readonly held: number;
   /** Clients whose buffer was full; they are being closed as too slow. */
   readonly dropped: number;
   /** Hosts whose answer is missing: their clients may or may not have the message. Empty on one node. */

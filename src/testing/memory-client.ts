@@ -29,6 +29,8 @@ export class MemoryClient {
     this.socket = socket;
     socket.addEventListener("message", (event) => {
       const { data } = event as MessageEvent<string | ArrayBuffer>;
+      // The first frame of meshsocket.v1 is not a message.
+      if (typeof data === "string" && data.startsWith("~hello ")) return;
       this.#messages.add(typeof data === "string" ? data : new Uint8Array(data));
     });
     this.untilClosed = new Promise((resolve) => {

@@ -50,11 +50,11 @@ for (const runtime of NODE_RUNTIMES) {
         assert.equal(await sender.online(id), true);
         assert.equal(await sender.emit(id, "text é😀"), true);
         assert.equal(await sender.emit(id, new Uint8Array([0, 255])), true);
-        assert.deepEqual(await sender.broadcast("all"), { delivered: 1, dropped: 0, unreachable: [] });
+        assert.deepEqual(await sender.broadcast("all"), { delivered: 1, held: 0, dropped: 0, unreachable: [] });
         assert.equal((await sender.broadcast("none", { except: [id] })).delivered, 0);
         assert.equal(await sender.subscribe(id, id), true);
         assert.deepEqual((await sender.members(id)).ids, [id]);
-        assert.deepEqual(await sender.publish(id, "news"), { delivered: 1, dropped: 0, unreachable: [] });
+        assert.deepEqual(await sender.publish(id, "news"), { delivered: 1, held: 0, dropped: 0, unreachable: [] });
         assert.equal(await sender.unsubscribe(id, id), true);
         assert.equal((await sender.publish(id, "news")).delivered, 0);
         const got = [await client.next(), await client.next(), await client.next(), await client.next()];

@@ -60,7 +60,7 @@ test("two hubs over etcd reach each other's clients by id, by topic and all at o
     assert.equal(await one.emit("b", "hi b"), true);
     assert.equal(await b.next(), "hi b");
     assert.deepEqual([await one.online("b"), await one.online("nobody")], [true, false]);
-    assert.deepEqual(await one.publish("news", "news"), { delivered: 2, dropped: 0, unreachable: [] });
+    assert.deepEqual(await one.publish("news", "news"), { delivered: 2, held: 0, dropped: 0, unreachable: [] });
     assert.deepEqual([await a.next(), await b.next()], ["news", "news"]);
     assert.equal((await one.broadcast("all")).delivered, 2);
     assert.deepEqual([await a.next(), await b.next()], ["all", "all"]);

@@ -121,10 +121,15 @@ for (const senderRuntime of NODE_RUNTIMES) {
         owner.node.connect(`b1 ${name}`),
         sender.connect(`b2 ${name}`),
       ]);
-      assert.deepEqual(await sender.hub.broadcast("all"), { delivered: 3, dropped: 0, unreachable: [] });
+      assert.deepEqual(await sender.hub.broadcast("all"), { delivered: 3, held: 0, dropped: 0, unreachable: [] });
       for (const client of clients) assert.equal(await client.next(), "all");
       const except = [`b0 ${name}`, `b2 ${name}`];
-      assert.deepEqual(await sender.hub.broadcast("one", { except }), { delivered: 1, dropped: 0, unreachable: [] });
+      assert.deepEqual(await sender.hub.broadcast("one", { except }), {
+        delivered: 1,
+        held: 0,
+        dropped: 0,
+        unreachable: [],
+      });
       assert.equal(await clients[1]?.next(), "one");
       assert.deepEqual([clients[0]?.waiting, clients[2]?.waiting], [[], []]);
       await Promise.all(clients.map((client) => client.close()));
@@ -157,10 +162,10 @@ for (const senderRuntime of NODE_RUNTIMES) {
       const client = await owner.node.connect(id);
       assert.equal(await sender.hub.subscribe(id, topic), true);
       assert.deepEqual((await sender.hub.members(topic)).ids, [id]);
-      assert.deepEqual(await sender.hub.publish(topic, "news"), { delivered: 1, dropped: 0, unreachable: [] });
+      assert.deepEqual(await sender.hub.publish(topic, "news"), { delivered: 1, held: 0, dropped: 0, unreachable: [] });
       assert.equal(await client.next(), "news");
       assert.equal(await sender.hub.unsubscribe(id, topic), true);
-      assert.deepEqual(await sender.hub.publish(topic, "more"), { delivered: 0, dropped: 0, unreachable: [] });
+      assert.deepEqual(await sender.hub.publish(topic, "more"), { delivered: 0, held: 0, dropped: 0, unreachable: [] });
       assert.deepEqual((await sender.hub.members(topic)).ids, []);
       assert.equal(await sender.hub.subscribe(`unknown ${name}`, topic), false);
       assert.deepEqual(client.waiting, []);
@@ -183,7 +188,7 @@ for (const senderRuntime of NODE_RUNTIMES) {
         if (index % 2_000 === 1_000) cut += owner.proxy.cut();
       }
       for (const [index, outcome] of (await sent).entries()) {
-        const wanted = index % 3 === 0 ? true : { delivered: 1, dropped: 0, unreachable: [] };
+        const wanted = index % 3 === 0 ? true : { delivered: 1, held: 0, dropped: 0, unreachable: [] };
         assert.deepEqual(outcome, { value: wanted }, `call ${index}`);
       }
       assert.ok(cut > 0, "a link was cut");

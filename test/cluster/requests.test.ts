@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
+import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { grpc, type GrpcCall, GrpcCode } from "../kit/grpc.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
@@ -165,7 +165,7 @@ for (const from of NODE_RUNTIMES) {
       GrpcCode.NotFound,
       GrpcCode.FailedPrecondition,
       { count: "2", unreachable: [] },
-      { delivery: { delivered: "1", dropped: "0", unreachable: [] } },
+      { delivery: { delivered: "1", held: 0, dropped: "0", unreachable: [] } },
       { found: true },
       { count: "1", unreachable: [] },
     ]);
@@ -177,12 +177,13 @@ for (const from of NODE_RUNTIMES) {
 test("examples/request.ts: a question over HTTP is answered by the client it names", async () => {
   const program = startFile("node", "examples/request.ts", { env: { PORT: "0" } });
   const [, url = ""] = await program.match(/listening on (http:\S+)/);
-  assert.match(await (await fetch(url)).text(), /meshsocket\.request\.v1/);
+  assert.match(await (await fetch(url)).text(), /meshsocket\.v1/);
   assert.equal((await fetch(`${url}/ask/ann`)).status, 404);
-  const ws = new WebSocket(`${url.replace("http", "ws")}/ws?name=ann`, REQUEST_PROTOCOL);
+  const ws = new WebSocket(`${url.replace("http", "ws")}/ws?name=ann`, V1_PROTOCOL);
   ws.addEventListener("message", ({ data }: MessageEvent<string>) => {
-    const [, number, question] = /^request:(\d+)\n(.*)$/.exec(data) ?? [];
-    ws.send(`reply:${number}\nWhat do you mean by "${question}"?`);
+    const [, number, question] = /^~request (\d+)\n(.*)$/.exec(data) ?? [];
+    if (number === undefined) return;
+    ws.send(`~reply ${number}\nWhat do you mean by "${question}"?`);
   });
   await within("the connection", new Promise((resolve) => ws.addEventListener("open", resolve)));
   const reply = await fetch(`${url}/ask/ann?question=ready`);

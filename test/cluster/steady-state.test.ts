@@ -83,7 +83,7 @@ for (const runtime of NODE_RUNTIMES) {
     assert.equal((await a.hub.publish(`news-${runtime}`, "route")).delivered, 1);
     await client.next();
     commands();
-    const one: Delivery = { delivered: 1, dropped: 0, unreachable: [] };
+    const one: Delivery = { delivered: 1, held: 0, dropped: 0, unreachable: [] };
     const calls = Array.from({ length: 2 * COUNT }, (_, n): VerbCall => {
       return n % 2 === 0 ? ["broadcast", String(n)] : ["publish", `news-${runtime}`, String(n)];
     });

@@ -88,7 +88,7 @@ for (const runtime of NODE_RUNTIMES) {
     }
     assert.equal(commands()["subscribe"], 1);
     assert.deepEqual(await b.hub.count(topic), { count: JOINING, unreachable: [] });
-    assert.deepEqual(await b.hub.publish(topic, "hi"), { delivered: JOINING, dropped: 0, unreachable: [] });
+    assert.deepEqual(await b.hub.publish(topic, "hi"), { delivered: JOINING, held: 0, dropped: 0, unreachable: [] });
     for (const client of clients) assert.equal(await client.next(), "hi");
     commands();
     await leave(a, clients);
@@ -109,8 +109,13 @@ for (const runtime of NODE_RUNTIMES) {
     await until("the others to be gone", async () => (await a.hub.broadcast("all")).delivered === all.length);
     for (const client of all) while ((await client.next()) !== "all");
     const except = [`there ${runtime}`, `far ${runtime}`];
-    assert.deepEqual(await a.hub.publish(topic, "1", { except }), { delivered: 1, dropped: 0, unreachable: [] });
-    assert.deepEqual(await a.hub.broadcast("2", { except }), { delivered: 2, dropped: 0, unreachable: [] });
+    assert.deepEqual(await a.hub.publish(topic, "1", { except }), {
+      delivered: 1,
+      held: 0,
+      dropped: 0,
+      unreachable: [],
+    });
+    assert.deepEqual(await a.hub.broadcast("2", { except }), { delivered: 2, held: 0, dropped: 0, unreachable: [] });
     assert.equal(((await b.client(`there ${runtime}`, "publish", topic, "3")) as Delivery).delivered, 2);
     assert.equal(((await b.client(`there ${runtime}`, "broadcast", "4")) as Delivery).delivered, 3);
     assert.equal((await a.hub.broadcast("last")).delivered, all.length);

@@ -95,7 +95,7 @@ export function messages(promise: PromiseThat): void {
   }), async ({ hub, url }) => {
     const [a, b] = await Promise.all(["a", "b"].map((id) => TestClient.open(`${url}?id=${id}`)));
     assert.ok(a && b);
-    assert.deepEqual(await hub.broadcast("all"), { delivered: 2, dropped: 0, unreachable: [] });
+    assert.deepEqual(await hub.broadcast("all"), { delivered: 2, held: 0, dropped: 0, unreachable: [] });
     assert.deepEqual(await hub.publish("room", "not b", { except: ["b"] }), {
       delivered: 1,
       dropped: 0,

@@ -3,7 +3,7 @@ import process from "node:process";
 import { clusterNode, DistHub } from "../../src/distributed/dist-hub.ts";
 import { errorCode } from "../../src/base/error.ts";
 import type { Json } from "../../src/base/json.ts";
-import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
+import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 import type { Session } from "../../src/client/session.ts";
 import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
@@ -53,10 +53,10 @@ function session(request: Request): Session {
   const id = query.get("id");
   const topics = JSON.parse(query.get("topics") ?? "[]") as string[];
   const info = query.get("info");
-  const askable = request.headers.get("sec-websocket-protocol")?.includes(REQUEST_PROTOCOL) === true;
+  const askable = request.headers.get("sec-websocket-protocol")?.includes(V1_PROTOCOL) === true;
   return {
     info: info === null ? undefined : (JSON.parse(info) as Json),
-    protocol: askable ? REQUEST_PROTOCOL : undefined,
+    protocol: askable ? V1_PROTOCOL : undefined,
     id: id === null ? undefined : (JSON.parse(id) as string),
     async onConnect(client) {
       if (topics.length > 0) await client.subscribe(topics);

@@ -112,7 +112,7 @@ export class ModelNode {
       };
       await Promise.all(Array.from(nodes, send));
     });
-    return { delivered, dropped: 0, unreachable: [] };
+    return { delivered, held: 0, dropped: 0, unreachable: [] };
   }
 
   #deliver(message: string): number {

@@ -6,17 +6,18 @@ import { importsOf, readFiles, type SourceFile } from "./source.ts";
 const BELOW: Readonly<Record<string, string>> = {
   gen: "",
   base: "",
-  send: "base",
-  client: "base send",
-  door: "base send client",
+  wire: "",
+  send: "base wire",
+  client: "base wire send",
+  door: "base wire send client",
   storage: "base",
-  hub: "base send client door storage",
+  hub: "base wire send client door storage",
   rpc: "gen base",
-  link: "gen base send storage rpc",
-  cluster: "gen base send client storage hub rpc link",
-  distributed: "gen base send client door storage hub rpc link cluster",
-  testing: "gen base send client door storage hub rpc link cluster distributed",
-  ".": "gen base send client door storage hub rpc link cluster distributed",
+  link: "gen base wire send storage rpc",
+  cluster: "gen base wire send client storage hub rpc link",
+  distributed: "gen base wire send client door storage hub rpc link cluster",
+  testing: "gen base wire send client door storage hub rpc link cluster distributed",
+  ".": "gen base wire send client door storage hub rpc link cluster distributed",
 };
 
 /** The imports, types included, that point up, sideways or out of the core. */

@@ -11,6 +11,7 @@ import { AnswerSchema, BatchSchema, Outcome, Status } from "../../src/gen/meshso
 import { checkHost } from "../../src/base/host.ts";
 import { Inbox } from "../../src/link/inbox.ts";
 import { parseLineName } from "../../src/link/line-name.ts";
+import { decodeControl } from "../../src/wire/v1.ts";
 import { Requests } from "../../src/client/requests.ts";
 import { offeredProtocols } from "../../src/door/subprotocol.ts";
 
@@ -56,20 +57,23 @@ test("reading subprotocols and tokens throws nothing, and a token has no byte th
   }));
 });
 
-test("a message is a reply only to the request whose number it names, whatever follows", async () => {
+test("a control line is a reply only to the request whose number it names, whatever follows", async () => {
   const text = fc.oneof(
     fc.string(),
-    fc.string().map((rest) => `reply:${rest}`),
-    fc.nat().map((number) => `reply:${number}\nx`),
+    fc.string().map((rest) => `~reply ${rest}`),
+    fc.nat().map((number) => `~reply ${number}\nx`),
   );
   await fc.assert(fc.asyncProperty(fc.array(text), fc.string(), async (noise, payload) => {
     const requests = new Requests(8);
     const asked = requests.ask(Frame.of("question"), 10_000, () => true);
-    for (const message of noise.filter((each) => !/^reply:0*1\n/.test(each))) {
-      const taken = requests.take(message);
-      assert.equal(requests.take(new TextEncoder().encode(message)), taken);
+    for (const message of noise.filter((each) => !each.startsWith("~reply 1\n"))) {
+      const control = decodeControl(message);
+      const bytes = decodeControl(new TextEncoder().encode(message));
+      if (control?.type !== "reply") continue;
+      assert.equal(bytes?.type, "reply");
+      requests.reply(control.number, control.payload);
     }
-    assert.equal(requests.take(`reply:1\n${payload}`), true);
+    requests.reply(1, payload);
     assert.equal(await asked, payload);
   }));
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MeshError } from "../../src/base/error.ts";
-import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
+import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 import type { MemoryClient } from "../kit/memory-client.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 
@@ -13,8 +13,8 @@ function code(expected: string): (error: MeshError) => boolean {
 async function reply(client: MemoryClient, answer: (payload: string) => string): Promise<string> {
   const message = await client.next();
   const text = typeof message === "string" ? message : new TextDecoder().decode(message);
-  const [, number, payload = ""] = /^request:(\d+)\n([^]*)$/.exec(text) ?? [];
-  const line = `reply:${number}\n${answer(payload)}`;
+  const [, number, payload = ""] = /^~request (\d+)\n([^]*)$/.exec(text) ?? [];
+  const line = `~reply ${number}\n${answer(payload)}`;
   client.socket.send(typeof message === "string" ? line : new TextEncoder().encode(line));
   return payload;
 }
@@ -22,7 +22,7 @@ async function reply(client: MemoryClient, answer: (payload: string) => string):
 test("request: one that is under way when its node is closed gets its reply first, and ends with the node when none comes", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster);
-  const alice = await b.connect("alice", { protocol: REQUEST_PROTOCOL });
+  const alice = await b.connect("alice", { protocol: V1_PROTOCOL });
   const asked = a.hub.request("alice", "still there?", { timeoutMs: 60_000 });
   const closing = a.hub.close().then(() => "closed");
   const early = new Promise((resolve) => setTimeout(() => resolve("still open"), 100));
@@ -41,7 +41,7 @@ for (const where of ["on this node", "on another node"]) {
     const owner = where === "on this node" ? a : b;
     const seen: unknown[] = [];
     const alice = await owner.connect("alice", {
-      protocol: REQUEST_PROTOCOL,
+      protocol: V1_PROTOCOL,
       onEvent: (_, message) => void seen.push(message),
     });
     const asked = a.hub.request("alice", "how are you?");
@@ -59,12 +59,12 @@ for (const where of ["on this node", "on another node"]) {
   test(`request: many at once to a client ${where} get each its own reply, in any order`, async () => {
     await using cluster = new MemoryCluster();
     const [a, b] = await threeNodes(cluster);
-    const alice = await (where === "on this node" ? a : b).connect("alice", { protocol: REQUEST_PROTOCOL });
+    const alice = await (where === "on this node" ? a : b).connect("alice", { protocol: V1_PROTOCOL });
     const replies = Array.from({ length: 100 }, (_, index) => a.hub.request("alice", String(index)));
     const requests = (await alice.take(100)).reverse();
     for (const request of requests) {
-      const [, number, payload] = /^request:(\d+)\n(.*)$/.exec(String(request)) ?? [];
-      alice.socket.send(`reply:${number}\n<${payload}>`);
+      const [, number, payload] = /^~request (\d+)\n(.*)$/.exec(String(request)) ?? [];
+      alice.socket.send(`~reply ${number}\n<${payload}>`);
     }
     assert.deepEqual(await Promise.all(replies), Array.from({ length: 100 }, (_, index) => `<${index}>`));
   });
@@ -76,7 +76,7 @@ for (const where of ["on this node", "on another node"]) {
     await assert.rejects(a.hub.request("nobody", "x"), code("not_found"));
     await owner.connect("deaf");
     await assert.rejects(a.hub.request("deaf", "x"), code("failed_precondition"));
-    const silent = await owner.connect("silent", { protocol: REQUEST_PROTOCOL });
+    const silent = await owner.connect("silent", { protocol: V1_PROTOCOL });
     await assert.rejects(a.hub.request("silent", "x", { timeoutMs: 60 }), code("deadline_exceeded"));
     const left = assert.rejects(a.hub.request("silent", "x"), code("unknown"));
     await silent.take(2);
@@ -90,7 +90,7 @@ test("request: a reply that nobody waits for any more is not shown to the applic
   const [a] = await threeNodes(cluster);
   const seen: unknown[] = [];
   const alice = await a.connect("alice", {
-    protocol: REQUEST_PROTOCOL,
+    protocol: V1_PROTOCOL,
     onEvent: (_, message) => void seen.push(message),
   });
   await assert.rejects(a.hub.request("alice", "x", { timeoutMs: 20 }), code("deadline_exceeded"));

@@ -40,10 +40,15 @@ test("cluster: a broadcast counts every client once and leaves out the excepted 
   await using cluster = new MemoryCluster();
   const nodes = await threeNodes(cluster);
   const clients = await Promise.all(nodes.map((node, index) => node.connect(`client-${index}`)));
-  assert.deepEqual(await nodes[0].hub.broadcast("all"), { delivered: 3, dropped: 0, unreachable: [] });
+  assert.deepEqual(await nodes[0].hub.broadcast("all"), { delivered: 3, held: 0, dropped: 0, unreachable: [] });
   for (const client of clients) assert.equal(await client.next(), "all");
   const except = ["client-1", "client-0"];
-  assert.deepEqual(await nodes[2].hub.broadcast("some", { except }), { delivered: 1, dropped: 0, unreachable: [] });
+  assert.deepEqual(await nodes[2].hub.broadcast("some", { except }), {
+    delivered: 1,
+    held: 0,
+    dropped: 0,
+    unreachable: [],
+  });
   assert.equal(await clients[2]?.next(), "some");
   assert.deepEqual(clients[0]?.waiting, []);
 });
@@ -54,7 +59,7 @@ test("cluster: a broadcast names the host that could not be reached", async () =
   await b.connect("alice");
   await c.connect("bob");
   cluster.down.add(c.host);
-  assert.deepEqual(await a.hub.broadcast("all"), { delivered: 1, dropped: 0, unreachable: [c.host] });
+  assert.deepEqual(await a.hub.broadcast("all"), { delivered: 1, held: 0, dropped: 0, unreachable: [c.host] });
 });
 
 test("cluster: known routes cost no storage command, and a moved one costs one", async () => {

@@ -187,8 +187,8 @@ test("a client that does not read is cut with 4008 and its message counted as dr
   const codes = new Events<number>("onDisconnect");
   return connected({ onDisconnect: (_, code) => codes.add(code) }, async (client, hub) => {
     client.socket.stall();
-    assert.deepEqual(await hub.broadcast(new Uint8Array(900)), { delivered: 1, dropped: 0, unreachable: [] });
-    assert.deepEqual(await hub.broadcast(new Uint8Array(900)), { delivered: 0, dropped: 1, unreachable: [] });
+    assert.deepEqual(await hub.broadcast(new Uint8Array(900)), { delivered: 1, held: 0, dropped: 0, unreachable: [] });
+    assert.deepEqual(await hub.broadcast(new Uint8Array(900)), { delivered: 0, held: 0, dropped: 1, unreachable: [] });
     assert.equal(await codes.next(), 4008);
     assert.equal(hub.size, 0);
   }, { limits: { maxBufferedBytes: 1_000 } });

@@ -89,7 +89,7 @@ function apply(one: Exclude<Step, { kind: "tick" }>, hub: Hub, model: Model, res
       const text = String(model.send([one.id]));
       const emitted = hub.emit(one.id, text);
       const was = model.open.has(one.id);
-      results.push(emitted.then((ok) => ({ delivered: +ok, dropped: +(was && !ok), unreachable: [] })));
+      results.push(emitted.then((ok) => ({ delivered: +ok, held: 0, dropped: +(was && !ok), unreachable: [] })));
       break;
     }
     case "broadcast":

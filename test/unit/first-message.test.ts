@@ -27,7 +27,7 @@ test("the first message says who a client is; before that it has no id and is se
   withHub(async (hub) => {
     const client = await MemoryClient.open(hub, byName);
     assert.equal(hub.size, 0);
-    assert.deepEqual(await hub.broadcast("for clients only"), { delivered: 0, dropped: 0, unreachable: [] });
+    assert.deepEqual(await hub.broadcast("for clients only"), { delivered: 0, held: 0, dropped: 0, unreachable: [] });
     client.socket.send("alice");
     client.socket.send("early");
     assert.equal(await client.next(), "hello alice");

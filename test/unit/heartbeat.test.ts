@@ -134,7 +134,7 @@ test("without a limit that can come due there is no timer", () => {
 
 test("every close code says whether to come back", () => {
   const back = Object.values(CloseCode).filter(shouldReconnect);
-  assert.deepEqual(back, [1001, 1006, 1011, 1012, 1013, 4008, 4010]);
+  assert.deepEqual(back, [1001, 1006, 1011, 1012, 1013, 4001, 4008, 4010]);
 });
 
 async function connected(

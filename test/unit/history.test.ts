@@ -11,7 +11,7 @@ const fails = async (): Promise<never> => {
 };
 
 function delivery(delivered: number, other: Partial<Delivery> = {}): Delivery {
-  return { delivered, dropped: 0, unreachable: [], ...other };
+  return { delivered, held: 0, dropped: 0, unreachable: [], ...other };
 }
 
 /** Publishes "topic number" from "p", which `receivers` get, and counts them. */

@@ -35,7 +35,7 @@ test("emit reaches one id, and is false when nobody has it", () => {
 
 test("broadcast counts everyone once but those it leaves out", () => {
   return holding(["a", "b", "c"], async (hub, clients) => {
-    assert.deepEqual(await hub.broadcast("all"), { delivered: 3, dropped: 0, unreachable: [] });
+    assert.deepEqual(await hub.broadcast("all"), { delivered: 3, held: 0, dropped: 0, unreachable: [] });
     assert.equal((await hub.broadcast("not b", { except: ["b", "b", "nobody"] })).delivered, 2);
     assert.equal((await hub.client("a")?.broadcast("not a"))?.delivered, 2);
     const got = await Promise.all(clients.map(async (client) => [await client.next(), await client.next()]));

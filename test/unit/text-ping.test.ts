@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import { silentLogger } from "../../src/base/logger.ts";
-import { REQUEST_PROTOCOL } from "../../src/client/requests.ts";
+import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 
@@ -13,7 +13,11 @@ async function connected(
   limits: { idleTimeoutMs?: number } = {},
 ): Promise<void> {
   const heard: unknown[] = [];
-  await using hub = new Hub({ logger: silentLogger, limits: { pingMs: 100, pongMs: 100, ...limits } });
+  await using hub = new Hub({
+    logger: silentLogger,
+    resume: { windowMs: 0 },
+    limits: { pingMs: 100, pongMs: 100, ...limits },
+  });
   const client = await MemoryClient.open(hub, {
     ...session,
     id: "me",
@@ -57,14 +61,14 @@ test("a client that does not answer a text ping is cut within ping and pong time
   }));
 
 test("a client that can be asked is pinged by a request that asks nothing", () =>
-  connected({ protocol: REQUEST_PROTOCOL }, async (client, heard, hub) => {
+  connected({ protocol: V1_PROTOCOL }, async (client, heard, hub) => {
     for (let pings = 0; pings < 3; pings++) {
-      assert.equal(await client.next(), "request:0\n");
-      client.socket.send("reply:0\n");
+      assert.equal(await client.next(), "~ping 0");
+      client.socket.send("~pong 0 1");
     }
     const asked = hub.request("me", "a real question");
-    assert.equal(await client.next(), "request:1\na real question");
-    client.socket.send("reply:1\na real answer");
+    assert.equal(await client.next(), "~request 1\na real question");
+    client.socket.send("~reply 1\na real answer");
     assert.equal(await asked, "a real answer");
     await client.closed();
     assert.deepEqual(heard, [1006]);

@@ -98,7 +98,7 @@ test("versions: a node that does not know a call says so, and its callers are to
     "the answer",
     assert.rejects(hub.emit("bob", "hi"), (error) => errorCode(error) === "unimplemented"),
   );
-  assert.deepEqual(await hub.broadcast("to all"), { delivered: 1, dropped: 0, unreachable: [OTHER.host] });
+  assert.deepEqual(await hub.broadcast("to all"), { delivered: 1, held: 0, dropped: 0, unreachable: [OTHER.host] });
   assert.equal(await alice.next(), "to all");
   await hub.storage.subscribe("news", OTHER);
   const events: string[] = [];

@@ -1,0 +1,273 @@
+import { checkClose } from "../base/check.ts";
+import type { Client } from "./client.ts";
+import { CloseCode } from "../base/close-code.ts";
+import type { Connection } from "./connection.ts";
+import type { ConnectionOwner, Identity } from "./connection-owner.ts";
+import { exceptAlso } from "../send/except.ts";
+import type { Frame, Message } from "../send/frame.ts";
+import { type End, Handlers } from "./handlers.ts";
+import { Outbox } from "./outbox.ts";
+import { Protocol, type ResumeOffer } from "./protocol.ts";
+import { unref } from "../base/tick.ts";
+import { V1_PROTOCOL } from "../wire/v1.ts";
+import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+
+const NO_TOPICS: ReadonlySet<string> = new Set();
+
+/**
+ * A {@link Client} from the inside, over one connection or, with `meshsocket.v1`, over several.
+ *
+ * Frames leave through its {@link Outbox}; messages reach the application through its {@link Handlers}.
+ */
+export class HubClient<Data = unknown> implements Client<Data> {
+  readonly id: string;
+  /** The number of the claim by which this client has its id: of two clients the larger is the newer. */
+  claim: bigint;
+  data: Data;
+  url: string;
+  remoteAddress: string;
+  readonly protocol: string;
+  /** The JSON that other clients may see of this one; "" for none. */
+  info: string;
+  /** Filled by the topic index; undefined while there are none. */
+  topicSet: Set<string> | undefined;
+  readonly outbox: Outbox<Data>;
+  readonly handlers: Handlers<Data>;
+  /** Of a client that speaks `meshsocket.v1`. */
+  readonly v1: Protocol<Data> | undefined;
+  readonly #owner: ConnectionOwner<Data>;
+  /** Undefined while the client is away, and before and after its time. */
+  #connection: Connection<Data> | undefined;
+  #open = true;
+  /** How this side ended it, if it did so first. */
+  #closeSent: End | undefined;
+  /** How the last connection ended. */
+  #lastEnd: End = { code: CloseCode.Abnormal, reason: "" };
+  #ended = false;
+  #window: unknown;
+
+  constructor(owner: ConnectionOwner<Data>, identity: Identity<Data>) {
+    this.id = identity.id;
+    this.claim = identity.claim;
+    this.data = identity.session.data as Data;
+    this.url = identity.url;
+    this.remoteAddress = identity.remoteAddress;
+    this.protocol = identity.protocol;
+    this.info = identity.info;
+    this.#owner = owner;
+    this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol<Data>(this, owner) : undefined;
+    this.outbox = new Outbox<Data>(this, owner);
+    this.handlers = new Handlers<Data>(this, identity.session, owner);
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  get away(): boolean {
+    return this.#open && this.#connection === undefined;
+  }
+
+  get connection(): Connection<Data> | undefined {
+    return this.#connection;
+  }
+
+  get bufferedAmount(): number {
+    return this.outbox.bufferedAmount;
+  }
+
+  /** Whether a newer client took the id. */
+  get replaced(): boolean {
+    return this.#closeSent?.code === CloseCode.Replaced;
+  }
+
+  get topics(): ReadonlySet<string> {
+    return this.topicSet ?? NO_TOPICS;
+  }
+
+  // ---- verbs ----
+
+  emit(message: Message, options?: SendOptions): Promise<boolean> {
+    return this.#owner.send(this, message, options);
+  }
+
+  request(message: Message, options?: SendOptions): Promise<string | Uint8Array> {
+    return this.#owner.request(this, message, options);
+  }
+
+  broadcast(message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
+    return this.#owner.broadcast(message, exceptAlso(options, this.id));
+  }
+
+  publish(topic: string, message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
+    return this.#owner.publish(topic, message, exceptAlso(options, this.id));
+  }
+
+  subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
+    return this.#owner.subscribe(this, typeof topics === "string" ? [topics] : topics, options);
+  }
+
+  unsubscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
+    return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
+  }
+
+  /** Writes past the frames of this tick; a client that does not read is cut. */
+  writeNow(frames: readonly Frame[]): void {
+    this.outbox.writeNow(frames);
+  }
+
+  // ---- connections ----
+
+  /** Whether the client keeps its id from a newer one with this offer: it is connected, and is not the one that comes back. */
+  keeps(offer: ResumeOffer | undefined): boolean {
+    return !this.away && !(offer && this.v1?.refusalOf(offer) === undefined);
+  }
+
+  /** Has its first connection. `lost` is why it could not resume, if it asked to. */
+  connected(connection: Connection<Data>, lost: string | undefined): void {
+    this.#connection = connection;
+    this.outbox.attach(connection.socket);
+    this.v1?.hello(false, lost);
+  }
+
+  /** Goes on over another connection, which may come while the old one still looks alive. */
+  resume(connection: Connection<Data>, identity: Identity<Data>): void {
+    if (this.#connection) this.#halfOpen(this.#connection);
+    clearTimeout(this.#window as number);
+    this.#connection = connection;
+    this.claim = identity.claim;
+    this.data = identity.session.data as Data;
+    this.url = identity.url;
+    this.remoteAddress = identity.remoteAddress;
+    this.info = identity.info;
+    this.outbox.attach(connection.socket);
+    if (this.handlers.paused) connection.socket.pause?.();
+    if (identity.resume) this.v1?.resume(identity.resume);
+    this.handlers.resumed(identity.session);
+    this.#owner.resumed(this);
+  }
+
+  #halfOpen(old: Connection<Data>): void {
+    this.#goAway();
+    old.terminate();
+  }
+
+  /** The engine lost the connection, or the peer closed it. */
+  disconnected(connection: Connection<Data>, end: End): void {
+    if (this.#connection !== connection) return;
+    this.#lastEnd = end;
+    if (this.#open && this.#mayComeBack(end.code)) return this.#goAway();
+    this.#connection = undefined;
+    this.outbox.drop();
+    this.#leave();
+    // The side that closed first named code and reason; the peer's echo differs from client to client.
+    this.#finish(this.#closeSent ?? end, []);
+  }
+
+  #mayComeBack(code: number): boolean {
+    if (this.v1 === undefined || this.#owner.resume.windowMs === 0) return false;
+    return code === CloseCode.Abnormal || code === CloseCode.Interrupted;
+  }
+
+  #goAway(): void {
+    this.#connection = undefined;
+    this.outbox.detach();
+    this.handlers.away();
+    this.#owner.away(this);
+    this.#window = setTimeout(() => this.lose("window"), this.#owner.resume.windowMs);
+    unref(this.#window);
+    if (!this.v1?.ledger.complete) this.lose("overflow");
+  }
+
+  /** Ends the connection, after which a client of `meshsocket.v1` may come back; any other is closed. */
+  interrupt(code: number, reason: string): void {
+    const connection = this.#connection;
+    if (!connection || !this.#mayComeBack(CloseCode.Interrupted)) return this.close(code, reason);
+    this.outbox.catchUp();
+    this.outbox.flush();
+    if (this.#connection !== connection) return;
+    this.#lastEnd = { code, reason };
+    connection.close(code, reason);
+    this.#goAway();
+  }
+
+  /** The connection answered no ping. */
+  dead(): void {
+    const connection = this.#connection;
+    if (!connection || !this.#mayComeBack(CloseCode.Abnormal)) return this.terminate();
+    this.#goAway();
+    connection.terminate();
+  }
+
+  // ---- the end ----
+
+  close(code: number = CloseCode.Normal, reason = ""): void {
+    checkClose(code, reason);
+    if (!this.#open) return;
+    this.outbox.catchUp();
+    this.outbox.flush();
+    // The flush may have found the connection gone.
+    if (!this.#open) return;
+    this.#closeSent = { code, reason };
+    if (!this.#connection) return this.lose(this.replaced ? "replaced" : "closed");
+    this.#leave();
+    this.#connection.close(code, reason);
+  }
+
+  terminate(): void {
+    if (this.#ended) return;
+    this.#closeSent ??= { code: CloseCode.Abnormal, reason: "" };
+    this.#cut();
+  }
+
+  /** The client does not read. */
+  tooSlow(): void {
+    if (!this.#open) return;
+    this.#closeSent = { code: CloseCode.SlowConsumer, reason: "reads too slowly" };
+    // A close frame would wait behind the full buffer: the peer is not reading.
+    this.#cut();
+  }
+
+  #cut(): void {
+    if (!this.#connection) return this.lose("closed");
+    this.outbox.drop();
+    this.#leave();
+    this.#connection.terminate();
+  }
+
+  /** Gives up a client that is away, with the messages that it never acknowledged. */
+  lose(reason: LostReason): void {
+    const { v1 } = this;
+    if (!this.away || !v1) return;
+    this.outbox.catchUp();
+    this.outbox.flush();
+    const undelivered = v1.ledger.undelivered();
+    this.#leave();
+    this.#owner.lost(this, reason, undelivered);
+    this.#finish(this.#closeSent ?? this.#lastEnd, undelivered);
+  }
+
+  /** Takes no more messages. */
+  #leave(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    clearTimeout(this.#window as number);
+    this.v1?.end();
+    // Once this side has closed, messages that wait are not handled.
+    if (this.#closeSent) this.handlers.silence();
+    this.#owner.left(this);
+  }
+
+  #finish(end: End, undelivered: readonly (string | Uint8Array)[]): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.v1?.ledger.clear();
+    this.handlers.ended(end, undelivered);
+  }
+}
+
+/**
+ * Why an away client was given up: it did not come back in time, more than `resume.maxBytes` waited for it, a newer client
+ * took its id, or it was closed while away, by the application or because its node closed.
+ */
+export type LostReason = "window" | "overflow" | "replaced" | "closed";

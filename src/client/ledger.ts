@@ -1,0 +1,110 @@
+import type { Burst } from "../send/burst.ts";
+import type { Frame } from "../send/frame.ts";
+
+/**
+ * The messages to and from one client of meshsocket.v1, counted, with those to it that it has not acknowledged.
+ *
+ * One entry is kept for each tick: the burst of that tick, which all clients that got the same frames share.
+ */
+export class Ledger {
+  /** Messages that were sent to the client or are held for it. */
+  sent = 0;
+  /** How many of them it acknowledged. */
+  acked = 0;
+  /** Messages that came from the client. */
+  received = 0;
+  /** How many of them were handed to the application. */
+  handled = 0;
+  /** How many were acknowledged to the client. */
+  ackSent = 0;
+  /** Bytes that are kept. */
+  bytes = 0;
+  readonly #maxBytes: number;
+  readonly #budget: Budget;
+  readonly #kept: Burst[] = [];
+  /** How many messages come before the first that is kept. */
+  #first = 0;
+
+  constructor(maxBytes: number, budget: Budget) {
+    this.#maxBytes = maxBytes;
+    this.#budget = budget;
+  }
+
+  /** Whether everything that the client did not acknowledge is kept, so that it can resume. */
+  get complete(): boolean {
+    return this.#first <= this.acked;
+  }
+
+  /** Whether so many bytes more could be kept. */
+  hasRoom(bytes: number): boolean {
+    return this.complete && this.bytes + bytes <= this.#maxBytes && !this.#budget.over;
+  }
+
+  /** Keeps the frames of a tick. Beyond the bounds the oldest are forgotten: until they are acknowledged, the client cannot resume. */
+  keep(burst: Burst): void {
+    this.sent += burst.length;
+    this.#kept.push(burst);
+    this.#count(costOf(burst));
+    while (this.#kept.length > 0 && (this.bytes > this.#maxBytes || this.#budget.over)) this.#forget();
+  }
+
+  /** The client has so many messages. False if that many were never sent. */
+  ack(count: number): boolean {
+    if (count > this.sent) return false;
+    if (count <= this.acked) return true;
+    this.acked = count;
+    for (let burst = this.#kept[0]; burst && this.#first + burst.length <= count; burst = this.#kept[0]) this.#forget();
+    return true;
+  }
+
+  /** The frames after the first `count` messages, as they are sent again. */
+  after(count: number): Frame[] {
+    const skip = count - this.#first;
+    return this.#kept.flatMap((burst) => [...burst.forV1]).slice(skip);
+  }
+
+  /** The messages of the application that the client did not acknowledge, as far as they are kept. */
+  undelivered(): (string | Uint8Array)[] {
+    const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
+    return frames.filter((frame) => !frame.isControl).map((frame) => frame.payload);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    while (this.#kept.length > 0) this.#forget();
+  }
+
+  #forget(): void {
+    const burst = this.#kept.shift();
+    if (burst === undefined) return;
+    this.#first += burst.length;
+    this.#count(-costOf(burst));
+  }
+
+  #count(bytes: number): void {
+    this.bytes += bytes;
+    this.#budget.bytes += bytes;
+  }
+}
+
+/** Bytes that all ledgers of a node keep, and how many they may. A frame that several clients share counts for each. */
+export class Budget {
+  bytes = 0;
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get over(): boolean {
+    return this.bytes > this.#maxBytes;
+  }
+}
+
+/** What a message costs besides its own bytes. */
+const MESSAGE_BYTES = 64;
+
+/** What keeping a burst costs. */
+function costOf(burst: Burst): number {
+  return burst.byteLength + burst.length * MESSAGE_BYTES;
+}

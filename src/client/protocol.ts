@@ -1,0 +1,214 @@
+import { ACK_BYTES, ACK_MESSAGES, ackLine, byeLine, type Control, decodeControl, errorLine } from "../wire/v1.ts";
+import {
+  helloLine,
+  isCounted,
+  isEscaped,
+  isReserved,
+  type Payload,
+  pongLine,
+  replyLine,
+  unescape,
+} from "../wire/v1.ts";
+import type { Acknowledging } from "./acks.ts";
+import { CloseCode } from "../base/close-code.ts";
+import type { ConnectionOwner } from "./connection-owner.ts";
+import { Frame } from "../send/frame.ts";
+import type { HubClient } from "./hub-client.ts";
+import { Ledger } from "./ledger.ts";
+import { MeshError } from "../base/error.ts";
+import { errorForClient, Requests } from "./requests.ts";
+import { ResumeToken } from "./resume-token.ts";
+
+/** The server's side of `meshsocket.v1` for one client: control lines, counts, acknowledgements, and calls both ways. */
+export class Protocol<Data> implements Acknowledging {
+  readonly ledger: Ledger;
+  readonly token: ResumeToken = new ResumeToken();
+  readonly #client: HubClient<Data>;
+  readonly #owner: ConnectionOwner<Data>;
+  #requests: Requests | undefined;
+  /** Calls of the client that are not answered yet. */
+  #calls = 0;
+  /** Bytes that were handled and not acknowledged. */
+  #unackedBytes = 0;
+  /** The client waits until so many of its messages are acknowledged; 0 if it does not. */
+  #syncAt = 0;
+
+  constructor(client: HubClient<Data>, owner: ConnectionOwner<Data>) {
+    this.#client = client;
+    this.#owner = owner;
+    this.ledger = new Ledger(owner.resume.maxBytes, owner.resumeBudget);
+  }
+
+  // ---- from the client ----
+
+  /** Counts a message of the application and returns it; undefined for a control line, which is obeyed. */
+  read(message: Payload): Payload | undefined {
+    this.token.proven();
+    if (!isReserved(message)) {
+      this.ledger.received++;
+      return message;
+    }
+    if (isEscaped(message)) {
+      this.ledger.received++;
+      return unescape(message);
+    }
+    const control = decodeControl(message);
+    if (control === undefined) this.#fault("that is not a control line");
+    else this.#obey(control);
+    return undefined;
+  }
+
+  /** A message was handed to the application: acknowledges it now or soon. */
+  handled(bytes: number): void {
+    const { ledger } = this;
+    ledger.handled++;
+    this.#unackedBytes += bytes;
+    const unacked = ledger.handled - ledger.ackSent;
+    const synced = this.#syncAt > ledger.ackSent && ledger.handled >= this.#syncAt;
+    if (unacked >= ACK_MESSAGES || this.#unackedBytes >= ACK_BYTES || synced) this.acknowledge();
+    else if (unacked === 1) this.#owner.acks.soon(this);
+  }
+
+  #obey(control: Control): void {
+    if (isCounted(control)) this.ledger.received++;
+    switch (control.type) {
+      case "ack":
+        if (!this.ledger.ack(control.count)) this.#fault("so many messages were never sent");
+        return;
+      case "sync":
+        return this.#sync();
+      case "ping":
+        return this.#write(Frame.control(pongLine(control.number, Date.now())));
+      case "pong":
+        return;
+      case "request":
+        return this.#called(control.number, control.payload);
+      case "reply":
+        this.#requests?.reply(control.number, control.payload);
+        return this.#countInTurn();
+      case "error":
+        this.#requests?.fail(control.number, control.code, control.message);
+        return this.#countInTurn();
+      default:
+        return this.#fault(`a client does not send ~${control.type}`);
+    }
+  }
+
+  #sync(): void {
+    this.#syncAt = this.ledger.received;
+    if (this.ledger.handled >= this.#syncAt) this.acknowledge(true);
+  }
+
+  /** A reply is taken at once, because a handler may wait for it, but counts only after the messages that came before it. */
+  #countInTurn(): void {
+    this.#client.handlers.inTurn({ name: "onEvent", bytes: 0, run: () => this.handled(0) });
+  }
+
+  #called(number: number, payload: Payload): void {
+    const run = (): void => {
+      void this.#answer(number, payload);
+      this.handled(payload.length);
+    };
+    this.#client.handlers.inTurn({ name: "onRequest", bytes: payload.length, run });
+  }
+
+  /** Runs a call of the client and sends what came of it. Calls begin in order and run at the same time. */
+  async #answer(number: number, payload: Payload): Promise<void> {
+    if (this.#calls >= this.#owner.limits.maxRequestsPerClient) {
+      const full = new MeshError("resource_exhausted", `at most ${this.#calls} requests may wait for a reply`);
+      this.#refuse(number, full);
+      return;
+    }
+    this.#calls++;
+    try {
+      const reply = await this.#client.handlers.request(payload);
+      this.#client.outbox.enqueue(Frame.control(replyLine(number), reply));
+    } catch (error) {
+      this.#refuse(number, error);
+    } finally {
+      this.#calls--;
+    }
+  }
+
+  #refuse(number: number, error: unknown): void {
+    const { code, message } = errorForClient(error);
+    this.#client.outbox.enqueue(Frame.control(errorLine(number, code, message)));
+  }
+
+  #fault(reason: string): void {
+    this.#client.close(CloseCode.ProtocolFault, reason);
+  }
+
+  // ---- to the client ----
+
+  /** Sends a request and waits for its reply; the errors are those of {@link Requests.ask}. */
+  ask(payload: Frame, timeoutMs: number): Promise<Payload> {
+    this.#requests ??= new Requests(this.#owner.limits.maxRequestsPerClient);
+    return this.#requests.ask(payload, timeoutMs, (frame) => this.#client.outbox.enqueue(frame));
+  }
+
+  acknowledge(again = false): void {
+    const { ledger } = this;
+    if (this.#client.away || (ledger.handled === ledger.ackSent && !again)) return;
+    ledger.ackSent = ledger.handled;
+    this.#unackedBytes = 0;
+    this.#write(Frame.control(ackLine(ledger.handled)));
+  }
+
+  /** The first frame of a connection. */
+  hello(resumed: boolean, lost: string | undefined): void {
+    const { windowMs, maxBytes } = this.#owner.resume;
+    const { ledger, token } = this;
+    ledger.ackSent = ledger.handled;
+    const line = helloLine({
+      id: this.#client.id,
+      resumed,
+      lost,
+      received: ledger.received,
+      token: windowMs > 0 ? token.current : "",
+      windowMs,
+      maxBytes,
+      time: Date.now(),
+    });
+    this.#write(Frame.control(line));
+  }
+
+  /** Why the client cannot resume with this offer; undefined if it can. */
+  refusalOf({ token, received }: ResumeOffer): string | undefined {
+    const { acked, complete, sent } = this.ledger;
+    if (!this.token.accepts(token)) return "token";
+    if (received < acked || received > sent) return "counts";
+    this.ledger.ack(received);
+    return complete || this.ledger.complete ? undefined : "overflow";
+  }
+
+  /** The client comes back: frames that it has not got go out again, before anything new. */
+  resume({ token, received }: ResumeOffer): void {
+    this.token.next(token);
+    this.ledger.ack(received);
+    this.hello(true, undefined);
+    const frames = this.ledger.after(received);
+    if (frames.length > 0) this.#client.writeNow(frames);
+  }
+
+  /** Tells the client when to come back after the close that follows. */
+  bye(retryAfterMs: number): void {
+    this.#write(Frame.control(byeLine(retryAfterMs)));
+  }
+
+  /** The client takes no more messages: nobody will reply. */
+  end(): void {
+    this.#requests?.end();
+  }
+
+  #write(frame: Frame): void {
+    this.#client.writeNow([frame]);
+  }
+}
+
+/** What a client comes back with. */
+export interface ResumeOffer {
+  readonly token: string;
+  /** How many messages it has. */
+  readonly received: number;
+}

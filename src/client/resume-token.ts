@@ -1,0 +1,39 @@
+import { randomId } from "../base/random-id.ts";
+
+/**
+ * The token with which a client may resume, once.
+ *
+ * A client that loses its new connection before it saw the new token still has the one it came with. That one stays
+ * good until the client sends something on the new connection, which proves that it has the new one.
+ */
+export class ResumeToken {
+  #current: string = randomId();
+  #used: string | undefined;
+
+  get current(): string {
+    return this.#current;
+  }
+
+  /** Whether a token lets the client resume. Takes the same time for every wrong token. */
+  accepts(token: string): boolean {
+    const current = isEqual(token, this.#current);
+    return isEqual(token, this.#used ?? this.#current) || current;
+  }
+
+  /** A client came with `token`: makes the next one. */
+  next(token: string): void {
+    this.#used = token;
+    this.#current = randomId();
+  }
+
+  /** The client sent something: it has the current token. */
+  proven(): void {
+    this.#used = undefined;
+  }
+}
+
+function isEqual(one: string, other: string): boolean {
+  let different = one.length ^ other.length;
+  for (let index = 0; index < other.length; index++) different |= one.charCodeAt(index) ^ other.charCodeAt(index);
+  return different === 0;
+}

@@ -1,0 +1,185 @@
+/**
+ * The subprotocol `meshsocket.v1` as text and bytes: which messages are control lines, and how they are written and read.
+ *
+ * Shared by the server and by `meshsocket/client`; docs/protocol.md describes it byte by byte.
+ */
+export const V1_PROTOCOL = "meshsocket.v1";
+
+/** The subprotocol that a client offers in addition to come back: `meshsocket.resume.<received>.<token>`. */
+export const RESUME_PROTOCOL_PREFIX = "meshsocket.resume.";
+
+/** A message of either kind. */
+export type Payload = string | Uint8Array;
+
+/** The first frame of the server on each connection. */
+export interface Hello {
+  readonly id: string;
+  /** Whether this connection goes on with an earlier one. */
+  readonly resumed: boolean;
+  /** Why the client could not resume, if it asked to. */
+  readonly lost?: string | undefined;
+  /** How many of the client's messages the server has. */
+  readonly received: number;
+  /** Lets the client resume, once; "" if the server does not resume. */
+  readonly token: string;
+  /** Milliseconds that the server waits for the client to come back. */
+  readonly windowMs: number;
+  /** Bytes of unacknowledged messages that the server keeps. */
+  readonly maxBytes: number;
+  /** Milliseconds of the server's clock since 1970. */
+  readonly time: number;
+}
+
+/** A control line. */
+export type Control =
+  | { readonly type: "hello"; readonly hello: Hello }
+  | { readonly type: "ack"; readonly count: number }
+  | { readonly type: "sync" }
+  | { readonly type: "ping"; readonly number: number }
+  | { readonly type: "pong"; readonly number: number; readonly time: number }
+  | { readonly type: "bye"; readonly retryAfterMs: number }
+  | { readonly type: "request"; readonly number: number; readonly payload: Payload }
+  | { readonly type: "reply"; readonly number: number; readonly payload: Payload }
+  | { readonly type: "error"; readonly number: number; readonly code: string; readonly message: string };
+
+const MARK = "~";
+const MARK_BYTE = 0x7e;
+const LINE_FEED = 10;
+/** The longest first line of a control message in a binary frame: a name, a space, a number, a line feed. */
+const MAX_BINARY_LINE = 32;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Whether a message begins with the reserved character, so that it is a control line or must be escaped. */
+export function isReserved(message: Payload): boolean {
+  return typeof message === "string" ? message.startsWith(MARK) : message[0] === MARK_BYTE;
+}
+
+/** Whether a message that begins with the reserved character is an escaped message of the application. */
+export function isEscaped(message: Payload): boolean {
+  return typeof message === "string" ? message[1] === MARK : message[1] === MARK_BYTE;
+}
+
+/** The message with the reserved character before it. */
+export function escape(message: Payload): Payload {
+  return prefixed(MARK, message);
+}
+
+/** An escaped message as the application sent it. */
+export function unescape<Message extends Payload>(message: Message): Message {
+  return (typeof message === "string" ? message.slice(1) : message.subarray(1)) as Message;
+}
+
+/** Whether a control line is counted and kept like a message of the application. */
+export function isCounted({ type }: Control): boolean {
+  return type === "request" || type === "reply" || type === "error";
+}
+
+/** The first line of a request, with its line feed. */
+export const requestLine = (number: number): string => `${MARK}request ${number}\n`;
+/** The first line of a reply, with its line feed. */
+export const replyLine = (number: number): string => `${MARK}reply ${number}\n`;
+export const errorLine = (number: number, code: string, message: string): string =>
+  `${MARK}error ${number} ${JSON.stringify({ code, message })}`;
+export const ackLine = (count: number): string => `${MARK}ack ${count}`;
+export const helloLine = (hello: Hello): string => `${MARK}hello ${JSON.stringify(hello)}`;
+export const byeLine = (retryAfterMs: number): string => `${MARK}bye ${JSON.stringify({ retryAfterMs })}`;
+export const pingLine = (number: number): string => `${MARK}ping ${number}`;
+export const pongLine = (number: number, time: number): string => `${MARK}pong ${number} ${time}`;
+export const SYNC_LINE = "~sync";
+
+/** A message with a first line before it, of the same kind as the message. */
+export function prefixed(line: string, payload: Payload): Payload {
+  if (typeof payload === "string") return line + payload;
+  const head = encoder.encode(line);
+  const whole = new Uint8Array(head.length + payload.length);
+  whole.set(head);
+  whole.set(payload, head.length);
+  return whole;
+}
+
+/** Reads a control line; undefined if it is not one of this protocol. Never throws. */
+export function decodeControl(message: Payload): Control | undefined {
+  const line = firstLine(message);
+  if (line === undefined) return undefined;
+  const [, name, argument = ""] = /^~([a-z]+)(?: (.*))?$/s.exec(line) ?? [];
+  const payload = line.length < message.length ? rest(message, line.length + 1) : undefined;
+  if (name === "request" || name === "reply") {
+    const number = numberOf(argument);
+    return number === undefined || payload === undefined ? undefined : { type: name, number, payload };
+  }
+  if (payload !== undefined || typeof message !== "string") return undefined;
+  return decodeLine(name, argument);
+}
+
+function decodeLine(name: string | undefined, argument: string): Control | undefined {
+  switch (name) {
+    case "ack":
+      return withNumber(argument, (count) => ({ type: name, count }));
+    case "ping":
+      return withNumber(argument, (number) => ({ type: name, number }));
+    case "pong": {
+      const [number, time] = argument.split(" ").map(numberOf);
+      return number === undefined || time === undefined ? undefined : { type: name, number, time };
+    }
+    case "sync":
+      return argument === "" ? { type: name } : undefined;
+    case "error":
+      return decodeError(argument);
+    case "hello": {
+      const hello = parse(argument);
+      return hello && typeof hello["id"] === "string" ? { type: name, hello: hello as unknown as Hello } : undefined;
+    }
+    case "bye": {
+      const { retryAfterMs } = parse(argument) ?? {};
+      return typeof retryAfterMs === "number" ? { type: name, retryAfterMs } : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function withNumber(digits: string, make: (number: number) => Control): Control | undefined {
+  const number = numberOf(digits);
+  return number === undefined ? undefined : make(number);
+}
+
+function decodeError(argument: string): Control | undefined {
+  const [, digits = "", json = ""] = /^(\d+) (.*)$/s.exec(argument) ?? [];
+  const number = numberOf(digits);
+  const { code, message } = parse(json) ?? {};
+  if (number === undefined || typeof code !== "string" || typeof message !== "string") return undefined;
+  return { type: "error", number, code, message };
+}
+
+/** The first line without its line feed: of text all up to it, of bytes only a short one that ends with it. */
+function firstLine(message: Payload): string | undefined {
+  if (typeof message === "string") {
+    const end = message.indexOf("\n");
+    return end < 0 ? message : message.slice(0, end);
+  }
+  const end = message.subarray(0, MAX_BINARY_LINE).indexOf(LINE_FEED);
+  return end < 0 ? undefined : decoder.decode(message.subarray(0, end));
+}
+
+function rest(message: Payload, at: number): Payload {
+  return typeof message === "string" ? message.slice(at) : message.subarray(at);
+}
+
+/** A number of up to 15 digits, without a sign or leading zeros. */
+function numberOf(digits: string): number | undefined {
+  return /^(0|[1-9]\d{0,14})$/.test(digits) ? Number(digits) : undefined;
+}
+
+function parse(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Received messages are acknowledged at the latest after so many, or after so many bytes. */
+export const ACK_MESSAGES = 32;
+export const ACK_BYTES = 32_768;
