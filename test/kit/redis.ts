@@ -137,7 +137,7 @@ function startOn(port: number, more: readonly string[]): Promise<ChildProcess | 
   const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"];
   // A replica writes what it gets to its folder, and any server reads that file when it starts.
   const folder = mkdtempSync(join(tmpdir(), "meshsocket-redis-"));
-  const child = spawn("redis-server", [...args, "--dir", folder, ...more], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn("redis-server", [...more, ...args, "--dir", folder], { stdio: ["ignore", "pipe", "inherit"] });
   const kill = (): void => {
     child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
@@ -147,7 +147,7 @@ function startOn(port: number, more: readonly string[]): Promise<ChildProcess | 
     let output = "";
     child.stdout.on("data", (chunk: Uint8Array) => {
       output += new TextDecoder().decode(chunk);
-      if (output.includes("Ready to accept connections")) resolve(child);
+      if (/Ready to accept connections|Sentinel ID/.test(output)) resolve(child);
     });
     child.once("error", (error) => reject(new Error(`these tests need a redis-server on the PATH: ${error.message}`)));
     child.once("exit", (code) => {
