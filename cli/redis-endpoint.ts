@@ -1,24 +1,22 @@
 /**
- * The HTTP interface of Upstash over any Redis server: for tests, and for people who run their own Redis.
+ * The HTTP interface of Upstash over any Redis server, for runtimes that have `fetch` and no TCP connection.
  *
- *   MESHSOCKET_REDIS_TOKEN=… node cli/redis-endpoint.ts --port 8079 --redis redis://127.0.0.1:6379
- *
- * It answers `POST /` with one command, `POST /pipeline` and `POST /multi-exec` with arrays of commands.
+ * It answers `POST /` with one command, `POST /pipeline` and `POST /multi-exec` with arrays of commands, and `GET /health`
+ * without a token: 200 while Redis answers, else 503. `npx meshsocket redis-endpoint` runs it (`redis-endpoint-command.ts`).
  */
-import { opened } from "../adapters/shared/opened.ts";
 import { Buffer } from "node:buffer";
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { ErrorReply } from "redis";
+import { opened } from "../adapters/shared/opened.ts";
 import { connectRedis } from "./redis-tcp.ts";
 import type { RedisTcp, RedisTcpOptions, Reply } from "./redis-tcp.ts";
 
 export type { RedisTcpOptions } from "./redis-tcp.ts";
 
-/** What an endpoint needs to know. */
+/** Options of an endpoint. */
 export interface RedisEndpointOptions extends RedisTcpOptions {
   /** The bearer token that every request must carry. */
   token: string;
@@ -51,7 +49,7 @@ class HttpError extends Error {
   }
 }
 
-/** Connects to Redis and gives the fetch handler. Rejects if Redis cannot be reached. */
+/** Connects to Redis and returns the fetch handler. Rejects if Redis cannot be reached. */
 export async function createRedisEndpoint(options: RedisEndpointOptions): Promise<RedisEndpoint> {
   if (options.token === "") throw new TypeError("the endpoint needs a token");
   const redis = await connectRedis(options);
@@ -59,13 +57,14 @@ export async function createRedisEndpoint(options: RedisEndpointOptions): Promis
   const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
 
   async function answer(request: Request): Promise<Response> {
+    const path = new URL(request.url).pathname;
+    if (path === "/health" && request.method === "GET") return await health(redis);
     if (!timingSafeEqual(digest(request.headers.get("authorization") ?? ""), expected)) {
       throw new HttpError(401, "WRONGPASS invalid or missing auth token");
     }
     if (request.method !== "POST") throw new HttpError(405, "ERR use POST");
     const body = parse(await readText(request, maxBodyBytes));
     const encode = request.headers.get("upstash-encoding") === "base64" ? toBase64 : toText;
-    const path = new URL(request.url).pathname;
     if (path === "/") return one(redis, checked(body, options), encode);
     if (path !== "/pipeline" && path !== "/multi-exec") throw new HttpError(404, "ERR no such path");
     if (!Array.isArray(body)) throw new HttpError(400, "ERR the body must be an array of commands");
@@ -88,9 +87,17 @@ async function one(redis: RedisTcp, command: string[], encode: (reply: Reply) =>
   return Response.json({ result: encode(reply ?? null) });
 }
 
+async function health(redis: RedisTcp): Promise<Response> {
+  const [reply] = await redis.pipeline([["PING"]]);
+  if (reply instanceof Error) return new Response(`${reply.message}\n`, { status: 503 });
+  return new Response("ok\n");
+}
+
+/** Only Redis' own words and the endpoint's are passed on. */
 function failure(error: unknown): Response {
-  const status = error instanceof HttpError ? error.status : 503;
-  return Response.json({ error: error instanceof Error ? error.message : String(error) }, { status });
+  if (error instanceof HttpError) return Response.json({ error: error.message }, { status: error.status });
+  const said = error instanceof ErrorReply ? error.message : "ERR the endpoint cannot reach its Redis";
+  return Response.json({ error: said }, { status: 503 });
 }
 
 function digest(text: string): Uint8Array {
@@ -146,13 +153,13 @@ function toBase64(reply: Reply): unknown {
 
 const OK: Buffer = Buffer.from("OK");
 
-/** Where {@link serveRedisEndpoint} listens. */
+/** Options of {@link serveRedisEndpoint}. */
 export interface ServeOptions extends RedisEndpointOptions {
   /** Default 0: any free port. */
   port?: number;
   /** Default 127.0.0.1. */
   hostname?: string;
-  /** Stands in front of the endpoint, for tests that delay, drop or break answers. */
+  /** Answers in front of the endpoint, for tests that delay, drop or break answers. */
   through?: (request: Request, endpoint: RedisEndpoint) => Promise<Response>;
 }
 
@@ -175,7 +182,10 @@ export async function serveRedisEndpoint(options: ServeOptions): Promise<ServedR
       .catch(() => outgoing.destroy());
   });
   const hostname = options.hostname ?? "127.0.0.1";
-  await opened(server, { port: options.port ?? 0, host: hostname });
+  await opened(server, { port: options.port ?? 0, host: hostname }).catch(async (error: unknown) => {
+    await endpoint.close();
+    throw error;
+  });
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`,
@@ -203,7 +213,7 @@ function toRequest(incoming: IncomingMessage): Request {
   });
 }
 
-/** Reads no faster than it is read; what comes after a cancel is discarded. */
+/** Reads no faster than its reader; bytes that come after a cancel are discarded. */
 function bodyOf(incoming: IncomingMessage): ReadableStream<Uint8Array> {
   let open = true;
   return new ReadableStream<Uint8Array>({
@@ -230,30 +240,4 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
   const body = await response.text();
   outgoing.writeHead(response.status, { "content-type": response.headers.get("content-type") ?? "application/json" });
   outgoing.end(body);
-}
-
-async function main(): Promise<void> {
-  const option = (name: string, fallback: string): string => {
-    const at = process.argv.indexOf(`--${name}`);
-    return at < 0 ? fallback : (process.argv[at + 1] ?? fallback);
-  };
-  const token = process.env["MESHSOCKET_REDIS_TOKEN"];
-  if (!token) throw new Error("set MESHSOCKET_REDIS_TOKEN to the token that requests must carry");
-  const served = await serveRedisEndpoint({
-    token,
-    port: Number(option("port", "8079")),
-    hostname: option("host", "127.0.0.1"),
-    redisUrl: option("redis", "redis://127.0.0.1:6379"),
-  });
-  console.log(`Redis over HTTP on ${served.url}`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void served.close().then(() => process.exit(0)));
-  }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  main().catch((error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 1;
-  });
 }

@@ -5,46 +5,42 @@ import { createClient, ErrorReply, MultiErrorReply, RESP_TYPES } from "redis";
 export interface RedisTcpOptions {
   redisUrl?: string;
   socket?: { host: string; port: number };
+  /** Milliseconds that Redis may take to answer. Over it: rejects, and the connection is made again. Default 5,000. */
+  timeoutMs?: number;
 }
 
-/** One reply as RESP2 has it: strings are bytes, but for the short status strings. */
+/** One reply as RESP2 has it: strings are bytes, except for the short status strings. */
 export type Reply = Uint8Array | string | number | null | Error | Reply[];
 
 /** One TCP connection to a Redis server, shared by all callers. */
 export interface RedisTcp {
-  /** Sends commands in order, without waiting between them; an error reply stands in its command's place. */
+  /** Sends commands in order, without waiting between them. An error reply takes its command's place. */
   pipeline(commands: string[][]): Promise<Reply[]>;
   /** The same inside MULTI and EXEC. Rejects if the transaction as a whole was refused. */
   multi(commands: string[][]): Promise<Reply[]>;
   close(): Promise<void>;
 }
 
+type Connection = ReturnType<typeof connectionTo>;
+
 /**
- * Connects; rejects if the server cannot be reached at first. A connection lost later is made again,
- * and commands meanwhile reject at once: nothing is queued and nothing is sent twice.
+ * Connects; rejects if the server cannot be reached at first. A connection that is lost later is made again.
+ * Meanwhile commands reject at once: nothing is queued and nothing is sent twice.
  */
 export async function connectRedis(options: RedisTcpOptions): Promise<RedisTcp> {
-  let connected = false;
-  const connection = createClient({
-    ...(options.redisUrl !== undefined && { url: options.redisUrl }),
-    RESP: 2,
-    disableOfflineQueue: true,
-    socket: {
-      ...options.socket,
-      reconnectStrategy: (retries, cause) => (connected ? Math.min(1_000, 20 * 2 ** retries) : cause),
-    },
-  });
-  connection.on("error", () => {});
+  const { timeoutMs = 5_000 } = options;
+  const connection = connectionTo(options);
   await connection.connect();
-  connected = true;
   const client = connection.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+  const settled = <T>(answer: Promise<T>): Promise<T> => inTime(connection, answer, timeoutMs);
   return {
-    pipeline: (commands) => Promise.all(commands.map((args) => client.sendCommand<Reply>(args).catch(errorReply))),
+    pipeline: (commands) =>
+      settled(Promise.all(commands.map((args) => client.sendCommand<Reply>(args).catch(errorReply)))),
     async multi(commands) {
       const multi = client.multi();
       for (const args of commands) multi.addCommand(args);
       try {
-        return (await multi.exec()) as unknown as Reply[];
+        return (await settled(multi.exec())) as unknown as Reply[];
       } catch (error) {
         if (error instanceof MultiErrorReply) return error.replies;
         throw error;
@@ -54,6 +50,38 @@ export async function connectRedis(options: RedisTcpOptions): Promise<RedisTcp> 
       connection.destroy();
     },
   };
+}
+
+function connectionTo({ redisUrl, socket }: RedisTcpOptions) {
+  let connected = false;
+  const connection = createClient({
+    ...(redisUrl !== undefined && { url: redisUrl }),
+    RESP: 2,
+    disableOfflineQueue: true,
+    socket: {
+      ...socket,
+      reconnectStrategy: (retries, cause) => (connected ? Math.min(1_000, 20 * 2 ** retries) : cause),
+    },
+  });
+  connection.on("ready", () => (connected = true));
+  connection.on("error", () => {});
+  return connection;
+}
+
+/** A connection that gave no answer in time is made again, or its queue would grow with every command. */
+async function inTime<T>(connection: Connection, answer: Promise<T>, timeoutMs: number): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    late.reject(new Error(`Redis did not answer within ${timeoutMs} ms`));
+    if (!connection.isReady) return;
+    connection.destroy();
+    connection.connect().catch(() => {});
+  }, timeoutMs);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function errorReply(error: unknown): Error {

@@ -1,10 +1,10 @@
 /**
  * One node of a cluster, with Redis as its storage: start it as often as you like, each with a PORT of its own.
  *
- *   MESHSOCKET_REDIS_TOKEN=token node cli/redis-endpoint.ts     # your own Redis, if you have no Upstash
- *   export MESHSOCKET_STORAGE_URL=http://127.0.0.1:8079 MESHSOCKET_STORAGE_TOKEN=token MESHSOCKET_SECRET=…32 bytes or more
+ *   export MESHSOCKET_STORAGE_URL=redis://127.0.0.1:6379 MESHSOCKET_SECRET=…32 bytes or more
  *   PORT=8080 RPC_PORT=8081 node examples/distributed.ts
  *
+ * Redis over HTTP, such as Upstash, has a URL that begins with https:// and a MESHSOCKET_STORAGE_TOKEN.
  * For Bun or Deno import another adapter; nodes of all three form one cluster.
  */
 import process from "node:process";
@@ -12,10 +12,10 @@ import { serve } from "../adapters/node.ts"; // in a project of yours: "meshsock
 import { DistHub } from "../src/index.ts"; // "meshsocket"
 import { RedisStorage } from "../src/storage/redis/redis.ts"; // "meshsocket/redis"
 
-const { PORT, RPC_PORT, MESHSOCKET_STORAGE_URL = "", MESHSOCKET_STORAGE_TOKEN = "", MESHSOCKET_SECRET } = process.env;
+const { PORT, RPC_PORT, MESHSOCKET_STORAGE_URL = "", MESHSOCKET_STORAGE_TOKEN, MESHSOCKET_SECRET } = process.env;
 
 const hub = new DistHub({
-  storage: new RedisStorage({ url: MESHSOCKET_STORAGE_URL, token: MESHSOCKET_STORAGE_TOKEN }, "example"),
+  storage: new RedisStorage(MESHSOCKET_STORAGE_URL, "example", { token: MESHSOCKET_STORAGE_TOKEN }),
   secret: MESHSOCKET_SECRET,
 });
 

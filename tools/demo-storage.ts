@@ -1,18 +1,17 @@
-import { serveRedisEndpoint } from "../cli/redis-endpoint.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { MEMORY_SCHEME } from "./start-config.ts";
 import { serveStorage } from "./storage-server.ts";
 
 /** The storage that the nodes of the demo share. */
 export interface DemoStorage {
-  /** What it is, for people. */
+  /** Its name, for people. */
   readonly description: string;
   /** For `MESHSOCKET_STORAGE_URL`. */
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** A redis-server behind the HTTP endpoint where one is installed, else a memory in this process. */
+/** A redis-server if one is installed, else a memory in this process. */
 export async function startDemoStorage(token: string): Promise<DemoStorage> {
   const redis = await startRedisServer();
   if (!redis) {
@@ -20,13 +19,9 @@ export async function startDemoStorage(token: string): Promise<DemoStorage> {
     const description = "the memory of this process, as no redis-server is installed";
     return { description, url: MEMORY_SCHEME + server.url, stop: () => server.close() };
   }
-  const endpoint = await serveRedisEndpoint({ token, socket: { host: "127.0.0.1", port: redis.port } });
   return {
-    description: `redis-server ${redis.version} on port ${redis.port} (pid ${redis.pid}), over HTTP`,
-    url: endpoint.url,
-    async stop() {
-      await endpoint.close();
-      await redis.stop();
-    },
+    description: `redis-server ${redis.version} on port ${redis.port} (pid ${redis.pid})`,
+    url: `redis://127.0.0.1:${redis.port}`,
+    stop: () => redis.stop(),
   };
 }

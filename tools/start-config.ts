@@ -43,8 +43,11 @@ function noCluster(value: Value): undefined {
 
 function storageOf(url: string, token: string | undefined, prefix: string | undefined): Storage {
   const plain = url.startsWith(MEMORY_SCHEME) ? url.slice(MEMORY_SCHEME.length) : url;
-  if (!/^https?:$/.test(URL.parse(plain)?.protocol ?? "")) {
-    throw new Error(`MESHSOCKET_STORAGE_URL must be an http or https URL, not ${JSON.stringify(url)}`);
+  const scheme = URL.parse(plain)?.protocol ?? "";
+  if (/^rediss?:$/.test(scheme) && plain === url) return new RedisStorage(url, prefix);
+  if (!/^https?:$/.test(scheme)) {
+    // It may hold a password, so it is not shown.
+    throw new Error("MESHSOCKET_STORAGE_URL must be a URL that begins with redis://, rediss://, http:// or https://");
   }
   if (token === undefined) throw new Error("MESHSOCKET_STORAGE_TOKEN must be set: the token of MESHSOCKET_STORAGE_URL");
   if (plain !== url) return new RemoteStorage({ url: plain, token }, prefix);

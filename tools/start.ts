@@ -9,8 +9,8 @@
  * | -------------------------- | --------------------------------------------------------------------------- | ---------------- |
  * | `PORT`                     | the port of the page and its WebSockets; 0 takes any free one               | 8080             |
  * | `HOST`                     | the address to listen on                                                    | 0.0.0.0          |
- * | `MESHSOCKET_STORAGE_URL`   | Redis over HTTP (Upstash, `cli/redis-endpoint.ts`): joins the cluster; `UPSTASH_REDIS_REST_URL` does the same | none: one node alone |
- * | `MESHSOCKET_STORAGE_TOKEN` | its token; `UPSTASH_REDIS_REST_TOKEN` does the same                         | none             |
+ * | `MESHSOCKET_STORAGE_URL`   | `redis://…`, `rediss://…`, or Redis over HTTP (`https://…`): joins the cluster; `UPSTASH_REDIS_REST_URL` does the same | none: one node alone |
+ * | `MESHSOCKET_STORAGE_TOKEN` | the token for `https://…`; `UPSTASH_REDIS_REST_TOKEN` does the same         | none             |
  * | `MESHSOCKET_PREFIX`        | the name of the cluster in the storage                                      | websocket        |
  * | `MESHSOCKET_SECRET`        | what the nodes of the cluster share; without one RPC stays on this machine  | none             |
  * | `MESHSOCKET_LEASE_MS`      | milliseconds after which a dead node is forgotten                           | 15000            |

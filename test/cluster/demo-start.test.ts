@@ -6,7 +6,7 @@ import { startBrowser } from "../kit/browser.ts";
 import { TestClient } from "../kit/client.ts";
 import { killPrograms, type Program, type ProgramOptions, startFile, startProgram } from "../kit/program.ts";
 import { RawClient } from "../kit/raw.ts";
-import { startRedis } from "../kit/redis.ts";
+import { startRedis, startRedisServer } from "../kit/redis.ts";
 import { runtime } from "../kit/runtime.ts";
 import { until } from "../kit/until.ts";
 
@@ -152,6 +152,21 @@ test("start: nodes with the same storage are one cluster", async () => {
   await redis.stop();
 });
 
+test("start: nodes with the same redis:// URL are one cluster", async () => {
+  const redis = await startRedisServer();
+  const cluster = {
+    MESHSOCKET_STORAGE_URL: `redis://127.0.0.1:${redis.port}`,
+    MESHSOCKET_SECRET: "a secret of these tests, over 32 bytes long",
+    RPC_HOST: "127.0.0.1",
+  };
+  const [one, two] = [await start(cluster), await start(cluster)];
+  const [ann, ben] = [await chatOn(one, "ann"), await chatOn(two, "ben")];
+  ann.send(JSON.stringify({ type: "say", text: "hello" }));
+  assert.deepEqual(await nextOf(ben, "said"), { type: "said", from: "ann", text: "hello", direct: false });
+  assert.deepEqual(await Promise.all([endOf(one, "SIGTERM"), endOf(two, "SIGTERM")]), [0, 0]);
+  await redis.stop();
+});
+
 test("start: a message that the chat does not know is answered, and a name that is none refused", async () => {
   const node = await start();
   const ann = await chatOn(node, "ann");
@@ -173,7 +188,11 @@ const BAD: readonly (readonly [what: string, env: Record<string, string>, says: 
   ["a PORT that is none", { PORT: "65536" }, /PORT must be a whole number/],
   ["a HOST that is not of this machine", { HOST: "192.0.2.1" }, /192\.0\.2\.1/],
   ["an RPC_PORT without a storage", { RPC_PORT: "8081" }, /RPC_PORT goes with a cluster: set MESHSOCKET_STORAGE_URL/],
-  ["a storage that is no URL", { ...STORAGE, MESHSOCKET_STORAGE_URL: "redis" }, /MESHSOCKET_STORAGE_URL must be an/],
+  [
+    "a storage that is no URL",
+    { ...STORAGE, MESHSOCKET_STORAGE_URL: "redis" },
+    /MESHSOCKET_STORAGE_URL must be a URL that begins with redis:/,
+  ],
   ["a storage without a token", { ...STORAGE, MESHSOCKET_STORAGE_TOKEN: "" }, /MESHSOCKET_STORAGE_TOKEN must be set/],
   ["a storage that does not answer", STORAGE, /storage cannot be reached/],
   ["an ADVERTISE without a port", { ...STORAGE, ADVERTISE: "10.0.0.5" }, /ADVERTISE must be host:port/],

@@ -6,7 +6,9 @@ import process from "node:process";
 import { after, before, test } from "node:test";
 import { errorCode } from "../../src/base/error.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
+import { killPrograms, startFile } from "../kit/program.ts";
 import { startRedisServer, type TestRedisServer } from "../kit/redis.ts";
+import { runtime } from "../kit/runtime.ts";
 import { CANARY, fails } from "../kit/silent.ts";
 import { A, B, claim, entryOf, livingHolder, LONG_MS, newHolder, withCode } from "../kit/storage.ts";
 import { TcpProxy } from "../kit/tcp-proxy.ts";
@@ -20,6 +22,7 @@ before(async () => {
 });
 
 after(async () => {
+  await killPrograms();
   await redis.stop();
 });
 
@@ -328,6 +331,15 @@ test("each operation is one command, and an idle storage sends none", async () =
   assert.equal((await commandsOf(quiet)) - idle, 1);
   await storage.close();
   await quiet.stop();
+});
+
+test("a script that used a storage and closed nothing ends by itself", async () => {
+  const file = "test/kit/redis-script-child.ts";
+  const program = startFile(runtime, file, { env: { TEST_REDIS_URL: `redis://127.0.0.1:${redis.port}` } });
+  await program.match(/done, 1 living/);
+  const doneMs = performance.now();
+  assert.equal(await program.ended, 0);
+  assert.ok(performance.now() - doneMs < 2_000);
 });
 
 async function statsOf(server: TestRedisServer, name: string): Promise<string> {

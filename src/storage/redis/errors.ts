@@ -81,6 +81,11 @@ const REPLIES: readonly (readonly [RegExp, Explain])[] = [
     "the storage at HOST does not permit that to this user",
     "allow the user all commands on the keys that begin with the prefix or with {prefix}",
   ),
+  reply(
+    /^ERR the endpoint cannot reach its Redis/,
+    "the endpoint at HOST cannot reach its Redis",
+    "see the output of the endpoint, and whether that Redis runs",
+  ),
   reply(/max number of clients/, "the storage at HOST has too many connections", "raise maxclients of that Redis"),
   reply(
     /^DENIED\b/,

@@ -36,7 +36,7 @@ export interface RedisStorageOptions {
   /** Milliseconds after the end of a lease at which any node clears the entries of that life, if no other did. Default 60,000. */
   orphanAfterMs?: number;
   /** The bearer token, if the first argument is an `https://` URL. */
-  token?: string;
+  token?: string | undefined;
 }
 
 /** How {@link RedisStorage.set} claims. */
