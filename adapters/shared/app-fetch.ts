@@ -1,9 +1,9 @@
 import { refuse } from "../../src/door/admission.ts";
-import { DistServer } from "../../src/distributed/dist-server.ts";
+import type { DistServer } from "../../src/distributed/dist-server.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { ServeOptions } from "../../src/hub/serve-options.ts";
-import { isDistHub } from "./listen.ts";
+import { isDistHub } from "./is-dist-hub.ts";
 
 /** Answers what is no WebSocket upgrade: RPC where that is wanted, else the application's `fetch`. Never rejects. */
 export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
@@ -25,7 +25,11 @@ function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response
   if (!hub.hasSecret) {
     throw new MeshError("failed_precondition", "publicRpc needs a secret: anybody could call the cluster without one");
   }
-  const server = new DistServer<Data>(hub);
-  // A page cannot hold a token of the cluster: what comes from one is for the application, if for anybody.
-  return async (request) => (request.headers.has("origin") ? undefined : await server.fetch(request));
+  let server: Promise<DistServer<Data>> | undefined;
+  return async (request) => {
+    // A page cannot hold a token of the cluster: its requests are for the application, if for anybody.
+    if (request.headers.has("origin")) return undefined;
+    server ??= import("../../src/distributed/dist-server.ts").then((module) => new module.DistServer<Data>(hub));
+    return await (await server).fetch(request);
+  };
 }

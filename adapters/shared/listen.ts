@@ -1,14 +1,11 @@
-import { DistHub } from "../../src/distributed/dist-hub.ts";
-import { DistServer } from "../../src/distributed/dist-server.ts";
+import type { DistHub } from "../../src/distributed/dist-hub.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import { rpcBytes } from "../../src/base/limits.ts";
 import { localAddress } from "../../src/base/local-address.ts";
 import type { RpcListener, RpcOptions } from "../../src/hub/serve-options.ts";
-import { openRpcPort, type RpcPort } from "../rpc/port.ts";
 import { checkRpcOptions } from "./check-rpc.ts";
+import { isDistHub } from "./is-dist-hub.ts";
 import type { Runtime } from "../rpc/runtime.ts";
-import { type TransportOptions, transportTo } from "../rpc/transport.ts";
 import type { StartRpc } from "./start.ts";
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;
@@ -31,42 +28,18 @@ export async function listenOn<Data>(
   checkRpcOptions(options);
   const hostname = options.hostname ?? (hub.hasSecret ? anyAddress() : "127.0.0.1");
   checkSecret(hub, hostname);
+  // Loaded here: a Hub needs none of its packages.
+  const { openPort, transports } = await import("./rpc-side.ts");
   const rpcPort = await openPort(hub, { ...options, hostname }, runtime);
   hub.onClose(() => rpcPort.close());
   const host = options.advertise ?? `${reachableName(hostname)}:${rpcPort.port}`;
-  const transport = { runtime, ...rpcBytes(hub.limits), ...dialTls(options.tls) };
   try {
-    await hub.join({ host, transport: (to) => transportTo(to, transport) });
+    await hub.join({ host, transport: transports(hub, options, runtime) });
   } catch (error) {
     await rpcPort.close();
     throw error;
   }
   return { port: rpcPort.port, host, close: () => hub.close(), [Symbol.asyncDispose]: () => hub.close() };
-}
-
-function openPort<Data>(
-  hub: DistHub<Data>,
-  { port = 0, hostname, tls }: RpcOptions & { hostname: string },
-  runtime: Runtime,
-): Promise<RpcPort> {
-  if (tls?.mutual && tls.ca === undefined) throw invalidArgument("rpc.tls.mutual needs ca: who signs the callers");
-  const server = new DistServer(hub);
-  return openRpcPort({
-    routes: server.routes,
-    openLine: (authorization) => server.openLine(authorization),
-    ...server.limits,
-    runtime,
-    hostname,
-    port,
-    tls: tls && { cert: tls.cert, key: tls.key, clientCa: tls.mutual ? tls.ca : undefined },
-    logger: hub.logger,
-  });
-}
-
-/** How the other nodes are dialled: with TLS if this node answers with it. */
-function dialTls(tls: RpcOptions["tls"]): Pick<TransportOptions, "tls"> {
-  if (!tls) return {};
-  return { tls: { ca: tls.ca, ...(tls.mutual && { cert: tls.cert, key: tls.key }) } };
 }
 
 /** What `serve` does for the RPC side: `listen` for a DistHub, nothing for a Hub. */
@@ -76,11 +49,6 @@ export function rpcStarter<Data>(runtime: Runtime): StartRpc<Data> {
     if (rpc !== undefined) throw invalidArgument("rpc goes with a DistHub: a Hub has no RPC side");
     return undefined;
   };
-}
-
-/** Whether a hub has an RPC side. */
-export function isDistHub<Data>(hub: Hub<Data>): hub is DistHub<Data> {
-  return hub instanceof DistHub;
 }
 
 function checkSecret<Data>(hub: DistHub<Data>, hostname: string): void {

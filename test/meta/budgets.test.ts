@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, posix } from "node:path";
+import { test } from "node:test";
+import { gzipSync } from "node:zlib";
+import { codeOf, readSource, root } from "./source.ts";
+
+/** The entries that are loaded without a cluster, and how many files of ours they may load. */
+const WITHOUT_CLUSTER: Readonly<Record<string, number>> = {
+  "src/hub/hub.ts": 90,
+  "adapters/node.ts": 130,
+  "adapters/deno.ts": 135,
+  "adapters/bun.ts": 115,
+};
+/** The most bytes of a bundle of a Hub, compressed. */
+const MAX_HUB_BYTES = 22_000;
+
+/** Imports that are loaded at the start: those of types alone and `import()` are not. */
+const LOADED = /^(?:(?:import|export)\s(?!type\b)[^;"']*?\bfrom|import)\s+["']([^"']+)["']/gm;
+
+/** The files that an entry loads at the start, and the packages. */
+function loadedBy(entry: string): { files: Set<string>; packages: Set<string> } {
+  const files = new Set([entry]);
+  const packages = new Set<string>();
+  for (const path of files) {
+    for (const [, specifier = ""] of codeOf(readSource(path).text).matchAll(LOADED)) {
+      if (specifier.startsWith(".")) files.add(posix.join(posix.dirname(path), specifier));
+      else if (!specifier.startsWith("node:")) packages.add(specifier);
+    }
+  }
+  return { files, packages };
+}
+
+for (const [entry, maxFiles] of Object.entries(WITHOUT_CLUSTER)) {
+  test(`${entry} loads no package, and no more files than it needs`, () => {
+    const { files, packages } = loadedBy(entry);
+    assert.deepEqual([...packages], []);
+    assert.ok(files.size <= maxFiles, `${files.size} files`);
+  });
+}
+
+test("a package that is loaded at the start is found", () => {
+  assert.ok(loadedBy("src/distributed/dist-hub.ts").packages.has("@bufbuild/protobuf"));
+});
+
+test("a bundle of a Hub is small", () => {
+  const folder = mkdtempSync(join(tmpdir(), "meshsocket-bundle-"));
+  try {
+    const out = join(folder, "hub.js");
+    const bun = join(root, "node_modules", ".bin", "bun");
+    const { status, stderr } = spawnSync(bun, ["build", "--minify", join(root, "src/hub/hub.ts"), "--outfile", out]);
+    assert.equal(status, 0, String(stderr));
+    const bytes = gzipSync(readFileSync(out)).byteLength;
+    assert.ok(bytes <= MAX_HUB_BYTES, `${bytes} bytes`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
