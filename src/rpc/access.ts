@@ -1,3 +1,4 @@
+import { checkObject } from "../base/check.ts";
 import { errorCode, invalidArgument, MeshError } from "../base/error.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { CLUSTER_AUDIENCE, secretList, TokenVerifier } from "./token.ts";
@@ -23,14 +24,25 @@ const CALLS: ReadonlySet<string> = new Set(Cluster.methods.map(({ name }) => nam
 
 /** Throws a TypeError (`invalid_argument`) for API keys that cannot be meant. */
 export function checkApiKeys(apiKeys: readonly ApiKey[], secrets: readonly string[]): void {
-  if (!Array.isArray(apiKeys)) throw invalidArgument("apiKeys is a list of { secret, calls }");
+  if (!Array.isArray(apiKeys)) throw invalidArgument("apiKeys must be a list of { secret, calls }");
   if (apiKeys.length > 0 && secrets.length === 0) throw invalidArgument("apiKeys go with a secret of the cluster");
-  for (const { secret, calls } of apiKeys as readonly ApiKey[]) {
+  for (const [index, key] of (apiKeys as readonly ApiKey[]).entries()) {
+    checkObject(`apiKeys[${index}]`, key);
+    const { secret, calls } = key;
+    if (!Array.isArray(calls)) {
+      throw invalidArgument(`apiKeys[${index}].calls must be a list of calls that its tokens open, such as ["Emit"]`);
+    }
     if (secretList(secret).some((each) => secrets.includes(each))) {
       throw invalidArgument("an API key must not be the secret of the cluster, which opens everything");
     }
-    const unknown = calls.find((call) => !CALLS.has(call));
-    if (unknown !== undefined) throw invalidArgument(`the Cluster service has no call ${JSON.stringify(unknown)}`);
+    const unknown: unknown = calls.find((call: unknown) => typeof call !== "string" || !CALLS.has(call));
+    if (unknown !== undefined) {
+      throw invalidArgument(
+        `apiKeys[${index}].calls: the Cluster service has no call ${JSON.stringify(unknown)}; it has ${
+          [...CALLS].join(", ")
+        }`,
+      );
+    }
   }
 }
 

@@ -94,6 +94,8 @@ function ofAnswer(failure: ConnectError, host: string | undefined): MeshError {
   const status = /^HTTP (\d{3})$/.exec(failure.rawMessage)?.[1];
   if (status !== undefined) return ofStatus(Number(status), failure, host);
   if (failure.rawMessage.startsWith("unsupported content type")) return notMeshsocket(failure, host);
+  // A node always says why: this is the JSON of a gateway, and Connect took the code from its status.
+  if (failure.rawMessage === "") return ofGateway(failure, host);
   if (failure.code === Code.Unauthenticated && host !== undefined) {
     return refusedToken(host, failure.rawMessage, failure);
   }
@@ -105,14 +107,29 @@ function ofAnswer(failure: ConnectError, host: string | undefined): MeshError {
 /** An HTTP status without an RPC error in its body: a proxy, another server, or our port's own refusal. */
 function ofStatus(status: number, failure: ConnectError, host: string | undefined): MeshError {
   const text = `${host ?? "the node"} answered HTTP ${status}`;
-  if (status === 401) return new MeshError("unauthenticated", text, { cause: failure });
-  if (status === 403) return new MeshError("permission_denied", text, { cause: failure });
+  if (status === 401) {
+    const why = `${text}, as a gateway before it does: the gateway wants other credentials`;
+    return new MeshError("unauthenticated", why, { cause: failure });
+  }
+  // A node refuses with a reason of its own: without one, something before it does not let the call through.
+  if (status === 403) {
+    return new MeshError("unimplemented", `${text}, as a gateway before it does: let the calls through`, {
+      cause: failure,
+    });
+  }
   if (status === 413 || status === 429) return new MeshError("resource_exhausted", text, { cause: failure });
   // A gateway says 502, 503 and 504 also when the node behind it died in the middle of the call.
   if (status === 408 || (status >= 500 && status !== 501 && status !== 505)) {
     return new MeshError("unknown", text, { cause: failure });
   }
   return notMeshsocket(failure, host);
+}
+
+function ofGateway(failure: ConnectError, host: string | undefined): MeshError {
+  if (failure.code === Code.Unauthenticated) return ofStatus(401, failure, host);
+  if (failure.code === Code.PermissionDenied) return ofStatus(403, failure, host);
+  const code = FROM_CONNECT.get(failure.code) ?? "unknown";
+  return new MeshError(code, `a gateway before ${host ?? "the node"} refused the call`, { cause: failure });
 }
 
 function notMeshsocket(failure: ConnectError, host: string | undefined): MeshError {

@@ -1,6 +1,6 @@
 import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
-import { JWSSignatureVerificationFailed, JWTExpired } from "jose/errors";
+import { JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { checkObject, utf8Bytes } from "../base/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
@@ -158,6 +158,7 @@ export class TokenVerifier {
       }
     }
     if (last instanceof JWTExpired) throw unauthenticated("the token expired", last);
+    if (last instanceof JWTClaimValidationFailed) throw unauthenticated(faultOf(last.claim, last.reason), last);
     throw unauthenticated("the token is not one of this cluster", last);
   }
 
@@ -173,6 +174,16 @@ export class TokenVerifier {
     }
     throw unauthenticated("the token is meant for another node");
   }
+}
+
+/** What is wrong with a token of the right secret. */
+function faultOf(claim: string, reason: string): string {
+  if (claim === "nbf") return "the token is not valid yet: is a clock off?";
+  if (reason === "missing" && claim === "exp") return "the token has no end: set exp, as createToken does";
+  if (reason === "missing" && claim === "aud") {
+    return `the token names no audience: set aud to a node's host:port or to "${CLUSTER_AUDIENCE}"`;
+  }
+  return `the token's ${claim} is not valid`;
 }
 
 function bearer(authorization: string | null | undefined): string {

@@ -479,7 +479,7 @@ export type DisconnectRequest = Message$1<"meshsocket.v1.DisconnectRequest"> & {
   id: string;
 
   /**
-   * A close code that an application may send: 1000 or 3000 to 4999. 0 means 1000.
+   * A close code that an application may send: 1000, 1001, 1007 to 1014, or 3000 to 4999. 0 means 1000.
    *
    * @generated from field: uint32 code = 2;
    */

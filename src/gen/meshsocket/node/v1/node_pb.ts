@@ -940,7 +940,8 @@ export const Node: GenService<{
   /**
    * The long-lived line: batches one way, an answer for each the other way. Nodes prefer the same batches and answers
    * packed (src/link/packed-batch.ts), over the connection that a GET of this path with `Upgrade: meshsocket-line-1` opens,
-   * with the same token; a node that answers anything but 101, 401 or 403 to it gets this call.
+   * with the same token. An answer without the header meshsocket-reason comes from something before the node, or from a
+   * node that does not know packed batches: then this call is made.
    *
    * @generated from rpc meshsocket.node.v1.Node.Link
    */
