@@ -5,6 +5,7 @@
  *
  * @module
  */
+export * as health from "./gen/grpc/health/v1/health_pb.ts";
 export * as cluster from "./gen/meshsocket/v1/cluster_pb.ts";
 export * as node from "./gen/meshsocket/node/v1/node_pb.ts";
 export * as websocket from "./gen/websocket/websocket_pb.ts";

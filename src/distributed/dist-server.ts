@@ -4,6 +4,9 @@ import { clusterService } from "./cluster-service.ts";
 import type { ClusterNode } from "./cluster-node.ts";
 import { clusterNode, type DistHub } from "./dist-hub.ts";
 import { type Batch, type BatchAnswer, Node } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { Health } from "../gen/grpc/health/v1/health_pb.ts";
+import { ServerReflection } from "../gen/grpc/reflection/v1/reflection_pb.ts";
+import { ServerReflection as ServerReflectionAlpha } from "../gen/grpc/reflection/v1alpha/reflection_pb.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../gen/websocket/websocket_pb.ts";
 import { rpcBytes } from "../base/limits.ts";
@@ -13,6 +16,8 @@ import { toConnectError } from "../rpc/error.ts";
 import { createRpcFetch } from "../rpc/fetch-handler.ts";
 import type { RpcRouter, RpcServerOptions } from "../rpc/server-options.ts";
 import { ON_PROOF } from "../rpc/proof.ts";
+import { addReflection } from "../rpc/reflection.ts";
+import { healthService } from "./health-service.ts";
 import { websocketService } from "./websocket-service.ts";
 
 /**
@@ -20,7 +25,8 @@ import { websocketService } from "./websocket-service.ts";
  *
  * `routes` goes to a Connect router, which an adapter's `listen` does; `fetch` answers the same where only fetch handlers
  * can be mounted, with Connect and gRPC-Web. When the hub has a secret every call needs a token: one for this node's host
- * opens all services, one for `"cluster"` the Cluster service alone, one of an API key the calls of that key.
+ * opens all services, one for `"cluster"` the Cluster service alone, one of an API key the calls of that key. Health
+ * (`grpc.health.v1`) needs no token, reflection (`grpc.reflection.v1` and `v1alpha`) needs one of the first two.
  */
 export class DistServer<Data = unknown> {
   /** Adds the services to a Connect router. */
@@ -44,6 +50,21 @@ export class DistServer<Data = unknown> {
     router.service(Node, this.#nodeService(), this.#guard("node"));
     router.service(Websocket, websocketService(this.#node), this.#guard("node"));
     router.service(Cluster, clusterService(this.#hub), this.#guard("cluster"));
+    const files = [Node, Websocket, Cluster, Health, ServerReflection, ServerReflectionAlpha].map(({ file }) => file);
+    const names = files.flatMap(({ services }) => services.map(({ typeName }) => typeName));
+    router.service(Health, healthService(this.#node.state, names), this.#open());
+    addReflection(router, files, this.#guard("cluster"));
+  }
+
+  /** Lets every call through. A good token still shows that the caller belongs here, so that its connection may stay. */
+  #open(): Partial<UniversalHandlerOptions> {
+    return {
+      requestGate: async ({ requestHeader, method, values }) => {
+        const authorization = requestHeader.get("authorization");
+        const proven = await this.#authorize("cluster", method.name, authorization).then(() => true, () => false);
+        if (proven) values.get(ON_PROOF)();
+      },
+    };
   }
 
   /** Lets only calls with a good token through, before a body is read, and gives every error its code. */

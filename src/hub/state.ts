@@ -6,6 +6,7 @@ import { HubEventTarget } from "./hub-events.ts";
 export class HubState {
   readonly events: HubEventTarget;
   readonly #logger: Logger;
+  readonly #changes = new EventTarget();
   #status: HubStatus;
 
   constructor(logger: Logger, status: "starting" | "ready") {
@@ -28,7 +29,7 @@ export class HubState {
   /** The storage answers: the hub serves, for the first time or again. */
   ready(): void {
     if (this.#status !== "starting" && this.#status !== "degraded") return;
-    this.#status = "ready";
+    this.#become("ready");
     this.#logger.info("meshsocket: ready");
     this.events.dispatch("ready", { status: "ready" });
   }
@@ -36,13 +37,13 @@ export class HubState {
   /** The storage does not answer. */
   degraded(error: unknown): void {
     if (this.#status !== "ready") return;
-    this.#status = "degraded";
+    this.#become("degraded");
     this.#logger.warn("meshsocket: degraded: clients stay and new ones are refused until the storage answers", error);
     this.events.dispatch("degraded", { error });
   }
 
   draining(): void {
-    this.#status = "draining";
+    this.#become("draining");
     this.#logger.info("meshsocket: draining: clients are told to connect to another node");
   }
 
@@ -52,9 +53,28 @@ export class HubState {
   }
 
   closed(): void {
-    this.#status = "closed";
+    this.#become("closed");
     this.#logger.info("meshsocket: closed");
     this.events.dispatch("close", { status: "closed" });
+  }
+
+  /** Settles when the status changes, or the signal is aborted. */
+  nextChange(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        signal.removeEventListener("abort", settle);
+        this.#changes.removeEventListener("change", settle);
+        resolve();
+      };
+      signal.addEventListener("abort", settle);
+      this.#changes.addEventListener("change", settle);
+    });
+  }
+
+  #become(status: HubStatus): void {
+    this.#status = status;
+    this.#changes.dispatchEvent(new Event("change"));
   }
 
   /** A call of the application rejected. */

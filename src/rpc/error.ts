@@ -128,7 +128,8 @@ function ofStatus(status: number, failure: ConnectError, host: string | undefine
 function ofGateway(failure: ConnectError, host: string | undefined): MeshError {
   if (failure.code === Code.Unauthenticated) return ofStatus(401, failure, host);
   if (failure.code === Code.PermissionDenied) return ofStatus(403, failure, host);
-  const code = FROM_CONNECT.get(failure.code) ?? "unknown";
+  // A gateway says 502, 503 and 504 also if the node behind it died in the middle of the call.
+  const code = failure.code === Code.Unavailable ? "unknown" : FROM_CONNECT.get(failure.code) ?? "unknown";
   return new MeshError(code, `a gateway before ${host ?? "the node"} refused the call`, { cause: failure });
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import http from "node:http";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
 import { createClient, type Transport } from "@connectrpc/connect";
@@ -249,5 +250,25 @@ test("a transport dials again after its node came back on the same port", async 
 test("a host that is none is refused before anything is dialled", () => {
   for (const host of ["http://127.0.0.1:80", "127.0.0.1", "user@host:80", ""]) {
     assert.throws(() => transportTo(host, { runtime, ...limits }), { name: "TypeError", code: "invalid_argument" });
+  }
+});
+
+test("a gateway that refuses a call with a JSON of its own is told from a node, and the error has a text", async () => {
+  const refusals = { 401: "unauthenticated", 403: "unimplemented", 429: "unknown", 502: "unknown" } as const;
+  for (const [status, code] of Object.entries(refusals)) {
+    const server = http.createServer((_request, response) => {
+      response.writeHead(Number(status), { "content-type": "application/json" }).end('{"error":"no"}');
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    try {
+      const transport = createFetchTransport({ baseUrl: `http://127.0.0.1:${port}`, ...limits });
+      const error = await failure(createClient(Websocket, transport).emit({ id: "alice" }));
+      assert.equal(error.code, code, status);
+      assert.match(error.message, /gateway/, status);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   }
 });

@@ -12,6 +12,7 @@ import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { RpcOptions, Server } from "../../src/hub/serve-options.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
+import type { ApiKey } from "../../src/rpc/access.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";
@@ -170,8 +171,15 @@ test("an API key opens its calls of the Cluster service and nothing else", async
   );
   assert.throws(
     () => new DistHub({ storage: new MemoryStorage(), secret: OLD, apiKeys: [{ secret: key, calls: ["Nope"] }] }),
-    { code: "invalid_argument" },
+    { code: "invalid_argument", message: /apiKeys\[0\]\.calls.*"Nope".*Emit/ },
   );
+  for (const wrong of [{ secret: key }, { secret: key, calls: "Emit" }, { secret: key, calls: [1] }, "key", null]) {
+    const apiKeys = [wrong] as unknown as ApiKey[];
+    assert.throws(() => new DistHub({ storage: new MemoryStorage(), secret: OLD, apiKeys }), {
+      code: "invalid_argument",
+      message: /apiKeys\[0\]/,
+    });
+  }
 });
 
 test("a host that is not allowed is never dialled", async () => {

@@ -90,6 +90,15 @@ test("a token that is forged, expired, endless or meant for another node is unau
   for (const [what, token] of Object.entries(forged)) {
     await assert.rejects(verifier.verify(`Bearer ${token}`), unauthenticated, what);
   }
+  const texts = {
+    "no end": /set exp/,
+    "no audience": /set aud/,
+    "expired": /expired/,
+    "not valid yet": /clock/,
+  } as const;
+  for (const [what, text] of Object.entries(texts) as [keyof typeof texts, RegExp][]) {
+    await assert.rejects(verifier.verify(`Bearer ${forged[what]}`), { message: text }, what);
+  }
 });
 
 test("a cluster token does not open the services of one node", async () => {
