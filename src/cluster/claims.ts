@@ -38,11 +38,11 @@ export class Claims {
    * clients, and with the error of the storage. End the admission with {@link Claims.settle}.
    */
   async claim(id: string): Promise<DistSession> {
-    const { ifAbsent, holds, refusal } = this.#options;
-    const refused = refusal();
-    if (refused) throw refused;
+    const { ifAbsent, clients, node } = this.#options;
+    const { refusal } = node;
+    if (refusal) throw refusal;
     // The storage sees only that the same node has the id, not that it is for another connection.
-    if (ifAbsent && (holds(id) || this.#pending.has(id))) throw heldAlready();
+    if (ifAbsent && (clients.get(id) || this.#pending.has(id))) throw heldAlready();
     const pending = this.#pending.get(id) ?? { sessions: 0, evictedBy: 0n, lost: false };
     pending.sessions++;
     this.#pending.set(id, pending);
@@ -92,7 +92,7 @@ export class Claims {
    * So an id does not stay taken after a lost release, or a claim whose answer was lost. Never rejects.
    */
   async disown(id: string, life: string, claim: bigint): Promise<boolean> {
-    if (this.#options.holds(id) || this.#pending.has(id)) return false;
+    if (this.#options.clients.get(id) || this.#pending.has(id)) return false;
     return await this.#options.storage.del([{ id, life, claim }]).then(() => true, () => false);
   }
 
@@ -114,7 +114,7 @@ export class Claims {
   async #claim(id: string): Promise<DistSession> {
     let { claimed, holder } = await this.#claims.add(id);
     const { claim, previous } = claimed;
-    if (claim === undefined && previous && (await this.#options.disowns(previous, id))) {
+    if (claim === undefined && previous && (await this.#options.node.disowns(previous, id))) {
       ({ claimed, holder } = await this.#claims.add(id));
     }
     if (claimed.claim === undefined) throw heldAlready();
@@ -122,8 +122,7 @@ export class Claims {
   }
 
   async #claimAll(ids: string[]): Promise<{ claimed: Claimed; holder: Holder }[]> {
-    const holder = this.#options.holder();
-    if (!holder) throw new MeshError("failed_precondition", "this node has not joined its cluster");
+    const { holder } = this.#options.node;
     // Claims that waited behind one that found no storage would find none either, only later.
     if (performance.now() < this.#refuseUntilMs) {
       throw new MeshError("unavailable", "the storage did not answer a moment ago");
@@ -134,7 +133,7 @@ export class Claims {
     } catch (error) {
       this.#refuseUntilMs = performance.now() + REFUSE_MS;
       if (errorCode(error) !== "failed_precondition") this.#doubt(ids, holder.life);
-      this.#options.onFailure(error);
+      this.#options.node.storageFailed(error);
       throw error;
     }
   }
@@ -147,7 +146,7 @@ export class Claims {
 
   /** Gives up what the storage has of claims whose answer was lost, unless a client of this node has the id now. */
   async #readBack(unanswered: ReadonlyMap<string, string>): Promise<void> {
-    const { storage, holds } = this.#options;
+    const { storage, clients } = this.#options;
     const ids = [...unanswered.keys()];
     for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
       const some = ids.slice(start, start + IDS_AT_ONCE);
@@ -156,7 +155,9 @@ export class Claims {
         const life = unanswered.get(id) ?? "";
         const entry = entries?.[index];
         if (!entries) this.#doubt([id], life);
-        else if (entry?.life === life && !holds(id) && !this.#pending.has(id)) this.release(id, life, entry.claim);
+        else if (entry?.life === life && !clients.get(id) && !this.#pending.has(id)) {
+          this.release(id, life, entry.claim);
+        }
       }
     }
   }
@@ -165,20 +166,25 @@ export class Claims {
 /** Dependencies of {@link Claims}. */
 export interface ClaimsDependencies {
   storage: Storage;
-  /** The present life; undefined before the node joined. */
-  holder: () => Holder | undefined;
+  node: ClaimingNode;
+  /** The connections of this node. */
+  clients: { get(id: string): unknown };
   /** Refuse an id that another living node holds, rather than taking it over. */
   ifAbsent: boolean;
-  /** Why this node takes no clients now; undefined if it does. */
-  refusal: () => MeshError | undefined;
-  /** Whether a connection of this node has the id. */
-  holds: (id: string) => boolean;
-  /** Asks the node that the storage names whether it gives the id up. Never rejects. */
-  disowns: (holder: Entry, id: string) => Promise<boolean>;
-  /** The storage did not answer. */
-  onFailure: (error: unknown) => void;
   /** Claims, releases and claims without an answer that may wait for the storage. */
   maxWaiting: number;
+}
+
+/** This node, as far as claims need it. */
+export interface ClaimingNode {
+  /** The present life. */
+  readonly holder: Holder;
+  /** Why this node takes no clients now; undefined if it does. */
+  readonly refusal: MeshError | undefined;
+  /** Asks the node that the storage names whether it gives the id up. Never rejects. */
+  disowns(holder: Entry, id: string): Promise<boolean>;
+  /** The storage did not answer. */
+  storageFailed(error: unknown): void;
 }
 
 function heldAlready(): MeshError {

@@ -1,10 +1,13 @@
+import type { MeshError } from "../base/error.ts";
 import { checkHost } from "../base/host.ts";
+import { CloseCode } from "../base/close-code.ts";
 import type { ClusterHost } from "./cluster-host.ts";
 import type { PresenceRequest, PresenceResponse } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { HubState } from "../hub/state.ts";
 import { Incoming } from "./incoming.ts";
 import type { JoinOptions } from "./join-options.ts";
-import { type NeighbourEvents, Neighbours } from "./neighbours.ts";
+import type { NeighbourEvents } from "./membership.ts";
+import { Neighbours } from "./neighbours.ts";
 import { presenceFeed } from "./presence-feed.ts";
 import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
@@ -85,6 +88,15 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     this.neighbours.retry();
     this.topics.retry();
     this.#state.ready();
+  }
+
+  degraded(error: unknown): void {
+    this.#state.degraded(error);
+  }
+
+  /** Sends this node's clients to other nodes. */
+  displaced({ message }: MeshError): void {
+    for (const connection of [...this.#clients.values()]) connection.close(CloseCode.ServiceRestart, message);
   }
 
   /** Claims again what this node's clients hold, and tells the others again what it wants. */

@@ -2,20 +2,9 @@ import { evictItem, type SizedItem } from "../link/items.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Holder } from "../storage/storage.ts";
 
-/** What {@link Evictions} stand on. */
-export interface EvictionsOptions {
-  logger: Logger;
-  /** Tells a node; rejects when it did not answer in time. */
-  tell: (to: Holder, item: SizedItem) => Promise<unknown>;
-  /** Whether a node is known to live: only then it is told again. */
-  lives: (node: Holder) => boolean;
-  /** How many may wait to be told. Over it the newest is not told again, and its older connection stays until an audit. */
-  maxWaiting: number;
-}
-
 /** Has the previous holders of claimed ids close their connections, again until they did or their life is over. */
 export class Evictions {
-  readonly #options: EvictionsOptions;
+  readonly #deps: EvictionsDependencies;
   /** By life, ids with the claim that took them. */
   readonly #untold = new Map<string, { to: Holder; claims: Map<string, bigint> }>();
   #waiting = 0;
@@ -24,8 +13,8 @@ export class Evictions {
   /** By id, what is to happen when all of them know. */
   readonly #after = new Map<string, (() => void)[]>();
 
-  constructor(options: EvictionsOptions) {
-    this.#options = options;
+  constructor(deps: EvictionsDependencies) {
+    this.#deps = deps;
   }
 
   /** Tells the previous holder of an id; settles when it did so or could not be told for now. Never rejects. */
@@ -35,7 +24,7 @@ export class Evictions {
   }
 
   /**
-   * Runs once no previous holder of the id is left who may not know that it was taken over: at once, where there is none.
+   * Calls `run` once every previous holder of the id knows that it was taken over: at once if there is none.
    *
    * A claim is given up only then: until it is told, a previous holder must not find the id free, and take it again.
    */
@@ -44,7 +33,7 @@ export class Evictions {
     else this.#after.set(id, [...this.#after.get(id) ?? [], run]);
   }
 
-  /** Tells again who could not be told. */
+  /** Tells the nodes again that could not be told. */
   retry(): void {
     const untold = [...this.#untold.values()];
     this.#untold.clear();
@@ -62,17 +51,17 @@ export class Evictions {
 
   async #tell(to: Holder, id: string, claim: bigint): Promise<void> {
     try {
-      await this.#options.tell(to, evictItem(id, claim));
+      await this.#deps.links.call(to, evictItem(id, claim), performance.now() + this.#deps.timeoutMs);
       this.#settle(id);
     } catch (error) {
-      this.#options.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
+      this.#deps.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
       if (!this.#remember(to, id, claim)) this.#settle(id);
     }
   }
 
   /** False when it is not told again, or together with another claim of the same id. */
   #remember(to: Holder, id: string, claim: bigint): boolean {
-    if (this.#waiting >= this.#options.maxWaiting || !this.#options.lives(to)) return false;
+    if (this.#waiting >= this.#deps.maxWaiting || !this.#deps.node.has(to)) return false;
     const { claims } = this.#untold.get(to.life) ?? { claims: new Map<string, bigint>() };
     const known = claims.get(id);
     claims.set(id, known !== undefined && known > claim ? known : claim);
@@ -81,7 +70,7 @@ export class Evictions {
     return known === undefined;
   }
 
-  /** One of the id's previous holders knows, or is no more. */
+  /** One of the id's previous holders knows, or its life ended. */
   #settle(id: string): void {
     const open = (this.#open.get(id) ?? 1) - 1;
     if (open > 0) {
@@ -93,4 +82,16 @@ export class Evictions {
     this.#after.delete(id);
     for (const run of after) run();
   }
+}
+
+/** Dependencies of {@link Evictions}. */
+export interface EvictionsDependencies {
+  logger: Logger;
+  /** Tells a node; rejects if it did not answer in time. */
+  links: { call(to: Holder, item: SizedItem, deadlineMs: number): Promise<unknown> };
+  /** Knows whether a node lives: only then it is told again. */
+  node: { has(node: Holder): boolean };
+  timeoutMs: number;
+  /** How many may wait to be told. Over it the newest is not told again, and its older connection stays until an audit. */
+  maxWaiting: number;
 }

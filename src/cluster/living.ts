@@ -50,7 +50,7 @@ export class Living {
   }
 
   remove(node: Holder): void {
-    if (this.#members.delete(node.life)) this.#own.onLeave(node);
+    if (this.#members.delete(node.life)) this.#own.events.left(node);
   }
 
   // ---- acquaintance ----
@@ -86,7 +86,7 @@ export class Living {
   #add(node: Holder): void {
     if (this.#members.has(node.life)) return;
     this.#members.set(node.life, { node, heardAt: this.#lists, keptUntilMs: 0, met: false, greeting: false });
-    this.#own.onJoin(node);
+    this.#own.events.joined(node);
   }
 
   #bury(node: Holder): void {
@@ -114,6 +114,5 @@ export interface LivingDependencies {
   storage: Storage;
   logger: Logger;
   hello: Hello;
-  onJoin: (node: Holder) => void;
-  onLeave: (node: Holder) => void;
+  events: { joined(node: Holder): void; left(node: Holder): void };
 }

@@ -102,7 +102,7 @@ export class Membership {
     await this.#accept(await this.#renewOnce());
     this.#schedule(this.#options.leaseMs / RENEWALS_PER_LEASE);
     await this.#introduce();
-    this.#options.onRenewed();
+    this.#options.events.renewed();
   }
 
   /** Ends the lease and tells the others. Never rejects. */
@@ -177,12 +177,12 @@ export class Membership {
 
   /** The storage did not answer another call: asks it again soon, rather than at the next renewal. */
   storageFailed(error: unknown): void {
-    this.#options.onDegraded(error);
+    this.#options.events.degraded(error);
     this.#renewSoon(MAX_RETRY_MS / 2);
   }
 
   #onStall(stalledMs: number): void {
-    this.#options.onStall();
+    this.#options.events.stalled();
     if (stalledMs >= this.#options.leaseMs) this.#frozen = true;
     // Before the input that waited: some of the lease may be left, or nothing.
     this.#renewSoon(0);
@@ -214,13 +214,13 @@ export class Membership {
 
   async #renew(): Promise<void> {
     this.#renewing = true;
-    const { leaseMs, onDegraded, logger } = this.#options;
+    const { leaseMs, events, logger } = this.#options;
     try {
       if (this.#displaced === undefined || (await this.#isFree())) await this.#accept(await this.#renewOnce());
       this.#schedule(this.#nextRenewalMs());
     } catch (error) {
       logger.warn(`meshsocket: could not renew the lease of ${this.#holder.host}: ${textOf(error)}`, error);
-      onDegraded(error);
+      events.degraded(error);
       this.#schedule(Math.min(MAX_RETRY_MS, leaseMs / RENEWALS_PER_LEASE));
     } finally {
       this.#renewing = false;
@@ -231,7 +231,7 @@ export class Membership {
     this.#living.asking();
     this.#askedAtMs = performance.now();
     // While claims are made again some are still missing.
-    const ids = this.#lost || this.#restoring ? [] : this.#options.sample();
+    const ids = this.#lost || this.#restoring ? [] : this.#options.reclaim.sample();
     return await this.#options.storage.renew(this.#holder, this.#options.leaseMs, { ids });
   }
 
@@ -248,10 +248,10 @@ export class Membership {
     const now = performance.now();
     const finding = this.#findingOf(first, now);
     if (finding === "taken" && (await this.#yields())) return;
-    const lostSome = first.entries.length > 0 && this.#options.isLost(first.entries);
+    const lostSome = first.entries.length > 0 && this.#options.reclaim.isLost(first.entries);
     if (this.#generation !== undefined && first.generation !== this.#generation) {
       this.#living.keep(now + this.#options.leaseMs);
-      this.#options.onWiped();
+      this.#options.reclaim.wiped();
     }
     const begins = finding === "lapsed" || finding === "taken";
     const renewal = begins ? await this.#beginLife() : first;
@@ -264,7 +264,7 @@ export class Membership {
     this.#lost ||= begins || finding === "wiped" || lostSome;
     void this.#restore();
     // After a lease that was taken the next renewal has to show that nobody takes it again.
-    if (this.#introduced && finding !== "taken") this.#options.onRenewed();
+    if (this.#introduced && finding !== "taken") this.#options.events.renewed();
   }
 
   async #beginLife(): Promise<Renewal> {
@@ -277,16 +277,16 @@ export class Membership {
 
   /** The lease ended although it was renewed in time: whether this node gives way, because its address leads to another one. */
   async #yields(): Promise<boolean> {
-    const { host, hello, storage, onDegraded } = this.#options;
+    const { host, hello, storage, events } = this.#options;
     const displaced = await hello.isDisplaced(this.#holder);
     const error = new MeshError("failed_precondition", displaced ? sharedAddress(host) : leaseTaken(host));
     this.#reminder.report("address", error.message);
-    onDegraded(error);
+    events.degraded(error);
     if (!displaced) return false;
     // The renewal took the lease from the node that the address leads to: it gets it back.
     await storage.leave(this.#holder);
     this.#displaced = error;
-    this.#options.onDisplaced(error);
+    events.displaced(error);
     return true;
   }
 
@@ -315,7 +315,7 @@ export class Membership {
     while (this.#lost && !this.#stopped) {
       this.#lost = false;
       try {
-        await this.#options.onLost();
+        await this.#options.events.lost();
       } catch (error) {
         this.#lost = true;
         this.#options.logger.warn("meshsocket: could not restore what the storage lost", error);
@@ -335,21 +335,36 @@ export interface MembershipDependencies {
   logger: Logger;
   limits: Readonly<Limits>;
   hello: Hello;
-  /** Ids of this node for a renewal to look at, and whether their entries show that claims are lost. */
-  sample: () => readonly string[];
-  isLost: (entries: readonly (Entry | undefined)[]) => boolean;
+  reclaim: Sampled;
+  events: NeighbourEvents;
+}
+
+/** Has each renewal of the lease look at some of this node's claims. */
+export interface Sampled {
+  /** The ids to look at. */
+  sample(): readonly string[];
+  /** Whether their entries show that the storage lost claims. */
+  isLost(entries: readonly (Entry | undefined)[]): boolean;
   /** The storage was wiped: it counts claims from the start. */
-  onWiped: () => void;
-  /** The claims of this node are gone from the storage, or belong to an ended life: make them again. */
-  onLost: () => Promise<void>;
-  onJoin: (node: Holder) => void;
-  onLeave: (node: Holder) => void;
-  onDegraded: (error: unknown) => void;
-  onRenewed: () => void;
+  wiped(): void;
+}
+
+/** Hears of this node's life and of its neighbours. */
+export interface NeighbourEvents {
+  /** Another node is there. */
+  joined(node: Holder): void;
+  /** Another node left or died. */
+  left(node: Holder): void;
+  /** The lease was renewed: the storage answers. */
+  renewed(): void;
+  /** The storage does not answer, or another node has this node's address. */
+  degraded(error: unknown): void;
+  /** The claims of this node are gone from the storage, or belong to an ended life: makes them again. Rejects if that fails. */
+  lost(): Promise<void>;
   /** This node's address leads to another one: no other node reaches its clients. */
-  onDisplaced: (error: MeshError) => void;
-  /** This process stood still: it was paused, or something blocked it. */
-  onStall: () => void;
+  displaced(error: MeshError): void;
+  /** This process stood still, because it was paused or something blocked it: what waits to be read is too old. */
+  stalled(): void;
 }
 
 function sharedAddress(host: string): string {

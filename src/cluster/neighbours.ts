@@ -4,6 +4,7 @@ import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { ClusterHost } from "./cluster-host.ts";
 import type { DistSession } from "./dist-session.ts";
+import type { MeshError } from "../base/error.ts";
 import { Evictions } from "./evictions.ts";
 import {
   type HelloRequest,
@@ -15,7 +16,7 @@ import { Hello } from "./hello.ts";
 import { disownItem } from "../link/items.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { Links } from "../link/links.ts";
-import { Membership } from "./membership.ts";
+import { Membership, type NeighbourEvents } from "./membership.ts";
 import { Reclaim } from "./reclaim.ts";
 import type { Entry, Holder } from "../storage/storage.ts";
 
@@ -36,36 +37,18 @@ export class Neighbours<Data> {
   readonly #timeoutMs: number;
 
   constructor(node: ClusterHost<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
-    const { storage, limits, logger, clients, secrets: { tokens } } = node;
-    const holder = (): Holder => this.holder;
+    const { storage, leaseMs, limits, logger, clients, secrets: { tokens } } = node;
+    const { timeoutMs, maxConnections: maxWaiting } = limits;
     this.#clients = clients;
-    this.links = new Links({ limits, tokens, transport, lines: "stream", from: holder });
-    this.reclaim = new Reclaim<Data>({
-      storage,
-      holder,
-      clients,
-      evict: (previous, id, claim) => void this.#evictions.evict(previous, id, claim),
-    });
-    this.#leaseMs = node.leaseMs;
-    this.#timeoutMs = limits.timeoutMs;
-    this.#hello = new Hello({ links: this.links, limits, leaseMs: node.leaseMs, logger });
-    this.#membership = this.#makeMembership(node, host, events);
-    this.claims = new Claims({
-      storage,
-      holder,
-      ifAbsent: node.refusesDuplicates,
-      refusal: () => this.#membership.refusal,
-      disowns: (other, id) => this.#asksToDisown(other, id),
-      holds: (id) => clients.get(id) !== undefined,
-      onFailure: (error) => this.#membership.storageFailed(error),
-      maxWaiting: limits.maxConnections,
-    });
-    this.#evictions = new Evictions({
-      logger,
-      tell: (to, item) => this.links.call(to, item, performance.now() + limits.timeoutMs),
-      lives: (other) => this.has(other),
-      maxWaiting: limits.maxConnections,
-    });
+    this.#leaseMs = leaseMs;
+    this.#timeoutMs = timeoutMs;
+    this.links = new Links({ limits, tokens, transport, lines: "stream", from: () => this.holder });
+    this.#hello = new Hello({ links: this.links, limits, leaseMs, logger });
+    this.#evictions = new Evictions({ logger, links: this.links, node: this, timeoutMs, maxWaiting });
+    this.claims = new Claims({ storage, node: this, clients, ifAbsent: node.refusesDuplicates, maxWaiting });
+    this.reclaim = new Reclaim<Data>({ storage, node: this, clients, evictions: this.#evictions });
+    const { reclaim } = this;
+    this.#membership = new Membership({ storage, host, leaseMs, logger, limits, hello: this.#hello, reclaim, events });
   }
 
   // ---- this node's life, and the others ----
@@ -78,6 +61,11 @@ export class Neighbours<Data> {
   /** The life that others may call; undefined while this node cannot know whether it still has one. */
   get servingLife(): string | undefined {
     return this.#membership.servingLife;
+  }
+
+  /** Why this node takes no clients now; undefined if it does. */
+  get refusal(): MeshError | undefined {
+    return this.#membership.refusal;
   }
 
   /** The other living nodes. */
@@ -93,6 +81,11 @@ export class Neighbours<Data> {
   /** A node could not be reached: the storage is asked more often whether it lives. */
   suspect(node: Holder): void {
     this.#membership.suspect(node);
+  }
+
+  /** The storage did not answer: it is asked again soon. */
+  storageFailed(error: unknown): void {
+    this.#membership.storageFailed(error);
   }
 
   /** Takes the lease and meets the others. See {@link Membership.start} for what it rejects with. */
@@ -153,7 +146,7 @@ export class Neighbours<Data> {
   }
 
   /** Whether a node that the storage names for an id gives it up. Never rejects. */
-  async #asksToDisown(other: Entry, id: string): Promise<boolean> {
+  async disowns(other: Entry, id: string): Promise<boolean> {
     const deadlineMs = performance.now() + this.#timeoutMs;
     const answer = await this.links.call(other, disownItem(id, other.claim), deadlineMs).catch(() => undefined);
     return answer?.status === Status.OK;
@@ -170,45 +163,4 @@ export class Neighbours<Data> {
     const { life } = this.holder;
     this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
   }
-
-  /** Sends this node's clients to other nodes. */
-  #closeAll(reason: string): void {
-    for (const connection of [...this.#clients.values()]) connection.close(CloseCode.ServiceRestart, reason);
-  }
-
-  #makeMembership(node: ClusterHost<Data>, host: string, events: NeighbourEvents): Membership {
-    const { storage, leaseMs, logger, limits, state } = node;
-    return new Membership({
-      storage,
-      host,
-      leaseMs,
-      logger,
-      limits,
-      hello: this.#hello,
-      sample: () => this.reclaim.sample(),
-      isLost: (entries) => this.reclaim.isLost(entries),
-      onWiped: () => this.reclaim.wiped(),
-      onLost: () => events.lost(),
-      onJoin: (joined) => events.joined(joined),
-      onLeave: (left) => events.left(left),
-      onDegraded: (error) => state.degraded(error),
-      onRenewed: () => events.renewed(),
-      onDisplaced: ({ message }) => this.#closeAll(message),
-      onStall: () => events.stalled(),
-    });
-  }
-}
-
-/** Hears of this node's life and of its neighbours. */
-export interface NeighbourEvents {
-  /** Another node is there. */
-  joined(node: Holder): void;
-  /** Another node left or died. */
-  left(node: Holder): void;
-  /** The lease was renewed: the storage answers. */
-  renewed(): void;
-  /** The storage lost what it knew of this node: writes it again. Rejects if that fails. */
-  lost(): Promise<void>;
-  /** This process stood still: what waits to be read is too old. */
-  stalled(): void;
 }

@@ -1,5 +1,6 @@
 import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
+import type { Evictions } from "./evictions.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { type Entry, type Holder, MAX_RENEW_IDS, type Storage } from "../storage/storage.ts";
 
@@ -80,8 +81,8 @@ export class Reclaim<Data> {
 
   /** Whether the entries of the sample's ids show that the storage lost claims. */
   isLost(entries: readonly (Entry | undefined)[]): boolean {
-    const { clients, holder } = this.#options;
-    const { life } = holder();
+    const { clients, node } = this.#options;
+    const { life } = node.holder;
     let lost = false;
     for (const [index, { connection, claim }] of this.#sample.entries()) {
       const entry = entries[index];
@@ -104,10 +105,10 @@ export class Reclaim<Data> {
   }
 
   async #claim(connections: readonly HubClient<Data>[]): Promise<void> {
-    const { storage, holder } = this.#options;
-    const { life } = holder();
+    const { storage, node: { holder } } = this.#options;
+    const { life } = holder;
     const ids = connections.map(({ id }) => id);
-    const results = await storage.set(ids, holder(), { ifAbsent: true });
+    const results = await storage.set(ids, holder, { ifAbsent: true });
     const unwanted: Unwanted[] = [];
     const older: HubClient<Data>[] = [];
     for (const [index, connection] of connections.entries()) {
@@ -122,9 +123,9 @@ export class Reclaim<Data> {
 
   /** Claims ids from nodes whose claim is older: the storage lost the newer one. */
   async #takeBack(connections: readonly HubClient<Data>[], unwanted: Unwanted[]): Promise<void> {
-    const { storage, holder, evict } = this.#options;
-    const { life } = holder();
-    const results = await storage.set(connections.map(({ id }) => id), holder());
+    const { storage, node: { holder }, evictions } = this.#options;
+    const { life } = holder;
+    const results = await storage.set(connections.map(({ id }) => id), holder);
     for (const [index, connection] of connections.entries()) {
       const { claim, previous } = results[index] ?? {};
       if (claim === undefined) continue;
@@ -134,7 +135,7 @@ export class Reclaim<Data> {
         replaced(connection);
         continue;
       }
-      if (previous && previous.life !== life) evict(previous, connection.id, claim);
+      if (previous && previous.life !== life) void evictions.evict(previous, connection.id, claim);
       keep(connection, { life, claim }, unwanted);
     }
   }
@@ -143,10 +144,10 @@ export class Reclaim<Data> {
 /** Dependencies of {@link Reclaim}. */
 export interface ReclaimDependencies<Data> {
   storage: Storage;
-  holder: () => Holder;
+  node: { readonly holder: Holder };
   clients: Clients<Data>;
-  /** Has a node close its connection of an id that was taken from it. Never rejects. */
-  evict: (previous: Entry, id: string, claim: bigint) => void;
+  /** Has a node close its connection of an id that was taken from it. */
+  evictions: Evictions;
 }
 
 /** A claim that was granted for a connection that is no longer open. */

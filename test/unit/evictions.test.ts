@@ -10,8 +10,9 @@ function underTest(): { evictions: Evictions; answers: { now: boolean }; done: s
   const answers = { now: false };
   const evictions = new Evictions({
     logger: silentLogger,
-    tell: () => (answers.now ? Promise.resolve() : Promise.reject(new Error("no answer"))),
-    lives: () => true,
+    links: { call: () => (answers.now ? Promise.resolve() : Promise.reject(new Error("no answer"))) },
+    node: { has: () => true },
+    timeoutMs: 1_000,
     maxWaiting: 2,
   });
   return { evictions, answers, done: [] };
