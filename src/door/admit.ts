@@ -7,7 +7,6 @@ import { isRefusal, isSession, readDecision } from "./decision.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import { FirstMessage } from "./first-message.ts";
 import { Gate, type GateOptions } from "./gate.ts";
-import type { HubStatus } from "../base/hub-status.ts";
 import { toJson } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/logger.ts";
@@ -78,8 +77,7 @@ export class Admissions<Data> {
   }
 
   get #closing(): boolean {
-    const status = this.#host.status();
-    return status === "draining" || status === "closed";
+    return this.#host.closing();
   }
 
   #checkRoom(): Refused | undefined {
@@ -271,7 +269,8 @@ export interface Grant {
 export interface AdmissionHost<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
-  status(): HubStatus;
+  /** Whether the hub takes no new clients any more. */
+  closing(): boolean;
   size(): number;
   claimId(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant>;
   /** The granted claim gets no connection. */

@@ -34,6 +34,8 @@ export interface HubEvents {
   };
   /** A send rejected; reported whether or not the application looked. */
   sendfailed: { readonly error: unknown };
+  /** `close()` began: the hub is not ready any more, and serves for `announceMs` before it drains. */
+  draining: { readonly status: "draining" };
   /** The last client is gone after `close()`. */
   drained: { readonly status: "draining" };
   /** The hub is closed and holds nothing any more. */
@@ -52,13 +54,14 @@ const TYPES: Readonly<Record<keyof HubEvents, true>> = {
   resumed: true,
   lost: true,
   sendfailed: true,
+  draining: true,
   drained: true,
   close: true,
 };
 
 type Listener<Type extends keyof HubEvents> = (event: HubEvents[Type]) => void;
 
-/** Listeners by event. A listener that throws is logged and keeps nobody else from hearing. */
+/** Listeners by event. A listener that throws is logged, and the others are called all the same. */
 export class HubEventTarget {
   readonly #logger: Logger;
   readonly #listeners = new Map<keyof HubEvents, Set<Listener<never>>>();
@@ -67,7 +70,7 @@ export class HubEventTarget {
     this.#logger = logger;
   }
 
-  /** Calls `listener` at each event of the type; returns what takes it off again. Throws a TypeError (`invalid_argument`) for a type that there is not. */
+  /** Calls `listener` at each event of the type, until the returned function is called. Throws a TypeError (`invalid_argument`) for an unknown type. */
   on<Type extends keyof HubEvents>(type: Type, listener: Listener<Type>): () => void {
     if (!Object.hasOwn(TYPES, type)) throw invalidArgument(`a hub has no event called ${JSON.stringify(type)}`);
     checkFunction("listener", listener);

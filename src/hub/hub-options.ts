@@ -11,7 +11,7 @@ import { checkTrustProxy } from "../door/proxy.ts";
 export interface HubOptions extends GateOptions {
   /** Overrides of single {@link Limits}. */
   limits?: Partial<Limits>;
-  /** Who wins when an id connects again: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer is refused with 409). */
+  /** Which of two clients with one id stays: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer is refused with 409). */
   duplicateIds?: "newest" | "oldest";
   /** What happens to a client that reads too slowly: `"close"` (default: with 4008, so that it can come back and catch up) or `"drop"` (it stays and misses messages). Either way the sender is told. */
   slowConsumer?: "close" | "drop";
@@ -46,6 +46,11 @@ const RESUME_OPTIONS: OptionTable<ResumeOptions> = {
 /** How {@link Hub.close} goes about it. */
 export interface CloseOptions {
   /**
+   * Milliseconds for which the hub still serves, and takes clients, while its status is `"draining"` and its health says
+   * not ready: the time that a load balancer needs to notice. Default 0.
+   */
+  announceMs?: number;
+  /**
    * Spreads the closing of the clients over this many milliseconds. Default 0: all at once.
    * Calls that have begun get as long to end, and at least `limits.timeoutMs`.
    */
@@ -67,6 +72,7 @@ export function checkHubOptions(options: HubOptions): void {
 /** Throws a TypeError (`invalid_argument`) unless a hub can be closed so. */
 export function checkCloseOptions(options: CloseOptions): void {
   checkObject("options", options);
+  checkMs("announceMs", options.announceMs ?? 0, 0);
   checkMs("drainMs", options.drainMs ?? 0, 0);
 }
 

@@ -97,8 +97,12 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   // ---- the life of the hub ----
 
   /**
-   * Closes every client with 1012 (come back, to another node) and refuses new ones; settles when all are gone, the calls that
-   * had begun have ended, and the servers that were started for this hub are stopped. Calling it again returns the same promise.
+   * Closes the hub: announces its end for `announceMs`, then refuses new clients and closes every client with 1012 (come
+   * back, to another node) over `drainMs`.
+   *
+   * Settles when all clients are gone, the calls that had begun have ended, and the servers that were started for this hub
+   * are stopped. Calling it again returns the same promise, whatever the options. Rejects with a TypeError
+   * (`invalid_argument`) for bad options.
    */
   close(options: CloseOptions = {}): Promise<void> {
     try {
@@ -106,13 +110,15 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     } catch (error) {
       return Promise.reject(error);
     }
-    return (this.#closed ??= this.#close(options.drainMs ?? 0));
+    return (this.#closed ??= this.#close(options));
   }
 
-  async #close(drainMs: number): Promise<void> {
+  async #close({ announceMs = 0, drainMs = 0 }: CloseOptions): Promise<void> {
     const { calls, clients, limits, presences, registry, state } = this.#node;
+    state.announce();
+    if (announceMs > 0) await new Promise((resolve) => setTimeout(resolve, announceMs));
     const drainedMs = performance.now() + drainMs;
-    state.draining();
+    state.drain();
     this.#owner.admissions.close();
     await drainClients(clients, drainMs, limits.closeTimeoutMs);
     await calls.ended(Math.max(limits.timeoutMs, drainedMs - performance.now()));

@@ -13,7 +13,6 @@ import type { ResumeOffer } from "../client/protocol.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { Frame, type Message } from "../send/frame.ts";
 import type { HubNode } from "./node.ts";
-import type { HubStatus } from "../base/hub-status.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/logger.ts";
 import { checkSize, type Sender } from "../send/sender.ts";
@@ -50,8 +49,8 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
 
   // ---- for the door ----
 
-  status(): HubStatus {
-    return this.#node.state.status;
+  closing(): boolean {
+    return this.#node.state.closing;
   }
 
   size(): number {

@@ -8,6 +8,7 @@ export class HubState {
   readonly #logger: Logger;
   readonly #changes = new EventTarget();
   #status: HubStatus;
+  #closing = false;
 
   constructor(logger: Logger, status: "starting" | "ready") {
     this.#logger = logger;
@@ -23,7 +24,7 @@ export class HubState {
 
   /** Whether the hub takes no new clients any more. */
   get closing(): boolean {
-    return this.#status === "draining" || this.#status === "closed";
+    return this.#closing;
   }
 
   /** The storage answers: the hub serves, for the first time or again. */
@@ -42,8 +43,15 @@ export class HubState {
     this.events.dispatch("degraded", { error });
   }
 
-  draining(): void {
+  /** The hub is not ready any more, and still takes clients until {@link HubState.drain}. */
+  announce(): void {
     this.#become("draining");
+    this.events.dispatch("draining", { status: "draining" });
+  }
+
+  /** The hub takes no new clients any more. */
+  drain(): void {
+    this.#closing = true;
     this.#logger.info("meshsocket: draining: clients are told to connect to another node");
   }
 

@@ -137,6 +137,14 @@ export function closing(promise: PromiseThat): void {
     await client.closed();
     await within("the close", closed);
   });
+
+  promise("a hub that announced its end takes clients until it drains", () => ({}), async ({ hub, port }) => {
+    const closed = hub.close({ announceMs: 1_000 });
+    const client = await TestClient.open(`ws://127.0.0.1:${port}/ws`);
+    assert.equal(hub.status, "draining");
+    assert.equal((await client.closed()).code, 1012);
+    await within("the close", closed);
+  });
 }
 
 /** The promise of an engine that shows a peer's close at once. */

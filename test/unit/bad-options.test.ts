@@ -59,6 +59,8 @@ test("bad arguments to the other calls of a hub throw or reject with invalid_arg
     ["on without a listener", () => hub.on("ready", any(undefined))],
     ["onClose without a function", () => hub.onClose(any(5))],
     ["close with a drain that is no number", () => hub.close({ drainMs: any("1") })],
+    ["close with an announcement that is no number", () => hub.close({ announceMs: any("1") })],
+    ["close with an announcement before now", () => hub.close({ announceMs: -1 })],
     ["close with a drain before now", () => hub.close({ drainMs: -1 })],
     ["close with options that are none", () => hub.close(any(5))],
   ]);

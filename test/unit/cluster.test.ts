@@ -205,6 +205,22 @@ test("cluster: when the owner cannot be reached emit rejects with unavailable, a
   await assert.rejects(a.hub.emit("alice", "hi"), (error: MeshError) => error.code === "unavailable");
 });
 
+test("cluster: a node that announced its end still serves the whole cluster, and then hands its clients over", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const alice = await b.connect("alice");
+  const closed = b.hub.close({ announceMs: 1_000 });
+  assert.equal(b.hub.status, "draining");
+  assert.equal(await a.hub.emit("alice", "hi"), true);
+  assert.equal(await alice.next(), "hi");
+  const bob = await b.connect("bob");
+  assert.equal(await b.hub.emit("bob", "hi"), true);
+  assert.equal(await a.hub.online("bob"), true);
+  assert.equal((await bob.closed()).code, CloseCode.ServiceRestart);
+  await closed;
+  assert.equal(await a.hub.online("alice"), false);
+});
+
 test("cluster: a node that closed is forgotten by the others at once", async () => {
   await using cluster = new MemoryCluster();
   const [a, b] = await threeNodes(cluster);

@@ -201,6 +201,24 @@ test("close closes everyone with 1012, tells it in events, and settles once", as
   assert.equal(hub.size, 0);
 });
 
+test("close announces its end first: not ready any more, but still serving and taking clients", async () => {
+  const hub = new Hub({ logger: silentLogger });
+  const events: string[] = [];
+  for (const type of ["draining", "drained", "close"] as const) hub.on(type, ({ status }) => events.push(status));
+  const early = await MemoryClient.open(hub, { id: "early" });
+  const closed = hub.close({ announceMs: 1_000 });
+  assert.equal(hub.status, "draining");
+  assert.deepEqual(events, ["draining"]);
+  const late = await MemoryClient.open(hub, { id: "late" });
+  assert.equal(await hub.emit("early", "hi"), true);
+  assert.equal(await early.next(), "hi");
+  assert.deepEqual((await hub.broadcast("all")).delivered, 2);
+  assert.equal((await late.closed()).code, 1012);
+  assert.equal(await statusOf(hub, () => ({})), 503);
+  await within("the close", closed);
+  assert.deepEqual(events, ["draining", "draining", "closed"]);
+});
+
 test("close cuts a client that does not answer", async () => {
   const hub = new Hub({ logger: silentLogger, limits: { closeTimeoutMs: 50 } });
   const client = await MemoryClient.open(hub, {});
