@@ -165,6 +165,7 @@ export class Protocol<Data> implements Acknowledging {
       resumed,
       lost,
       received: ledger.received,
+      handled: ledger.handled,
       token: windowMs > 0 ? token.current : "",
       windowMs,
       maxBytes,

@@ -18,8 +18,10 @@ export interface Hello {
   readonly resumed: boolean;
   /** Why the client could not resume, if it asked to. */
   readonly lost?: string | undefined;
-  /** How many of the client's messages the server has. */
+  /** How many of the client's messages the server has: they are not sent again. */
   readonly received: number;
+  /** How many of them it has handled: these are acknowledged. */
+  readonly handled: number;
   /** Lets the client resume, once; "" if the server does not resume. */
   readonly token: string;
   /** Milliseconds that the server waits for the client to come back. */

@@ -29,6 +29,13 @@ function wrongImports(files: readonly SourceFile[]): string[] {
   });
 }
 
+test("the client package imports nothing of the server but words and small tools", () => {
+  const files = readFiles("client/**/*.ts");
+  assert.ok(files.length > 0);
+  const wrong = files.flatMap(importsOf).filter((target) => !/^(?:client|src\/wire|src\/base)\//.test(target));
+  assert.deepEqual(wrong, []);
+});
+
 function folderOf(path: string): string {
   const [top, folder = "", ...rest] = path.split("/");
   return top !== "src" ? `outside ${top}` : rest.length > 0 ? folder : ".";

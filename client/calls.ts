@@ -1,0 +1,67 @@
+import { MeshError, type MeshErrorCode } from "../src/base/error.ts";
+import { errorLine, type Payload, prefixed, replyLine, requestLine } from "../src/wire/v1.ts";
+
+/** Calls to the server and from it. They survive a resume. */
+export class Calls {
+  readonly #send: (line: Payload) => void;
+  readonly #waiting = new Map<number, (reply: Payload | MeshError) => void>();
+  #last = 0;
+
+  /** `send` writes a counted control line. */
+  constructor(send: (line: Payload) => void) {
+    this.#send = send;
+  }
+
+  /** Calls the server. */
+  request(payload: Payload): { readonly reply: Promise<Payload>; readonly giveUp: () => void } {
+    const number = ++this.#last;
+    this.#send(prefixed(requestLine(number), payload));
+    const reply = new Promise<Payload>((resolve, reject) => {
+      this.#waiting.set(number, (settled) => (settled instanceof MeshError ? reject(settled) : resolve(settled)));
+    });
+    return { reply, giveUp: () => void this.#waiting.delete(number) };
+  }
+
+  /** The server replied; a reply that nothing waits for any more is dropped. */
+  settle(number: number, reply: Payload | MeshError): void {
+    this.#waiting.get(number)?.(reply);
+    this.#waiting.delete(number);
+  }
+
+  /** The server answered with an error. */
+  fail(number: number, code: string, message: string): void {
+    this.settle(number, new MeshError(code as MeshErrorCode, message));
+  }
+
+  /** Answers a call of the server. */
+  async answer(number: number, payload: Payload, handler: RequestHandler | null): Promise<void> {
+    try {
+      if (!handler) throw new MeshError("unimplemented", "the client answers no requests");
+      const reply = toPayload((await handler(payload)) ?? "");
+      this.#send(prefixed(replyLine(number), reply));
+    } catch (error) {
+      const { code, message } = error instanceof MeshError ? error : new MeshError("internal", "the handler failed");
+      this.#send(errorLine(number, code, message));
+      if (!(error instanceof MeshError)) console.error("meshsocket: onrequest failed", error);
+    }
+  }
+
+  /** Nothing will be answered any more. */
+  end(error: MeshError): void {
+    for (const number of [...this.#waiting.keys()]) this.settle(number, error);
+  }
+}
+
+/** Answers a call of the server. Throws a MeshError to answer with its code and message. */
+export type RequestHandler = (message: Payload) => Sendable | undefined | Promise<Sendable | undefined>;
+
+/** A message that can be sent at once. */
+export type Sendable = string | ArrayBuffer | ArrayBufferView;
+
+/** A copy, so that the caller may reuse its buffer. */
+export function toPayload(data: Sendable): Payload {
+  if (typeof data === "string") return data;
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  if (Object.prototype.toString.call(data) === "[object ArrayBuffer]") return new Uint8Array(data).slice();
+  throw new TypeError("a message must be a string, an ArrayBuffer, a view of one, or a Blob");
+}

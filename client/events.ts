@@ -1,0 +1,39 @@
+import type { MeshError } from "../src/base/error.ts";
+
+/** The events of a {@link MeshWebSocket}: those of a WebSocket, and four of its own. */
+export interface MeshWebSocketEvents {
+  /** The first connection is open, or one after `lost`. */
+  open: Event;
+  message: MessageEvent;
+  error: Event;
+  close: CloseEvent;
+  /** The connection dropped. What is sent now waits. */
+  away: Event & { readonly code: number; readonly reason: string };
+  /** The connection is back, and nothing is missing. */
+  resumed: Event;
+  /** The server does not know the client any more: messages may be missing in either direction. */
+  lost: Event & {
+    /** Why: a word of the protocol, or `plain` if the server does not speak it. */
+    readonly why: string;
+    /** Messages that the server did not acknowledge: it may or may not have them. They are not sent again. */
+    readonly pending: readonly Pending[];
+  };
+  /** The server does not want the client: `close` follows. */
+  refused: Event & { readonly code: number; readonly reason: string };
+}
+
+/** A message that was not acknowledged. */
+export type Pending = string | Uint8Array<ArrayBuffer>;
+
+/** An event with some properties. */
+export function eventOf(type: string, properties: object = {}): Event {
+  const event = new Event(type);
+  for (const [name, value] of Object.entries(properties)) Object.defineProperty(event, name, { value });
+  return event;
+}
+
+/** Settles a promise of the client. */
+export interface Waiting<Value> {
+  resolve(value: Value): void;
+  reject(error: MeshError): void;
+}

@@ -1,0 +1,297 @@
+import {
+  ACK_BYTES,
+  ACK_MESSAGES,
+  ackLine,
+  decodeControl,
+  type Hello,
+  isCounted,
+  isEscaped,
+  isReserved,
+  type Payload,
+  pingLine,
+  pongLine,
+  RESUME_PROTOCOL_PREFIX,
+  SYNC_LINE,
+  unescape,
+  V1_PROTOCOL,
+} from "../src/wire/v1.ts";
+import type { Calls, RequestHandler } from "./calls.ts";
+import type { Address } from "./mesh-web-socket.ts";
+import type { Settings } from "./options.ts";
+import type { Outbox } from "./outgoing.ts";
+
+const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";
+/** Received messages are acknowledged after so many milliseconds at the latest. */
+const ACK_MS = 1_000;
+/** Sent by a client that will come back. */
+const INTERRUPTED = 4001;
+
+/** The connections of one client, one after the other, and what `meshsocket.v1` keeps between them. */
+export class Line {
+  url = "";
+  id = "";
+  windowMs = 0;
+  /** The pause that the server asked for, in milliseconds. */
+  retryAfterMs: number | undefined;
+  readonly #address: Address;
+  readonly #protocols: readonly string[];
+  readonly #settings: Settings;
+  readonly #owner: LineOwner;
+  #ws: WebSocket | undefined;
+  /** Counts attempts, so that a late one is noticed. */
+  #attempt = 0;
+  /** The server said hello, or is a plain one: messages may be sent. */
+  #ready = false;
+  /** The connection speaks `meshsocket.v1`. */
+  #v1 = false;
+  /** There was a connection with a client of its own. */
+  #known = false;
+  #token = "";
+  #received = 0;
+  #acked = 0;
+  #unackedBytes = 0;
+  #heardAt = 0;
+  #ackTimer: ReturnType<typeof setTimeout> | undefined;
+  #pingTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(address: Address, protocols: readonly string[], settings: Settings, owner: LineOwner) {
+    this.#address = address;
+    this.#protocols = protocols;
+    this.#settings = settings;
+    this.#owner = owner;
+  }
+
+  get protocol(): string {
+    return this.#ws?.protocol ?? "";
+  }
+
+  get extensions(): string {
+    return this.#ws?.extensions ?? "";
+  }
+
+  get bufferedAmount(): number {
+    return this.#ws?.bufferedAmount ?? 0;
+  }
+
+  /** Whether the server is known not to speak `meshsocket.v1`. */
+  get plain(): boolean {
+    return this.#ready && !this.#v1;
+  }
+
+  get mayResume(): boolean {
+    return this.#token !== "";
+  }
+
+  // ---- opening ----
+
+  /** Makes an attempt. Never rejects: `dropped` follows if it fails. */
+  async open(): Promise<void> {
+    const attempt = ++this.#attempt;
+    try {
+      const { token } = this.#settings;
+      const url = this.address(typeof this.#address === "function" ? await this.#address() : this.#address);
+      const bearer = token && BEARER_PROTOCOL_PREFIX + (await token());
+      if (attempt === this.#attempt) this.#connect(url, bearer);
+    } catch {
+      if (attempt === this.#attempt) this.#dropped(1006, "");
+    }
+  }
+
+  /** The URL to connect to. Throws a SyntaxError for a bad one, as a WebSocket does. */
+  address(address: string | URL): string {
+    const url = new URL(address, globalThis.location?.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    return (this.url = url.href);
+  }
+
+  #connect(url: string, bearer: string | undefined): void {
+    const offers = [...this.#protocols];
+    if (!this.#settings.plain) offers.push(V1_PROTOCOL);
+    if (bearer) offers.push(bearer);
+    if (this.mayResume) offers.push(`${RESUME_PROTOCOL_PREFIX}${this.#received}.${this.#token}`);
+    const ws = new (this.#settings.WebSocket ?? WebSocket)(url, offers);
+    ws.binaryType = "arraybuffer";
+    this.#ws = ws;
+    this.#hear(ws);
+  }
+
+  #hear(ws: WebSocket): void {
+    const late = setTimeout(() => this.#give(ws, "the server did not answer in time"), this.#settings.connectTimeoutMs);
+    let opened = false;
+    ws.addEventListener("open", () => {
+      opened = true;
+      if (ws !== this.#ws) return;
+      this.#v1 = ws.protocol === V1_PROTOCOL;
+      if (!this.#v1) this.#openPlain();
+      if (this.#ready) clearTimeout(late);
+    });
+    ws.addEventListener("message", ({ data }: MessageEvent<string | ArrayBuffer>) => {
+      if (ws !== this.#ws) return;
+      this.#heardAt = Date.now();
+      this.#read(typeof data === "string" ? data : new Uint8Array(data));
+      if (this.#ready) clearTimeout(late);
+    });
+    ws.addEventListener("error", () => {});
+    ws.addEventListener("close", ({ code, reason }) => {
+      clearTimeout(late);
+      // Of a connection that was never open, runtimes give different codes. Deno gives 0 for one that was lost.
+      if (ws === this.#ws) this.#dropped(opened && code ? code : 1006, opened ? reason : "");
+    });
+  }
+
+  #openPlain(): void {
+    const again = this.#known;
+    this.#known = true;
+    this.#token = "";
+    if (again && !this.#owner.lost("plain")) return this.#leave();
+    this.#ready = true;
+    this.#owner.opened();
+    this.flush();
+  }
+
+  // ---- messages ----
+
+  #read(data: Payload): void {
+    if (!this.#v1) return this.#owner.message(data);
+    if (!isReserved(data)) return this.#message(data);
+    if (isEscaped(data)) return this.#message(unescape(data));
+    const control = decodeControl(data);
+    if (!control) return this.#give(this.#ws, "that is not a control line");
+    if (isCounted(control)) this.#received++;
+    switch (control.type) {
+      case "hello":
+        return this.#hello(control.hello);
+      case "ack":
+        if (!this.#owner.outbox.ack(control.count)) this.#give(this.#ws, "so many messages were never sent");
+        return;
+      case "sync":
+        return this.#acknowledge();
+      case "ping":
+        return this.#ws?.send(pongLine(control.number, Date.now()));
+      case "pong":
+        return;
+      case "bye":
+        this.retryAfterMs = control.retryAfterMs;
+        return;
+      case "request":
+        void this.#owner.calls.answer(control.number, control.payload, this.#owner.handler());
+        return this.#handled(control.payload);
+      case "reply":
+        this.#owner.calls.settle(control.number, control.payload);
+        return this.#handled("");
+      case "error":
+        this.#owner.calls.fail(control.number, control.code, control.message);
+        return this.#handled("");
+    }
+  }
+
+  #message(data: Payload): void {
+    this.#received++;
+    this.#owner.message(data);
+    this.#handled(data);
+  }
+
+  /** A message was handed to the application: acknowledges it now or soon. */
+  #handled({ length }: Payload): void {
+    this.#unackedBytes += length;
+    if (this.#received - this.#acked >= ACK_MESSAGES || this.#unackedBytes >= ACK_BYTES) this.#acknowledge();
+    else this.#ackTimer ??= setTimeout(() => this.#acknowledge(), ACK_MS);
+  }
+
+  #acknowledge(): void {
+    clearTimeout(this.#ackTimer);
+    this.#ackTimer = undefined;
+    if (!this.#ready) return;
+    this.#acked = this.#received;
+    this.#unackedBytes = 0;
+    this.#ws?.send(ackLine(this.#received));
+  }
+
+  #hello({ id, resumed, lost, received, handled, token, windowMs }: Hello): void {
+    const { outbox } = this.#owner;
+    const again = this.#known;
+    this.#known = true;
+    this.#token = token;
+    this.windowMs = windowMs;
+    this.retryAfterMs = undefined;
+    this.id = id;
+    if (resumed && !outbox.resume(received, handled)) return this.#give(this.#ws, "so many messages were never sent");
+    if (!resumed) this.#received = 0;
+    if (!resumed && again && !this.#owner.lost(lost ?? "unknown")) return this.#leave();
+    this.#ready = true;
+    this.#acknowledge();
+    this.flush();
+    if (this.#owner.waits()) this.sync();
+    this.#watch();
+    if (resumed) this.#owner.resumed();
+    else this.#owner.opened();
+  }
+
+  /** Writes the messages that wait. */
+  flush(): void {
+    const ws = this.#ws;
+    if (ws && this.#ready) this.#owner.outbox.write((data) => ws.send(data as Uint8Array<ArrayBuffer>), !this.plain);
+  }
+
+  /** Asks the server to acknowledge what it has. */
+  sync(): void {
+    if (this.#ready) this.#ws?.send(SYNC_LINE);
+  }
+
+  // ---- the end ----
+
+  /** Asks a server that is silent for a sign of life, and gives the connection up without one. */
+  #watch(): void {
+    const { pingMs, pongMs } = this.#settings;
+    clearTimeout(this.#pingTimer);
+    const quiet = Date.now() - this.#heardAt;
+    if (quiet >= pingMs + pongMs) return this.#give(this.#ws, "the server is silent");
+    if (quiet >= pingMs) this.#ws?.send(pingLine(1));
+    this.#pingTimer = setTimeout(() => this.#watch(), quiet >= pingMs ? pongMs : pingMs - quiet);
+  }
+
+  /** Drops a connection that is of no use. */
+  #give(ws: WebSocket | undefined, reason: string): void {
+    if (!ws || ws !== this.#ws) return;
+    this.#dropped(1006, "");
+    ws.close(INTERRUPTED, reason);
+  }
+
+  /** Ends a client that is not to go on as a new one. */
+  #leave(): void {
+    const ws = this.#ws;
+    this.#dropped(1006, "");
+    ws?.close(1000);
+  }
+
+  #dropped(code: number, reason: string): void {
+    this.#ws = undefined;
+    this.#ready = false;
+    clearTimeout(this.#pingTimer);
+    this.#owner.dropped(code, reason);
+  }
+
+  /** Closes for good; false if there is no connection whose end would follow. */
+  close(code?: number, reason?: string): boolean {
+    this.#attempt++;
+    this.#ws?.close(code, reason);
+    return this.#ws !== undefined;
+  }
+}
+
+/** Dependencies of {@link Line}. */
+export interface LineOwner {
+  readonly outbox: Outbox;
+  readonly calls: Calls;
+  handler(): RequestHandler | null;
+  /** Whether a call waits for the server. */
+  waits(): boolean;
+  message(data: Payload): void;
+  /** There is a client, and its first connection. */
+  opened(): void;
+  resumed(): void;
+  /** The client from before is gone. Returns whether to go on with a new one. */
+  lost(why: string): boolean;
+  /** The connection ended, or could not be opened. */
+  dropped(code: number, reason: string): void;
+}
