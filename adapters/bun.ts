@@ -31,7 +31,7 @@ const STOP_TIMEOUT_MS = 2_000;
 /** How long a connection may be still. */
 const IDLE_TIMEOUT_SECONDS = 255;
 
-/** What {@link upgradeHandler} gives: parts for `Bun.serve` or `export default`. */
+/** The result of {@link upgradeHandler}: parts for `Bun.serve` or `export default`. */
 export interface UpgradeHandler {
   /** Answers an upgrade on the path; undefined for any other request. */
   fetch(request: Request, server: BunServer): Promise<Response | undefined>;

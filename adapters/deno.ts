@@ -25,7 +25,7 @@ export { attach } from "./ws/attach.ts";
 export { attachApp, type FetchApp } from "./ws/attach-app.ts";
 export type { OnUpgrade, UpgradeServer } from "./ws/upgrade.ts";
 
-/** What {@link upgradeHandler} gives. */
+/** The result of {@link upgradeHandler}. */
 export interface UpgradeHandler {
   /** Answers an upgrade on the path; undefined for any other request. */
   fetch(request: Request, info: DenoServeInfo): Promise<Response | undefined>;

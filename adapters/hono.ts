@@ -35,7 +35,7 @@ export type ContextSessionFactory<Data, E extends Env, Path extends string, I ex
  * - Deno: nothing, `Deno.serve(app.fetch)` or `export default app` will do;
  * - Node: `attachApp(app, server)` from `meshsocket/node`, where `server` is what `@hono/node-server` made.
  *
- * Throws a TypeError (`invalid_argument`) when `session` is no function.
+ * Throws a TypeError (`invalid_argument`) if `session` is not a function.
  */
 export function upgrade<
   Data = unknown,

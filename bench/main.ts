@@ -1,5 +1,5 @@
 /**
- * Measures meshsocket beside what its runtimes can do by themselves and beside its peers, in one run.
+ * Measures meshsocket, the engines of its runtimes by themselves, and its peers, side by side in one run.
  *
  *   npm run bench                           everything, three times
  *   npm run bench -- --quick                the main lines, in under three minutes

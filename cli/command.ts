@@ -1,6 +1,6 @@
 /** A command of `npx meshsocket`. */
 export interface Command {
-  /** What it does, its options and its environment variables, with an example. */
+  /** The help text: purpose, options and environment variables, with an example. */
   readonly help: string;
   /** Resolves once it runs or is done. Throws an Error with one clear line, {@link UsageError} for a wrong argument. */
   run(args: readonly string[], environment: Environment): Promise<void>;

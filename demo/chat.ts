@@ -10,16 +10,16 @@ import { MeshError } from "../src/base/error.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import type { Session } from "../src/client/session.ts";
 
-/** What the page sends. */
+/** A message of the page. */
 export type FromPage = { type: "say"; text: string } | { type: "to"; id: string; text: string } | { type: "who" };
 
-/** What the page gets. */
+/** A message to the page. */
 export type ToPage =
   /** First of all: the name it has and the node it is on. */
   | { type: "welcome"; id: string; node: string; runtime: string }
   /** Somebody wrote to everyone, or (`direct`) to this client alone. */
   | { type: "said"; from: string; text: string; direct: boolean }
-  /** What became of a message to one id: whether its socket took it. */
+  /** The outcome of a message to one id: whether its socket took it. */
   | { type: "sent"; to: string; text: string; accepted: boolean }
   /** Somebody came or went: ask who is there. */
   | { type: "changed" }
@@ -28,7 +28,7 @@ export type ToPage =
   /** A message could not be handled. */
   | { type: "failed"; why: string };
 
-/** Who is connected to one node. */
+/** The visitors that are connected to one node. */
 export interface NodeClients {
   node: string;
   /** The runtime of the node; unknown while nobody is connected to it. */
@@ -104,7 +104,7 @@ export class Chat {
     }
   }
 
-  /** Who is where now. Calls that come while the last answer is gathered share the next one, which is newer than all of them. */
+  /** The visitors by node, now. Calls that come while the last answer is gathered share the next one, which is newer than all of them. */
   #who(): Promise<NodeClients[]> {
     if (!this.#roster) {
       this.#roster = this.#gather().finally(() => (this.#roster = undefined));
@@ -163,7 +163,7 @@ function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "" && value.length <= MAX_TEXT_LENGTH;
 }
 
-/** What a page sent, if it keeps to the protocol. */
+/** The message of a page, if it keeps to the protocol. */
 function parse(message: string | Uint8Array): FromPage | undefined {
   if (typeof message !== "string") return undefined;
   let value: unknown;

@@ -31,7 +31,7 @@ const server = await serve(hub, {
     id: new URL(request.url).searchParams.get("name") ?? undefined,
     onConnect: (client) => client.emit(`welcome ${client.id}`),
     async onEvent(client, message) {
-      // "@bob hello" is for bob alone, on whatever node he is; anything else is for everyone.
+      // "@bob hello" is for bob alone, on whatever node he is; everything else is for everyone.
       const [, to, text = ""] = /^@(\S+) (.*)$/s.exec(String(message)) ?? [];
       if (to === undefined) await client.broadcast(message);
       else if (!(await hub.emit(to, text))) await client.emit(`${to} is not connected`);

@@ -40,7 +40,7 @@ export type { PresenceEvent, PresenceWatch, WatchOptions } from "./hub/presence-
 export type { Json } from "./base/json.ts";
 export { errorCode, MeshError, type MeshErrorCode } from "./base/error.ts";
 
-// Who may connect and call
+// Authentication and access
 export { bearerToken, verifyBearer, type VerifyBearerOptions } from "./door/auth.ts";
 export type { Origins } from "./door/origin.ts";
 export type { TrustProxy } from "./door/proxy.ts";

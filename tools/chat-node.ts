@@ -6,7 +6,7 @@ import type { RpcOptions, Server } from "../src/hub/serve-options.ts";
 import type { Storage } from "../src/storage/storage.ts";
 import { serve, thisRuntime } from "./this-runtime.ts";
 
-/** What a node with the chat page needs to know. */
+/** Options of a node with the chat page. */
 export interface ChatNodeOptions {
   port: number;
   hostname: string;
@@ -40,7 +40,7 @@ function withoutUndefined({ storage, secret, leaseMs }: NonNullable<ChatNodeOpti
   return { storage, secret, ...(leaseMs !== undefined && { leaseMs }) };
 }
 
-/** What a load balancer asks: 200 while new clients are taken. */
+/** The readiness that a load balancer asks for: 200 while new clients are taken. */
 function readiness(request: Request, hub: Hub): Response | undefined {
   if (new URL(request.url).pathname !== "/ready") return undefined;
   return new Response(`${hub.status}\n`, { status: hub.status === "ready" ? 200 : 503 });

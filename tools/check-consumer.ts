@@ -7,7 +7,7 @@ import { bin, root, run } from "./run.ts";
 const RESOLUTIONS = [{ module: "nodenext" }, { module: "esnext", moduleResolution: "bundler" }] as const;
 const LIBS = [["ESNext"], ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"]] as const;
 
-/** What a consumer installs besides the package and its dependencies. */
+/** The package that a consumer installs besides the package and its dependencies. */
 const TYPES = "@types/node";
 
 /**
@@ -60,7 +60,7 @@ async function compile(project: string, options: object): Promise<string | undef
   return code === 0 ? undefined : `a consumer with ${JSON.stringify(options)} does not compile\n${output}`;
 }
 
-/** What goes wrong when a newcomer follows README.md: `npm init -y`, the file, and the page that it says to open. */
+/** The first thing that goes wrong when a newcomer follows README.md: `npm init -y`, the file, and the page that it says to open. */
 async function hello(folder: string): Promise<string | undefined> {
   const [, code = ""] = /```js\n([^]*?)```/.exec(await readFile(join(root, "README.md"), "utf8")) ?? [];
   await mkdir(folder);

@@ -6,7 +6,7 @@ import { configFrom } from "./start-config.ts";
 import { stopOnSignal } from "./stop.ts";
 import { thisRuntime } from "./this-runtime.ts";
 
-/** What a node of the demo says of itself. */
+/** A node of the demo, as it describes itself. */
 export interface DemoNode {
   readonly runtime: string;
   readonly version: string;

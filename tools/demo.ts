@@ -21,9 +21,9 @@ const DEFAULT_PORT = 8080;
 const HOSTNAME = "127.0.0.1";
 const VISITORS = ["alice", "bob", "carol"];
 
-/** What the page is told of a node. */
+/** A node, as the page shows it. */
 export interface Pane extends DemoNode {
-  /** Who is there at first. */
+  /** The first visitor. */
   readonly visitor: string;
 }
 

@@ -38,7 +38,7 @@ function unescape(text: string): string {
   });
 }
 
-/** What one runtime ran. */
+/** The tests that one runtime ran. */
 export interface RuntimeReport {
   runtime: string;
   tests: readonly TestCase[];

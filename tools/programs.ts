@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { run } from "./run.ts";
 
-/** What the tests need beside npm packages, by the name of the program and of its Debian package. */
+/** Programs that the tests need besides npm packages, by the name of the program and of its Debian package. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   "redis-server": "redis-server",
   etcd: "etcd-server",

@@ -41,7 +41,7 @@ async function startOn(port: number): Promise<RedisServer | "not installed" | "p
   let output = "";
   const ready = new Promise<void>((resolve) => {
     child.stdout.on("data", (chunk: Uint8Array) => {
-      // What comes once it is up is read, so that it never waits for a reader, and dropped.
+      // Once it is up, its output is read and dropped, so that it never waits for a reader.
       if (output.includes(READY)) return;
       output += new TextDecoder().decode(chunk);
       if (output.includes(READY)) resolve();

@@ -32,7 +32,7 @@ interface JsonIdEntry extends JsonEntry {
   readonly id: string;
 }
 
-/** What the server answers when a call failed. */
+/** The server's answer if a call failed. */
 export interface JsonFailure {
   code: MeshErrorCode;
   message: string;
@@ -161,7 +161,7 @@ function entryFrom<Type extends JsonEntry>(entry: Type): Omit<Type, "claim"> & E
   return { ...entry, claim: BigInt(entry.claim) };
 }
 
-/** What the server said of a call that it refused. */
+/** The server's text about a call that it refused. */
 async function refusal(response: Response): Promise<Error> {
   const { code, message } = (await response.json().catch(() => ({}))) as Partial<JsonFailure>;
   if (code === "invalid_argument") return invalidArgument(message ?? "");

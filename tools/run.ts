@@ -12,7 +12,7 @@ export const bin: string = join(root, "node_modules", ".bin");
 export interface Outcome {
   /** The exit code; undefined when a signal ended it. */
   code: number | undefined;
-  /** What it printed, both streams in the order of arrival. */
+  /** Its output, both streams in the order of arrival. */
   output: string;
   /** Whether it was killed because its time was over. */
   timedOut: boolean;

@@ -8,7 +8,7 @@ import { RemoteStorage } from "./remote-storage.ts";
 /** The environment of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What `tools/demo.ts` puts before the URL of a memory that it serves to its nodes. */
+/** The scheme that `tools/demo.ts` puts before the URL of a memory that it serves to its nodes. */
 export const MEMORY_SCHEME = "memory+";
 
 const DRAIN_MS = 5_000;
@@ -34,7 +34,7 @@ export function drainMsFrom(environment: Environment): number {
 
 type Value = (...names: string[]) => string | undefined;
 
-/** What only a node of a cluster has must not be set in vain. */
+/** Refuses settings that only a node of a cluster uses, if this node is alone. */
 function noCluster(value: Value): undefined {
   for (const name of ["RPC_PORT", "RPC_HOST", "ADVERTISE", "MESHSOCKET_PREFIX", "MESHSOCKET_LEASE_MS"]) {
     if (value(name) !== undefined) throw new Error(`${name} goes with a cluster: set MESHSOCKET_STORAGE_URL too`);

@@ -11,7 +11,7 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export interface StopOptions {
   /** The orderly end; the process exits with 0 when it is done. */
   stop: () => Promise<void>;
-  /** What must still be done when the process ends at once. */
+  /** Work that must still be done if the process ends at once. */
   atOnce?: () => void;
   /** Also ends when its input does: the end of a parent that holds the other side. */
   withInput?: boolean;

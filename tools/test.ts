@@ -119,7 +119,7 @@ async function runFile(runtime: Runtime, file: string, timeoutMs: number, tally:
 interface Attempt {
   tests: TestCase[];
   counts: Tally;
-  /** What it printed, after what is wrong beyond its failed tests. */
+  /** Its output, after the line that says what is wrong beyond its failed tests. */
   output: string;
   seconds: number;
 }
@@ -137,7 +137,7 @@ async function attemptFile(runtime: Runtime, file: string, timeoutMs: number): P
   return { tests, counts, output, seconds: outcome.seconds };
 }
 
-/** What is wrong with a file's run beyond its failed tests. */
+/** The fault of a file's run beyond its failed tests. */
 function problemOf(outcome: Outcome, counts: Tally): string | undefined {
   if (outcome.timedOut) return "killed, its time was over";
   if (outcome.leftBehind) return "left processes behind, which were killed";

@@ -1,6 +1,6 @@
 import type { BunSocket } from "./socket.ts";
 
-/** What we use of Bun's own types, so that the published ones need no Bun. `test/types/bun.ts` holds them against Bun's. */
+/** The part of Bun's own types that we use, so that the published ones need no Bun. `test/types/bun.ts` holds them against Bun's. */
 
 /** Bun's `ServerWebSocket`. */
 export interface BunWebSocket<Data> {
@@ -38,14 +38,14 @@ export interface BunServer {
   requestIP(request: Request): { address: string } | null;
 }
 
-/** What `Bun.serve` gives. */
+/** The result of `Bun.serve`. */
 export interface BunListener extends BunServer {
   readonly port?: number;
   readonly hostname?: string;
   stop(closeActiveConnections?: boolean): Promise<void>;
 }
 
-/** What we use of the global `Bun`. */
+/** The part of the global `Bun` that we use. */
 export interface BunEngine {
   serve(options: {
     port: number;

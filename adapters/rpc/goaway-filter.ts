@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** What every HTTP/2 connection starts with (RFC 9113 section 3.4). */
+/** The first bytes of every HTTP/2 connection (RFC 9113 section 3.4). */
 export const HTTP2_PREFACE: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
 const FRAME_HEADER_BYTES = 9;
@@ -19,7 +19,7 @@ export class GoawayFilter {
   /** The start of a frame header whose rest is in the next chunk. */
   #header: Buffer = Buffer.alloc(0);
 
-  /** What is left of the next chunk, in order; possibly nothing. */
+  /** The rest of the next chunk, in order; possibly nothing. */
   filter(chunk: Buffer): Buffer {
     const bytes = this.#header.length > 0 ? Buffer.concat([this.#header, chunk]) : chunk;
     const kept: Buffer[] = [];
@@ -33,7 +33,7 @@ export class GoawayFilter {
       if (this.#left > 0 || bytes.length - at < FRAME_HEADER_BYTES) break;
       this.#keep = bytes[at + 3] !== GOAWAY;
       this.#left = FRAME_HEADER_BYTES + bytes.readUIntBE(at, 3);
-      // What was kept so far ends where a dropped frame starts.
+      // The part that was kept so far ends where a dropped frame starts.
       if (!this.#keep) kept.push(bytes.subarray(from, at));
     }
     if (at > from) kept.push(bytes.subarray(from, at));

@@ -10,7 +10,7 @@ const KEEP_ALIVE_MS = 120_000;
 /** After its answer, a request is read on for this time at most. */
 const DISCARD_MS = 1_000;
 
-/** What an HTTP/1.1 connection does now. */
+/** The state of an HTTP/1.1 connection. */
 interface Connection {
   /** Called when a caller has shown a good token on it. */
   readonly onProof: () => void;

@@ -13,7 +13,7 @@ import {
 import { errorCode } from "../../src/base/error.ts";
 import { byteStream } from "./byte-socket.ts";
 
-/** What a connection that asks for a line starts with. */
+/** The first bytes of a connection that asks for a line. */
 export const LINE_REQUEST: Buffer = Buffer.from(`GET ${LINE_PATH} HTTP/1.1\r\n`);
 
 /** The receiving end of a line whose stream is to be given to it. */
@@ -65,7 +65,7 @@ export class Lines {
     const { headers } = request;
     if (headers.origin !== undefined) return refuse(socket, 403);
     if (headers.upgrade?.toLowerCase() !== LINE_PROTOCOL) return refuse(socket, 426);
-    // Who sends before the 101 was answered does not speak the protocol.
+    // A caller that sends before the 101 was answered does not speak the protocol.
     if (head.byteLength > 0) return refuse(socket, 400);
     let line: IncomingLine;
     try {

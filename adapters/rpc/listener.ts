@@ -23,7 +23,7 @@ export function rpcListener(
   logger: Logger,
 ): RpcListener {
   return (request, response, onProof) => {
-    // A peer that goes away is no error of ours; without listeners it would be an uncaught one.
+    // A peer that goes away is not an error of ours; without listeners it would be an uncaught one.
     request.on("error", ignore);
     response.on("error", ignore);
     if (request.headers.origin !== undefined) {

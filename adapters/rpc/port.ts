@@ -22,7 +22,7 @@ const KEEP_ALIVE_MS = 30_000;
 const DEFAULT_PROOF_TIMEOUT_MS = 10_000;
 const DEFAULT_MAX_CONNECTIONS = 4_096;
 
-/** What {@link openRpcPort} needs. */
+/** Options of {@link openRpcPort}. */
 export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal"> {
   routes: RpcRoutes;
   /** Takes the lines of other nodes. Default: none are taken. */

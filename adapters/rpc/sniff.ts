@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { HTTP2_PREFACE } from "./goaway-filter.ts";
 import { LINE_REQUEST } from "./lines.ts";
 
-/** What a connection to the RPC port can be. */
+/** The kinds of connections to the RPC port. */
 export type Spoken = "http1" | "http2" | "line";
 
 const OPENINGS: readonly [Spoken, Buffer][] = [["http2", HTTP2_PREFACE], ["line", LINE_REQUEST]];

@@ -9,7 +9,7 @@ import { checkHost } from "../../src/base/host.ts";
 import { dialStream } from "./dial.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** What {@link transportTo} needs. */
+/** Options of {@link transportTo}. */
 export interface TransportOptions {
   runtime: Runtime;
   /** Dials with TLS; `ca` in PEM replaces the authorities that the machine trusts, `cert` and `key` are shown to who asks. */

@@ -5,7 +5,7 @@ import type { Hub } from "../../src/hub/hub.ts";
 import type { ServeOptions } from "../../src/hub/serve-options.ts";
 import { isDistHub } from "./is-dist-hub.ts";
 
-/** Answers what is no WebSocket upgrade: RPC where that is wanted, else the application's `fetch`. Never rejects. */
+/** Answers everything but WebSocket upgrades: RPC if that is wanted, else the application's `fetch`. Never rejects. */
 export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
   const rpc = options.publicRpc ? publicRpc(hub) : undefined;
   return async (request) => {

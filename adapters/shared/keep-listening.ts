@@ -16,9 +16,9 @@ export interface ListeningOn {
 /**
  * Keeps a listening server listening until what it returns is called.
  *
- * Whoever opens connections until no file descriptor is left makes accepting fail. That is no reason to end the process, as an
+ * A peer that opens connections until no file descriptor is left makes accepting fail. That must not end the process, as an
  * `error` event without a listener would; and Deno (2.9.6) never accepts again after it, and says nothing. There a port that
- * saw no connection for a while is tried by one of its own, and opened anew when that does not arrive.
+ * saw no connection for a while is tried by one of its own, and opened again if that does not arrive.
  */
 export function keepListening(server: Server, on: ListeningOn, logger: Logger): () => void {
   server.on("error", (error) => logger.warn(`meshsocket: port ${on.port} could not accept a connection`, error));

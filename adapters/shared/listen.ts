@@ -42,7 +42,7 @@ export async function listenOn<Data>(
   return { port: rpcPort.port, host, close: () => hub.close(), [Symbol.asyncDispose]: () => hub.close() };
 }
 
-/** What `serve` does for the RPC side: `listen` for a DistHub, nothing for a Hub. */
+/** The RPC side of `serve`: `listen` for a DistHub, nothing for a Hub. */
 export function rpcStarter<Data>(runtime: Runtime): StartRpc<Data> {
   return async (hub: Hub<Data>, rpc) => {
     if (isDistHub(hub)) return await listenOn(hub, rpc, runtime);

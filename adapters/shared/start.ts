@@ -16,7 +16,7 @@ export interface OpenPort {
   stop(): Promise<void>;
 }
 
-/** What differs from runtime to runtime in {@link start}. */
+/** The parts of {@link start} that differ from runtime to runtime. */
 export interface Starter<Data> {
   openPort(hostname: string, port: number): Promise<OpenPort>;
   startRpc?: StartRpc<Data> | undefined;

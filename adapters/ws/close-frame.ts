@@ -3,7 +3,7 @@ import { CloseCode } from "../../src/base/close-code.ts";
 
 const CLOSE = 0x88;
 
-/** What the payload of a peer's close frame means; `fault` is the code to fail the connection with. */
+/** The meaning of the payload of a peer's close frame; `fault` is the code to fail the connection with. */
 export interface PeerClose {
   readonly code: number;
   readonly reason: string;

@@ -33,7 +33,7 @@ function join(frames: readonly Frame[]): Buffer {
   return joined;
 }
 
-/** Writes a frame as it stands on the wire; returns where the next one goes. */
+/** Writes a frame in its form on the wire; returns where the next one goes. */
 function put({ binary, messageBytes, raw }: Frame, into: Buffer, at: number): number {
   const start = writeHeader(into, at, binary, messageBytes);
   if (typeof raw === "string") into.write(raw, start);

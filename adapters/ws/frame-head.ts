@@ -6,14 +6,14 @@ export const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, 
 /** The longest header: two bytes, eight of length, four of mask. */
 export const MAX_HEAD_BYTES = 14;
 
-/** What {@link FrameHead.read} found. Anything else is the code of the peer's fault. */
+/** The finding of {@link FrameHead.read}. Anything else is the code of the peer's fault. */
 export const HeadResult = { Whole: 0, NotWhole: 1 } as const;
 
 const FIN = 0x80;
 const RESERVED = 0x70;
 const MASKED = 0x80;
 const MAX_CONTROL_BYTES = 125;
-/** The upper half of 2^53: a longer length is no exact number. */
+/** The upper half of 2^53: a longer length is not an exact number. */
 const MAX_HIGH = 0x1f_ffff;
 
 /** The header of one frame from a client. One object reads all of them. */

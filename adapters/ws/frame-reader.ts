@@ -5,7 +5,7 @@ import { FrameHead, HeadResult, MAX_HEAD_BYTES, Opcode } from "./frame-head.ts";
 import { MessageBuffer } from "./message-buffer.ts";
 import { rotate, unmask } from "./unmask.ts";
 
-/** What a peer's bytes mean, in order. After `peerClosed` or `fault` nothing follows. */
+/** The meaning of a peer's bytes, in order. After `peerClosed` or `fault` nothing follows. */
 export interface FrameSink {
   message(data: string | Uint8Array): void;
   pinged(payload: Uint8Array): void;
@@ -29,7 +29,7 @@ interface OpenFrame {
   left: number;
 }
 
-/** What has come of a message or a frame that is not whole. Between two messages it is undefined, or a part of a header. */
+/** The part of a message or a frame that is not whole. Between two messages it is undefined, or a part of a header. */
 export interface Unfinished {
   /** The first bytes of a header. */
   head: Uint8Array | undefined;

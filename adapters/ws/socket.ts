@@ -22,7 +22,7 @@ const CLOSING = 1;
 /** The peer is not heard any more. */
 const DEAF = 2;
 
-/** What all connections of a hub have in common. */
+/** The settings that all connections of a hub share. */
 interface Rules {
   readonly limits: Readonly<Limits>;
   readonly fragments: Rate;
@@ -40,7 +40,7 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
   readonly #stream: Duplex;
   readonly #rules: Rules;
   #receiver: SocketReceiver | undefined = undefined;
-  /** What has come of a frame or a message that is not whole. */
+  /** The part of a frame or a message that is not whole. */
   #unfinished: Unfinished | undefined = undefined;
   #phase = OPEN;
   #fragmentsFullAt = 0;
@@ -152,7 +152,7 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
 
   /** Sends the close frame, unless one was sent, and ends the stream. */
   #finish(code: number, reason: string): void {
-    // What was answered to the messages before goes out first.
+    // Answers to the earlier messages go out first.
     this.#receiver?.handled();
     // The answers may have found the connection gone.
     if (this.#phase === DEAF) return;

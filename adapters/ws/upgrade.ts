@@ -21,7 +21,7 @@ export interface UpgradeServer {
   listenerCount(event: "upgrade"): number;
 }
 
-/** Who answers a server's upgrade requests. */
+/** The handlers of a server's upgrade requests. */
 export interface UpgradeRoute {
   /** Whether a request is this one's to answer. */
   accepts(request: Request): boolean;

@@ -6,7 +6,7 @@ import type { Scenario, Target } from "./scenario.ts";
 const CLUSTER: readonly Kind[] = ["meshsocket", "Socket.IO"];
 const onAny = { against: "Socket.IO", anyRuntime: true } as const;
 
-/** Which runtime stands beside each in the clusters of mixed runtimes. */
+/** The partner of each runtime in the clusters of mixed runtimes. */
 const OTHER: Readonly<Record<RuntimeName, RuntimeName>> = { node: "bun", bun: "deno", deno: "node" };
 
 function same(count: number): (contender: Contender) => RuntimeName[] {

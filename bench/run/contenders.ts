@@ -7,7 +7,7 @@ export type Kind =
   | "meshsocket"
   /** The runtime's own engine, used plainly. */
   | "native"
-  /** Where meshsocket stands on another engine than the runtime's own: that, used plainly. */
+  /** If meshsocket uses another engine than the runtime's own: that one, used plainly. */
   | "engine"
   /** Raw sockets with one write per tick: the bound. */
   | "limit"

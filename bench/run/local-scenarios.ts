@@ -42,7 +42,7 @@ const scripted = ["node", "deno"];
 
 export const localScenarios: readonly Scenario[] = [
   fanOut(1, [
-    // A loop over `ws`, which is what meshsocket stands on there.
+    // A loop over `ws`, with which meshsocket is compared there.
     { against: "native", atLeast: 0.9, runtimes: ["node"] },
     { against: "engine", atLeast: 0.9, runtimes: ["deno"] },
     { against: "native", atLeast: 0.8, runtimes: ["bun"] },

@@ -21,7 +21,7 @@ interface Waiting<In, Out> {
 /**
  * Turns single calls into batches that form by themselves.
  *
- * What one tick adds leaves together; while a batch is under way the next one grows. An idle batcher adds no delay
+ * Items that one tick adds leave together; while a batch is under way the next one grows. An idle batcher adds no delay
  * but the rest of the tick. `run` gets the items in the order they were added and answers one result for each.
  */
 export class Batcher<In, Out> {

@@ -1,5 +1,5 @@
 /**
- * What went wrong, as one word that a program can act on.
+ * The kind of an error, as one word that a program can act on.
  *
  * The words are those of the Connect and gRPC status codes, so that an error keeps its meaning across an RPC.
  *

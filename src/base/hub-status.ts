@@ -1,2 +1,2 @@
-/** What a hub can do for its clients now. */
+/** Whether a hub takes clients now. */
 export type HubStatus = "starting" | "ready" | "degraded" | "draining" | "closed";

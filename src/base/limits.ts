@@ -51,7 +51,7 @@ export interface Limits {
   pingMs: number;
   /** Milliseconds that a client may take to answer a ping. Over it: it is taken for dead and cut, and `onDisconnect` gets 1006. */
   pongMs: number;
-  /** Milliseconds without a message from the client. Over it: close 4408. Default Infinity: it may be silent for ever. */
+  /** Milliseconds without a message from the client. Over it: close 4408. Default Infinity: it may be silent forever. */
   idleTimeoutMs: number;
   /** Milliseconds that one connection may last. Over it: close 4010; the client should come back. Default Infinity. */
   lifetimeMs: number;
@@ -63,7 +63,7 @@ export interface Limits {
   maxLinkCalls: number;
   /** Milliseconds of quiet after which a node asks another whether it lives. */
   linkPingMs: number;
-  /** Milliseconds without an answer after which the line to a node is taken for dead and opened anew. */
+  /** Milliseconds without an answer after which the line to a node is taken for dead and opened again. */
   linkSilenceMs: number;
   /** Callers whose last answers are kept, so that a batch sent twice is not delivered twice. Over it the ones unused for longest are forgotten, and their repeats reject `unknown`. */
   maxInboxLines: number;
@@ -133,7 +133,7 @@ export function mergeLimits(overrides: Partial<Limits> = {}): Readonly<Limits> {
   return Object.freeze({ ...DEFAULT_LIMITS, ...overrides });
 }
 
-/** What an RPC may have beyond one message: ids, topics, the other items of a batch. */
+/** Room that an RPC has beyond one message: ids, topics, the other items of a batch. */
 const RPC_SLACK_BYTES = 1_048_576;
 
 /** How large the messages of an RPC may be: one message of a client, and room for what goes with it. */

@@ -1,15 +1,15 @@
-/** What is pushed at one end is iterated at the other. */
+/** A queue with two ends: items are pushed at one and iterated at the other. */
 export class Pipe<Item> implements AsyncIterable<Item> {
   #items: Item[] = [];
   #wake: (() => void) | undefined;
   #ended = false;
 
-  /** What was pushed and not yet taken. */
+  /** How many items were pushed and not yet taken. */
   get length(): number {
     return this.#items.length;
   }
 
-  /** Never waits: who pushes bounds what it pushes. */
+  /** Never waits: the caller bounds what it pushes. */
   push(item: Item): void {
     this.#items.push(item);
     this.#wake?.();

@@ -14,7 +14,7 @@ function pickScheduler(): (callback: () => void) => void {
   return (callback) => void setTimeout(callback, 0);
 }
 
-/** Lets the process end although the timer waits, on the runtimes that would stay. */
+/** Stops the timer from keeping the process alive. */
 export function unref(timer: unknown): void {
   if (typeof timer === "object" && timer !== null) (timer as { unref?: () => void }).unref?.();
 }

@@ -4,7 +4,7 @@ export function unknownOption(written: string, name: string, known: readonly str
   return `unknown option ${JSON.stringify(written)}: ${meant ? `did you mean ${meant}? ` : ""}${list(known)}`;
 }
 
-/** What users of other libraries write, and what to write here. */
+/** Options of other libraries, and what to write here. */
 const HABITS: Readonly<Record<string, string>> = {
   adapter: "new DistHub({ storage, secret })",
   allowRequest: "session(request), which may return a Response",

@@ -47,7 +47,7 @@ export interface Identity<Data> {
   readonly protocol: string;
   /** The JSON that other clients may see of this one; "" for none. */
   readonly info: string;
-  /** What the client came back with, if it asked to resume. */
+  /** The token and position of a client that asked to resume. */
   readonly resume: ResumeOffer | undefined;
 }
 

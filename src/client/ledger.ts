@@ -101,10 +101,10 @@ export class Budget {
   }
 }
 
-/** What a message costs besides its own bytes. */
+/** The cost of a message besides its own bytes. */
 const MESSAGE_BYTES = 64;
 
-/** What keeping a burst costs. */
+/** The cost of keeping a burst. */
 function costOf(burst: Burst): number {
   return burst.byteLength + burst.length * MESSAGE_BYTES;
 }

@@ -207,7 +207,7 @@ export class Protocol<Data> implements Acknowledging {
   }
 }
 
-/** What a client comes back with. */
+/** The token and position with which a client comes back. */
 export interface ResumeOffer {
   readonly token: string;
   /** How many messages it has. */

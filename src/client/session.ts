@@ -28,7 +28,7 @@ export interface Session<Data = unknown> {
   id?: string | undefined;
   /** The application's own state, found again as `client.data`. */
   data?: Data;
-  /** What others may know of the client: a small JSON value, seen by whoever asks for the members of a topic. */
+  /** A small JSON value about the client, for everyone who asks for the members of a topic. */
   info?: Json | undefined;
   /** The subprotocol to speak, one of those that the client offered. Omitted: `meshsocket.v1` if it was offered, else none. */
   protocol?: string | undefined;
@@ -120,7 +120,7 @@ export interface Refusal {
   reason?: string | undefined;
 }
 
-/** What is known of an upgrade besides its request. */
+/** Facts about an upgrade besides its request. */
 export interface UpgradeInfo {
   /** The client's IP address: the socket's, or with `trustProxy` the one that the proxies name; "" if nobody does. */
   readonly remoteAddress: string;

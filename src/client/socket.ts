@@ -26,7 +26,7 @@ export interface Socket {
   resume?(): void;
 }
 
-/** What an adapter tells the core of a {@link Socket}. Calls after `closed` are ignored. */
+/** Hears from an adapter what happens on a {@link Socket}. Calls after `closed` are ignored. */
 export interface SocketReceiver {
   /**
    * A whole message arrived. Bytes must stay unchanged afterwards.

@@ -32,7 +32,7 @@ export function checkTextPing(textPing: TextPing | undefined): void {
   if (ping === pong) throw invalidArgument("textPing's ping and pong are two different texts");
 }
 
-/** What a heartbeat needs of a socket. */
+/** The part of a socket that a heartbeat uses. */
 export type Pingable = Pick<Socket, "ping" | "bufferedAmount">;
 
 /** A client that can be pinged by text, where its engine cannot ping. */

@@ -11,7 +11,7 @@ export class Audience {
   readonly #deps: AudienceDependencies;
   /** By topic: nodes by life. Entries are replaced, never changed, so that a late "not here" can be told from a timely one. */
   readonly #topics: BoundedMap<string, Map<string, Holder>>;
-  /** What was known before the storage lost it: until the next look-up of a topic, in case not everyone has written it again. */
+  /** The nodes that were known before the storage lost them: kept until the next look-up of a topic, in case not everyone has written it again. */
   readonly #former: BoundedMap<string, Map<string, Holder>>;
   readonly #lookUps = new Map<string, LookUp>();
 
@@ -56,7 +56,7 @@ export class Audience {
     if (nodes?.get(entry.life) === entry) nodes.delete(entry.life);
   }
 
-  /** What was sent to this entry failed, and nobody knows that node: the topic is looked up again before its next use. */
+  /** A send to this entry failed, and nobody knows that node: the topic is looked up again before its next use. */
   doubt(topic: string, entry: Holder): void {
     if (this.#topics.get(topic)?.get(entry.life) === entry) this.#topics.delete(topic);
   }

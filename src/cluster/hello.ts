@@ -8,7 +8,7 @@ import type { Links } from "../link/links.ts";
 import { fromRpcError, isConnectionRefused } from "../rpc/error.ts";
 import type { Holder } from "../storage/storage.ts";
 
-/** What is wrong between this node and another one. */
+/** A fault between this node and another one. */
 export interface Unmet {
   /** One line that names the address and what to change. */
   readonly error: MeshError;
@@ -18,7 +18,7 @@ export interface Unmet {
   readonly answered: "yes" | "gone" | "silent";
 }
 
-/** What {@link Hello.ask} found at an address. */
+/** The finding of {@link Hello.ask} at an address. */
 type Found = { readonly response: HelloResponse } | { readonly error: MeshError };
 
 /**
@@ -150,7 +150,7 @@ const OF_ANOTHER: ReadonlySet<string> = new Set([
   "permission_denied",
 ]);
 
-/** Whether this node itself did not make the call: it is closing, or its address is no host. */
+/** Whether this node itself did not make the call: it is closing, or its address is not a host. */
 function isOwn(error: MeshError): boolean {
   return error.code === "failed_precondition" && error.cause === undefined;
 }

@@ -10,7 +10,7 @@ import type { RequestTable } from "./request-table.ts";
 import type { Topics } from "./topics.ts";
 
 /**
- * What other nodes send to this one.
+ * The batches that other nodes send to this one.
  *
  * A batch arrives on one of the {@link IncomingLines}, the {@link Inbox} takes it once and in order, and the
  * {@link Receiver} does to this node's clients what its items ask for.

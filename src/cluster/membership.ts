@@ -10,7 +10,7 @@ import { Stall } from "./stall.ts";
 import type { Entry, Holder, Renewal, Storage } from "../storage/storage.ts";
 
 /**
- * What a renewal shows of the lease.
+ * The state of the lease, as a renewal shows it.
  *
  * - `first`: the life takes its lease.
  * - `kept`: the lease went on.

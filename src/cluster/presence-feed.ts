@@ -12,7 +12,7 @@ import type { Holder } from "../storage/storage.ts";
 import { untilAborted } from "../base/until-aborted.ts";
 
 const SIGN_OF_LIFE_MS = 15_000;
-/** Changes that may wait for the reader. More: the line ends, and the reader starts anew with a snapshot. */
+/** Changes that may wait for the reader. More: the line ends, and the reader starts again with a snapshot. */
 const MAX_WAITING = 16_384;
 /** Of a snapshot's members in one response. */
 const MAX_PART_BYTES = 262_144;

@@ -33,7 +33,7 @@ export class PresenceLines implements RemotePresence {
     clearTimeout(timer);
   }
 
-  /** To be called when the living nodes were learned anew: looks for nodes again where that failed, and follows no others. */
+  /** To be called after the living nodes were learned again: looks for nodes again where that failed, and follows no others. */
   retry(): void {
     for (const [life, line] of this.#lines) if (!this.#deps.neighbours.has(line.node)) this.forget(life);
     for (const topic of this.#views.keys()) this.#find(topic).catch(() => {});

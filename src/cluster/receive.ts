@@ -178,7 +178,7 @@ export interface Peers {
   replied(reply: Reply): void;
 }
 
-/** What is known of an item's answer before this tick is written; of an emit, its frame. */
+/** An item's answer before this tick is written; of an emit, its frame. */
 type Pending = Answer | Frame | Promise<Answer> | (() => Answer);
 
 function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {

@@ -8,11 +8,11 @@ import type { Destinations } from "./verbs.ts";
 
 /** Which nodes have clients on which topic: what this node tells the others of its own, and what it knows of theirs. */
 export class Topics<Data> implements Destinations {
-  /** What the others know of this node's clients. */
+  /** The others' knowledge of this node's clients. */
   readonly interest: Interest;
   /** The members of watched topics on other nodes. */
   readonly presence: PresenceLines;
-  /** What this node knows of the others' clients. */
+  /** This node's knowledge of the others' clients. */
   readonly #audience: Audience;
   readonly #neighbours: Neighbours<Data>;
 

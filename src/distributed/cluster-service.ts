@@ -161,7 +161,7 @@ export class ServiceVerbs implements ClientVerbs {
 
 // ---- what the two ends share ----
 
-/** What a hub's verbs take. Throws a TypeError (`invalid_argument`) for text that is not UTF-8. */
+/** A message as a hub's verbs take it. Throws a TypeError (`invalid_argument`) for text that is not UTF-8. */
 function payload(data: Uint8Array, binary: boolean): string | Uint8Array {
   return Frame.fromBytes(data, binary).payload;
 }

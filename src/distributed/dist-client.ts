@@ -13,7 +13,7 @@ import { checkStorage, type Storage } from "../storage/storage.ts";
 import type { Secret } from "../rpc/token.ts";
 import type { SendOptions, Verbs } from "../send/verbs.ts";
 
-/** What both kinds of {@link DistClient} take. */
+/** Options of both kinds of {@link DistClient}. */
 export interface DistClientCommonOptions {
   /** Overrides of single limits. */
   limits?: Partial<Limits>;

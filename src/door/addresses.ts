@@ -53,7 +53,7 @@ export class Addresses {
     }
   }
 
-  /** Who is connected is looked at again only after all others. */
+  /** A visitor that is connected is looked at again only after all others. */
   #moveBack(key: string): void {
     const visitor = this.#visitors.get(key);
     if (!visitor) return;
@@ -62,7 +62,7 @@ export class Addresses {
   }
 }
 
-/** What one person has of the address space: an IPv4 address, or 64 bits of IPv6. */
+/** The part of the address space that one person has: an IPv4 address, or 64 bits of IPv6. */
 export function network(address: string): string {
   if (!address.includes(":")) return address;
   const [left = "", right] = address.split("%", 1)[0]?.split("::") ?? [];

@@ -26,7 +26,7 @@ export function isAdmission(answer: Response | Admission): answer is Admission {
   return "open" in answer && typeof answer.open === "function";
 }
 
-/** What an adapter knows of an upgrade besides its request. */
+/** Facts about an upgrade that an adapter knows besides its request. */
 export interface UpgradeContext {
   /** The peer's IP address; "" if the runtime does not tell. */
   readonly remoteAddress: string;

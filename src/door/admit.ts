@@ -236,7 +236,7 @@ export class Admissions<Data> {
 interface Arrival extends Subprotocol {
   readonly visit: Visit;
   readonly fullUrl: string;
-  /** What the client comes back with, if it asks to resume. */
+  /** The token and position of a client that asks to resume. */
   readonly resume: ResumeOffer | undefined;
   readonly headers: Headers;
 }

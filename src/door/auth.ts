@@ -23,15 +23,15 @@ function fromProtocols(request: Request): string | undefined {
   return offered?.slice(BEARER_PROTOCOL_PREFIX.length);
 }
 
-/** What {@link verifyBearer} accepts. */
+/** Options of {@link verifyBearer}. */
 export interface VerifyBearerOptions {
   /** The secret of HS256 tokens, or the public key of an issuer, as WebCrypto or `jose` imports it. */
   key: string | CryptoKey;
   /** The signature algorithms that are accepted. Default: `["HS256"]` for a secret; required with a public key. */
   algorithms?: readonly string[];
-  /** Who the token must be for (`aud`). */
+  /** The audience that the token must name (`aud`). */
   audience?: string | readonly string[];
-  /** Who must have issued it (`iss`). */
+  /** The issuer that the token must name (`iss`). */
   issuer?: string | readonly string[];
 }
 

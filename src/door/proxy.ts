@@ -9,7 +9,7 @@ import { invalidArgument } from "../base/error.ts";
  */
 export type TrustProxy = number | { readonly hops: number; readonly header: "x-forwarded-for" | "forwarded" };
 
-/** What the trusted proxies tell of a request. */
+/** Facts about a request that the trusted proxies report. */
 export interface Forwarded {
   /** The client's IP address; "" when the proxy hides it. */
   readonly address: string;
@@ -30,7 +30,7 @@ export function checkTrustProxy(trust: TrustProxy): void {
   }
 }
 
-/** Who the client is behind the trusted proxies, given the address of the last of them. */
+/** The address of the client behind the trusted proxies, given the address of the last of them. */
 export function behindProxies(headers: Headers, remoteAddress: string, trust: TrustProxy): Forwarded {
   const { hops, header } = settings(trust);
   if (hops === 0) return { address: remoteAddress, host: undefined };
@@ -48,7 +48,7 @@ function settings(trust: TrustProxy): { hops: number; header: string } {
   return typeof trust === "number" ? { hops: trust, header: "x-forwarded-for" } : trust;
 }
 
-/** What the outermost trusted proxy wrote: of `hops` proxies each added one at the end. */
+/** The entry of the outermost trusted proxy: of `hops` proxies each added one at the end. */
 function fromTheRight<Value>(values: readonly Value[], hops: number): Value | undefined {
   return values[Math.max(0, values.length - hops)];
 }
@@ -107,7 +107,7 @@ export function plainIp(text: string): string {
   if (v4 !== undefined) return v4.split(".").every((byte) => Number(byte) < 256) ? v4 : "";
   const v6 = /^(?:\[([\da-f:.]{2,45})\](?::\d{1,5})?|([\da-f:.]{2,45}))$/i.exec(text);
   const name = v6?.[1] ?? v6?.[2];
-  // What a dual-stack proxy sees: all of them would be one /64.
+  // A dual-stack proxy sees mapped addresses: all of them would be one /64.
   if (name !== undefined && /^::ffff:[^:]+$/i.test(name)) return plainIp(name.slice(7));
   return name !== undefined && URL.canParse(`http://[${name}]/`) ? name.toLowerCase() : "";
 }

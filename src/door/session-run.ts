@@ -57,7 +57,7 @@ export class SessionRun<Data> {
     this.#end(refused);
   }
 
-  /** What the factory is told. The signal is made when it is read: few read it, and it costs more than all the rest. */
+  /** The second argument of the factory. The signal is made when it is read: few read it, and it costs more than all the rest. */
   #info(): UpgradeInfo {
     const { remoteAddress } = this.#context;
     const signal = (): AbortSignal => this.#signal();

@@ -18,7 +18,7 @@ export function offeredProtocols(request: Request): string[] {
   return header.split(",").map((protocol) => protocol.trim()).filter((protocol) => protocol !== "");
 }
 
-/** What the client comes back with, if it asks to resume: the last of its offers that has the right form. */
+/** The token and position of a client that asks to resume: the last of its offers that has the right form. */
 export function resumeOffer(request: Request): ResumeOffer | undefined {
   for (const offer of offeredProtocols(request).reverse()) {
     const [, received, token] = RESUME_OFFER.exec(offer) ?? [];

@@ -8,7 +8,7 @@ import type { Socket, SocketReceiver } from "../client/socket.ts";
 const OPEN = 1;
 
 /**
- * What a {@link WhatwgSocket} uses of a `WebSocket`, so that a runtime's own class, either end of a `WebSocketPair`
+ * The parts of a `WebSocket` that a {@link WhatwgSocket} uses, so that a runtime's own class, either end of a `WebSocketPair`
  * (accepted before it is attached) and an in-memory pair all fit.
  */
 export interface WebSocketLike {

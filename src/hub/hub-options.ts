@@ -13,10 +13,10 @@ export interface HubOptions extends GateOptions {
   limits?: Partial<Limits>;
   /** Which of two clients with one id stays: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer is refused with 409). */
   duplicateIds?: "newest" | "oldest";
-  /** What happens to a client that reads too slowly: `"close"` (default: with 4008, so that it can come back and catch up) or `"drop"` (it stays and misses messages). Either way the sender is told. */
+  /** The fate of a client that reads too slowly: `"close"` (default: with 4008, so that it can come back and catch up) or `"drop"` (it stays and misses messages). Either way the sender is told. */
   slowConsumer?: "close" | "drop";
   /**
-   * What happens to a client whose handler threw or rejected: `"close"` (default: with 1011, after which it should come
+   * The fate of a client whose handler threw or rejected: `"close"` (default: with 1011, after which it should come
    * back) or `"report"` (it stays). Either way `onError` is called, or the error is logged if the session has none; an
    * `onError` that returns one of the two words decides for that error.
    */

@@ -68,7 +68,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return [...this.#node.clients.topics.names()];
   }
 
-  /** What the hub can do now. */
+  /** The state of the hub: whether it takes clients. */
   get status(): HubStatus {
     return this.#node.state.status;
   }

@@ -69,7 +69,7 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     return connection !== undefined;
   }
 
-  /** What became of a frame that was offered to several sockets, once this tick is written. */
+  /** The fate of a frame that was offered to several sockets, once this tick is written. */
   async #delivery(offered: number, frame: Frame): Promise<Delivery> {
     await this.#clients.written();
     const { held, refused } = frame;

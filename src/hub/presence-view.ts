@@ -4,7 +4,7 @@ export interface PresentMember {
   readonly info: string;
 }
 
-/** What changed in a {@link PresenceView}. */
+/** A change of a {@link PresenceView}. */
 export interface PresenceChange extends PresentMember {
   readonly type: "join" | "leave";
 }
@@ -18,7 +18,7 @@ interface Present {
 }
 
 /**
- * Who is present, from what several nodes say about their own clients.
+ * The members that are present, from the reports of several nodes about their own clients.
  *
  * Each source gives a snapshot, then changes; after a break, another snapshot, whose difference becomes the changes.
  * A member joins when its first source has it and leaves when its last has not; one whose id was taken over gets time to
@@ -34,7 +34,7 @@ export class PresenceView {
     this.#onChange = onChange;
   }
 
-  /** Who is present now. */
+  /** The members that are present now. */
   *members(): Iterable<PresentMember> {
     for (const [id, { info }] of this.#members) yield { id, info };
   }

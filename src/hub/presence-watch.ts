@@ -5,7 +5,7 @@ import type { PresenceChange } from "./presence-view.ts";
 export interface PresenceEvent {
   readonly type: "join" | "leave";
   readonly id: string;
-  /** What the member's session gave as `info`. */
+  /** The `info` of the member's session. */
   readonly info: Json | undefined;
 }
 
@@ -18,7 +18,7 @@ export interface WatchOptions {
 }
 
 /**
- * Who joins and leaves a topic, over all nodes: iterate it, or give an `onEvent`.
+ * The joins and leaves of a topic, over all nodes: iterate it, or give an `onEvent`.
  *
  * First come the joins of those who are there already. For a reader that lags behind, a join and a leave of one member
  * that it has not seen cancel each other out, so that what waits never outgrows the members.

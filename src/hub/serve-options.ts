@@ -21,12 +21,12 @@ export interface RpcOptions {
   tls?: TlsOptions & {
     /** The authority, in PEM, that the other nodes' certificates are checked against. */
     ca?: string;
-    /** Also asks whoever calls for a certificate of `ca`, beside the token, and shows this node's own. Default false. */
+    /** Also asks whoever calls for a certificate of `ca`, besides the token, and shows this node's own. Default false. */
     mutual?: boolean;
   };
 }
 
-/** What `listen(hub, rpc)` gives: a node of the cluster. */
+/** The result of `listen(hub, rpc)`: a node of the cluster. */
 export interface RpcListener extends AsyncDisposable {
   /** The port that was bound. */
   readonly port: number;
@@ -56,7 +56,7 @@ export interface ServeOptions<Data = unknown> {
   publicRpc?: boolean;
 }
 
-/** What `serve` gives. */
+/** The result of `serve`. */
 export interface Server extends AsyncDisposable {
   /** `http://host:port` (or https) as this machine reaches it. */
   readonly url: string;

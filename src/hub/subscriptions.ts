@@ -7,7 +7,7 @@ import { invalidArgument, MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { SendOptions } from "../send/verbs.ts";
 
-/** Who has to know that this node has listeners on a topic. */
+/** The part of a cluster that has to know on which topics this node has listeners. */
 export interface TopicInterest {
   /** Settles when they know; called for every listener. */
   want(topic: string): Promise<void>;
@@ -82,7 +82,7 @@ export class Subscriptions<Data = unknown> {
     return joinings;
   }
 
-  /** A call ended. The last one that fails undoes the subscription, unless it was undone and made anew meanwhile. */
+  /** A call ended. The last one that fails undoes the subscription, unless it was undone and made again meanwhile. */
   #settle(client: HubClient<Data>, topic: string, joining: Joining): void {
     if (--joining.calls > 0) return;
     if (this.#joining.get(client)?.get(topic) !== joining) return;

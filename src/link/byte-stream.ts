@@ -10,7 +10,7 @@ export interface ByteStream {
   close(): void;
 }
 
-/** What is told of a {@link ByteStream}. */
+/** Hears what happens to a {@link ByteStream}. */
 export interface ByteStreamReceiver {
   /** Bytes came. They stay unchanged afterwards. */
   data(bytes: Uint8Array): void;
@@ -31,7 +31,7 @@ export type DialStream = (
   signal: AbortSignal,
 ) => Promise<ByteStream>;
 
-/** What an upgrade of HTTP/1.1 asks for to get such a stream (RFC 9110 section 7.8). */
+/** The protocol that an upgrade of HTTP/1.1 names to get such a stream (RFC 9110 section 7.8). */
 export const LINE_PROTOCOL = "meshsocket-line-1";
 /** The header of a refusal that says why, and shows that the answer is a node's own and not that of a proxy before it. */
 export const REASON_HEADER = "meshsocket-reason";

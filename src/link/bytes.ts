@@ -67,7 +67,7 @@ export class PackWriter {
     this.at = at;
   }
 
-  /** What was written. */
+  /** The bytes that were written. */
   taken(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.at);
   }

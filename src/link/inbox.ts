@@ -68,7 +68,7 @@ export class Inbox {
   #line(batch: Batch): LineState | undefined {
     const { link, count } = parseLineName(batch.line);
     let line = this.#lines.get(link);
-    // What an older line still carried was given up before the newer one started.
+    // Batches that an older line still carried were given up before the newer one started.
     if (line && count < line.count) return undefined;
     if (line?.count !== count) {
       if (batch.number !== 1n) return undefined;

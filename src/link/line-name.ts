@@ -1,7 +1,7 @@
 import { randomId } from "../base/random-id.ts";
 
 /**
- * What the line of one link is called: a random name, and how often its numbers started again.
+ * The name of the line of one link: a random name, and how often its numbers started again.
  *
  * The receiver takes nothing of a count that it has seen passed.
  */

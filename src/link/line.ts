@@ -12,7 +12,7 @@ export interface Line {
   close(): void;
 }
 
-/** What a {@link Line} tells its link. */
+/** Hears what happens on a {@link Line}. */
 export interface LineEvents {
   answered(answer: BatchAnswer): void;
   /** The other node takes no batch of that length: it got nothing of it, and waits for that number still. */

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { type Answer, type Batch, HolderSchema, type Item, ItemSchema } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { Holder } from "../storage/storage.ts";
 
-/** Who made a call, and hears once what came of it. A promise's two ends are such a caller. */
+/** The caller, which hears once what came of its call. A promise's two ends are such a caller. */
 export interface Caller {
   resolve(answer: Answer): void;
   reject(error: unknown): void;
@@ -44,7 +44,7 @@ export function takeBatch(waiting: Call[]): Call[] {
 
 /** The message that carries a batch. */
 export function batchOf({ number, calls }: SentBatch, line: string, to: Holder, from: Holder | undefined): Batch {
-  // Who no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
+  // A caller that no longer waits has been told that the fate is unknown: an empty item keeps its place and delivers nothing.
   const items = calls.map((call) => (call.settled ? create(ItemSchema) : call.item));
   // Written out: `create` looks at each item again.
   const batch: Batch = { $typeName: "meshsocket.node.v1.Batch", line, toLife: to.life, number, items };

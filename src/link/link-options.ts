@@ -5,7 +5,7 @@ import type { Holder } from "../storage/storage.ts";
 export interface LinkOptions {
   /** The life of the node that the link leads to. */
   to: Holder;
-  /** Who sends; undefined when the sender is no node. */
+  /** The sender; undefined if it is not a node. */
   from: (() => Holder) | undefined;
   open: OpenLine;
   /** Whether a line without calls is kept for the next ones. */

@@ -78,7 +78,7 @@ export class Link {
     this.#closed = error;
     this.#line?.close();
     this.#line = undefined;
-    // What was sent may have been taken: its answer can no longer come.
+    // A batch that was sent may have been taken: its answer can no longer come.
     this.#doubt();
     this.#failAll(error);
   }

@@ -19,7 +19,7 @@ import type { TokenSource } from "../rpc/token.ts";
 
 const TICK_MS = 50;
 const STREAM_BATCHES_IN_FLIGHT = 4;
-/** What a batch has beside its items. */
+/** Bytes of a batch besides its items. */
 const BATCH_SLACK_BYTES = 4_096;
 
 /** How {@link Links} reach the other nodes. */
@@ -31,7 +31,7 @@ export interface LinksOptions {
   tokens: TokenSource | undefined;
   /** `"stream"` for a node; `"unary"` where only calls with an answer can be made. */
   lines: "stream" | "unary";
-  /** The present life of the sender; left out by a sender that is no node. */
+  /** The present life of the sender; left out by a sender that is not a node. */
   from?: () => Holder;
 }
 
@@ -82,7 +82,7 @@ export class Links {
     } else peer.link.call(item, bytes, deadlineMs, caller);
   }
 
-  /** The RPC client of a life, for calls beside the line. */
+  /** The RPC client of a life, for calls that do not travel on the line. */
   client(to: Holder): NodeClient {
     return this.#peer(to).client;
   }

@@ -38,7 +38,7 @@ const TEXT = 1;
 const BINARY = 2;
 const OTHER = 3;
 
-/** What messages have in front. */
+/** The head of a message. */
 const HEAD_BYTES = 5;
 const MAX_STATUS = 255;
 const MAX_ID_UNITS = 20_000;

@@ -3,7 +3,7 @@ import { errorCode, invalidArgument, MeshError } from "../base/error.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { CLUSTER_AUDIENCE, secretList, TokenVerifier } from "./token.ts";
 
-/** What a call opens: the services of one node, or the Cluster service that any node answers. */
+/** The scope of a token: the services of one node, or the Cluster service that any node answers. */
 export type Scope = "node" | "cluster";
 
 /** A secret of a back-end, apart from the cluster's: its tokens open some calls of the Cluster service and nothing else. */

@@ -45,7 +45,7 @@ const NEVER_SENT: ReadonlySet<string> = new Set([
   "FailedToOpenSocket",
 ]);
 
-/** What is known of a call that failed. */
+/** Facts about a call that failed. */
 export interface RpcErrorContext {
   /** The caller's signal: once aborted it decides the code. */
   signal?: AbortSignal | undefined;
@@ -201,7 +201,7 @@ function isTimeout(reason: unknown): boolean {
 }
 
 /**
- * What a service of ours throws so that a caller in any language sees the right status.
+ * The error that a service of ours throws, so that a caller in any language sees the right status.
  *
  * MeshErrors and bad-argument errors keep their code and text; anything else becomes `internal` without a text,
  * since a foreign text may hold ids and values.

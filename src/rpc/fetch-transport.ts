@@ -4,7 +4,7 @@ import { createTransport } from "@connectrpc/connect/protocol-connect";
 import { fromReadableStream, toReadableStream } from "./body.ts";
 import type { Fetch } from "./fetch.ts";
 
-/** What {@link createFetchTransport} needs. */
+/** Options of {@link createFetchTransport}. */
 export interface FetchTransportOptions {
   /** Where the services are: `http://host:port`, with a path when they are mounted under one. */
   baseUrl: string;

@@ -16,7 +16,7 @@ const MAX_REMEMBERED = 1_024;
 /** The secret that the nodes of one cluster share. Of several, the first mints tokens and all are accepted, so that it can be changed without a stop. */
 export type Secret = string | readonly string[];
 
-/** What {@link createToken} needs. */
+/** Options of {@link createToken}. */
 export interface CreateTokenOptions {
   secret: Secret;
   /** The `host:port` of one node, or `"cluster"` for the Cluster service on any node. */
@@ -49,7 +49,7 @@ export function isWeakSecret(secret: Secret): boolean {
 /** A clock in milliseconds since 1970. */
 type Clock = () => number;
 
-/** What a {@link TokenSource} needs. */
+/** Options of a {@link TokenSource}. */
 export interface TokenSourceOptions {
   secret: Secret;
   /** How long each token is good for, in milliseconds. Default 300,000. */
@@ -91,7 +91,7 @@ export class TokenSource {
   }
 }
 
-/** What a {@link TokenVerifier} needs. */
+/** Options of a {@link TokenVerifier}. */
 export interface TokenVerifierOptions {
   /** Each of them is accepted. */
   secrets: Secret;
@@ -176,7 +176,7 @@ export class TokenVerifier {
   }
 }
 
-/** What is wrong with a token of the right secret. */
+/** The error for a token that has the right secret and is wrong otherwise. */
 function faultOf(claim: string, reason: string): string {
   if (claim === "nbf") return "the token is not valid yet: is a clock off?";
   if (reason === "missing" && claim === "exp") return "the token has no end: set exp, as createToken does";

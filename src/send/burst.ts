@@ -1,7 +1,7 @@
 import type { Frame } from "./frame.ts";
 
 /**
- * What one tick sends to a socket: frames in order.
+ * The frames that one tick sends to a socket, in order.
  *
  * Sockets that get the same frames in a tick share one burst, so that what is made of it is made once.
  */

@@ -1,7 +1,7 @@
 import { invalidArgument } from "../base/error.ts";
 import type { Except, SendToManyOptions } from "./verbs.ts";
 
-/** The ids to leave out. Throws a TypeError (`invalid_argument`) for what is no list of ids. */
+/** The ids to leave out. Throws a TypeError (`invalid_argument`) for anything but a list of ids. */
 export function exceptSet(except: Iterable<string> | undefined): Except {
   if (except === undefined) return undefined;
   if (typeof except === "string" || typeof except?.[Symbol.iterator] !== "function") {
@@ -14,7 +14,7 @@ export function exceptSet(except: Iterable<string> | undefined): Except {
 
 /** The options with one more id to leave out. */
 export function exceptAlso(options: SendToManyOptions, id: string): SendToManyOptions {
-  // What is no list goes on as it is, to be refused with the call.
+  // Anything but a list goes on as it is, to be refused with the call.
   if (typeof options !== "object" || options === null) return options;
   const { except = [] } = options;
   if (typeof except !== "object" || except === null || !(Symbol.iterator in except)) return options;

@@ -3,7 +3,7 @@ import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
 import { isReserved, prefixed } from "../wire/v1.ts";
 
-/** What can be sent: text, or bytes. */
+/** A message: text, or bytes. */
 export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
 
 /** Small messages are cut from common memory: an allocation of its own costs more than all the rest of a frame. */
@@ -134,7 +134,7 @@ export class Frame {
     return bytes;
   }
 
-  /** What the message is at hand as: text that was never made bytes of, or bytes. */
+  /** The message as it is at hand: text that was never made bytes of, or bytes. */
   get raw(): string | Uint8Array<ArrayBuffer> {
     return this.#bytes ?? this.#text ?? this.bytes;
   }

@@ -2,7 +2,7 @@ import { utf8Bytes } from "../base/check.ts";
 import { fromJson, type Json } from "../base/json.ts";
 import type { Members, MembersOptions } from "./verbs.ts";
 
-/** Members from ids with their infos as JSON beside them; an id that stands twice counts once. */
+/** Members from ids with their infos as JSON in a list of the same order; an id that is listed twice counts once. */
 export function membersOf(
   ids: readonly string[],
   infos: readonly string[],

@@ -84,7 +84,7 @@ export abstract class Sender {
     });
   }
 
-  /** Who listens on the topic. */
+  /** The clients that listen on the topic. */
   members(topic: string, options?: MembersOptions): Promise<Members> {
     return this.#calls.run(options, (checked) => {
       checkName("topic", topic, this.limits.maxTopicBytes);

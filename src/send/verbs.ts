@@ -1,7 +1,7 @@
 import type { Frame } from "./frame.ts";
 import type { Json } from "../base/json.ts";
 
-/** What became of a send to many. */
+/** The outcome of a send to many. */
 export interface Delivery {
   /** Clients whose socket took the message. */
   readonly delivered: number;
@@ -13,7 +13,7 @@ export interface Delivery {
   readonly unreachable: readonly string[];
 }
 
-/** Who listens on a topic. */
+/** The clients that listen on a topic. */
 export interface Members {
   /** The ids, each once. */
   readonly ids: readonly string[];

@@ -14,7 +14,7 @@ export function checkRenewIds(ids: readonly string[]): void {
   for (const id of ids) checkName("id", id, Infinity);
 }
 
-/** What `set` and `subscribe` reject with when the life has no lease. */
+/** The error of `set` and `subscribe` if the life has no lease. */
 export function noLease(): MeshError {
   return new MeshError("failed_precondition", "this life holds no lease: renew first");
 }

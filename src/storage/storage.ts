@@ -11,7 +11,7 @@ export interface Holder {
   readonly life: string;
 }
 
-/** Who holds an id. */
+/** The holder of an id. */
 export interface Entry extends Holder {
   /** Never falls from one granted claim to the next: of two claims on one id the larger is the newer. */
   readonly claim: bigint;
@@ -22,7 +22,7 @@ export interface IdEntry extends Entry {
   readonly id: string;
 }
 
-/** What became of one claim. */
+/** The outcome of one claim. */
 export interface Claimed {
   /** The number of the granted claim; undefined when it was refused, which only `ifAbsent` can bring. */
   readonly claim: bigint | undefined;
@@ -30,7 +30,7 @@ export interface Claimed {
   readonly previous: Entry | undefined;
 }
 
-/** What a node learns when it renews its lease. */
+/** The answer to a node that renews its lease. */
 export interface Renewal {
   /** Whether this life had no lease before this call: at the first, and after a lapse or a wipe. */
   readonly lapsed: boolean;
@@ -38,7 +38,7 @@ export interface Renewal {
   readonly living: readonly Holder[];
   /** Names this content of the storage; another value means that it was wiped and every claim is gone. */
   readonly generation: string;
-  /** Who holds the ids that the call named, as `get` says it; in their order. */
+  /** The holders of the ids that the call named, as `get` returns them; in their order. */
   readonly entries: readonly (Entry | undefined)[];
 }
 
@@ -60,7 +60,7 @@ export interface StorageCallOptions {
 }
 
 /**
- * Who holds what: the registry that the nodes of a cluster share.
+ * The registry that the nodes of a cluster share: which node holds which id.
  *
  * Every implementation MUST keep the following, and `test/contract/storage.ts` proves it:
  *
@@ -80,7 +80,7 @@ export interface Storage {
     options?: StorageCallOptions & { ifAbsent?: boolean },
   ): Promise<Claimed[]>;
 
-  /** Who holds these ids now: only living holders, checked in the same call. */
+  /** The holders of these ids now: only living ones, checked in the same call. */
   get(ids: readonly string[], options?: StorageCallOptions): Promise<(Entry | undefined)[]>;
 
   /** Gives up claims. Removes an entry only if it still carries that life and that claim number; says which it removed. */

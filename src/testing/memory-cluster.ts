@@ -13,7 +13,7 @@ import { MemoryNetwork } from "./memory-network.ts";
 /**
  * A cluster in this process: no ports and no sockets, and faults where a test wants them.
  *
- * Between the nodes run the lines of production, over streams of bytes in memory; calls beside them go straight to the
+ * Between the nodes run the lines of production, over streams of bytes in memory; other calls go straight to the
  * other node's services. Closing the cluster (`await using`) closes all its hubs.
  */
 export class MemoryCluster implements AsyncDisposable {
@@ -113,7 +113,7 @@ export interface MemoryClusterOptions {
   /** Default: a new MemoryStorage. */
   storage?: Storage;
   /**
-   * What carries the batches between nodes: `"packed"` (default) the lines that nodes dial, `"calls"` the fallback for
+   * The carrier of batches between nodes: `"packed"` (default) the lines that nodes dial, `"calls"` the fallback for
    * networks that let no upgrade through.
    */
   lines?: "packed" | "calls";

@@ -1,6 +1,6 @@
 import type { ByteStream, ByteStreamReceiver } from "../link/byte-stream.ts";
 
-/** What happens to bytes under way. */
+/** The faults that bytes under way meet. */
 export interface Faults {
   /** Settles when the bytes may go on; undefined for at once. */
   hold(): Promise<void> | undefined;

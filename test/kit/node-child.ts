@@ -42,7 +42,7 @@ function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-// Whoever listened is gone: to say so would fail in the same way, for ever.
+// Whoever listened is gone: to say so would fail in the same way, forever.
 process.stdout.on("error", () => process.exit(1));
 process.on("uncaughtException", (error) => problem("uncaught", error));
 process.on("unhandledRejection", (error) => problem("unhandled", error));

@@ -43,7 +43,7 @@ export interface NodeOptions extends Partial<NodeSetup["hub"]> {
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 type Ready = Extract<Report, { say: "ready" }>;
-/** What an {@link Order} says beside its number. */
+/** The content of an {@link Order} besides its number. */
 type Wish = Order extends infer One ? One extends Order ? Omit<One, "number"> : never : never;
 
 const SCRIPT = fileURLToPath(new URL("node-child.ts", import.meta.url));

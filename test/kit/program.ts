@@ -30,7 +30,7 @@ const SETTINGS = /^(?:PORT|HOST|ADVERTISE|RPC_\w+|MESHSOCKET_\w+|UPSTASH_\w+|FOR
 
 const running = new Set<Program>();
 
-/** Kills what a failed test left running: a file's `after`, or it would wait for its children for ever. */
+/** Kills what a failed test left running: a file's `after`, or it would wait for its children forever. */
 export async function killPrograms(): Promise<void> {
   for (const program of running) program.kill();
   await Promise.all([...running].map(({ ended }) => ended));

@@ -67,7 +67,7 @@ function textOf(reply: Reply | undefined): unknown {
 
 const TOKEN = "test-token";
 
-/** Starts one. `through` stands in front of the endpoint and may delay, drop or break answers. Rejects with one clear line if there is no redis-server. */
+/** Starts one. `through` sits in front of the endpoint and may delay, drop or break answers. Rejects with one clear line if there is no redis-server. */
 export async function startRedis(options: Pick<ServeOptions, "through"> = {}): Promise<TestRedis> {
   const { child, port } = await startServer();
   const commands: string[][] = [];

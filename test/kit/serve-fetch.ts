@@ -25,7 +25,7 @@ const hostname = "127.0.0.1";
 /** A fetch handler on a port of this runtime's own server, on loopback; on Node that of Hono. */
 export async function serveFetch(handler: Handler): Promise<{ readonly url: string; stop(): Promise<void> }> {
   if (runtime === "bun") {
-    // A quiet stream is no idle connection.
+    // A quiet stream is not an idle connection.
     const server = natives.Bun.serve({ port: 0, hostname, idleTimeout: 0, fetch: handler });
     return { url: `http://${hostname}:${server.port}`, stop: () => server.stop(true) };
   }

@@ -35,7 +35,7 @@ export class ToyLog {
 }
 
 /**
- * The three services with answers that need no hub: `Emit` is a success for "alice", waits for ever for "slow" and answers a
+ * The three services with answers that need no hub: `Emit` is a success for "alice", waits forever for "slow" and answers a
  * large message for "large"; `Cluster.Emit` fails with the code that the id spells; `Link` answers each batch at once.
  */
 export function toyRoutes(log: ToyLog = new ToyLog(), secret?: string): (router: ConnectRouter) => void {

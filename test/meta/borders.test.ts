@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { codeOf, importsOf, readFiles, type SourceFile } from "./source.ts";
 
-/** What the core may import beside itself: libraries that need nothing but web standards. */
+/** Imports that the core may have besides itself: libraries that need nothing but web standards. */
 const CORE_IMPORTS = /^(?:src\/|@bufbuild\/protobuf(?:\/|$)|@connectrpc\/connect(?:\/|$)|jose(?:\/|$))/;
 
 /** Libraries that one file of the core, and with it one entry point, may import besides. */

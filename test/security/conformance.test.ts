@@ -169,7 +169,7 @@ const CASES: readonly Case[] = [
   ...[0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535].map((code) =>
     fails(`a close with ${code}, which nobody may send, closes 1002`, 1002, close(code))
   ),
-  fails("a close reason that is no UTF-8 closes 1007", 1007, close(1000, Buffer.of(0xce, 0xba, 0xe1, 0xbd))),
+  fails("a close reason that is not UTF-8 closes 1007", 1007, close(1000, Buffer.of(0xce, 0xba, 0xe1, 0xbd))),
   fails("what follows a close is not heard", 1000, Buffer.concat([close(1000), frameOf(TEXT, "late"), frameOf(3, "")])),
   fails(
     "a message that never ended and a close: the close is answered",

@@ -150,7 +150,7 @@ export const HANDSHAKE: readonly Attack[] = [
   {
     id: "A12",
     title: "control characters in a subprotocol, to be answered back",
-    answer: "400 from the parser; what is no subprotocol is never answered",
+    answer: "400 from the parser; anything but a subprotocol is never answered",
     async run() {
       await using target = await Target.start({}, (request) => {
         return { protocol: request.headers.get("sec-websocket-protocol") ?? undefined };

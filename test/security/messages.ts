@@ -78,7 +78,7 @@ export const MESSAGES: readonly Attack[] = [
   },
   {
     id: "A26",
-    title: "text or a close reason that is no UTF-8",
+    title: "text or a close reason that is not UTF-8",
     answer: "1007",
     async run(target) {
       assert.equal(await target.closeCodeAfter(frameOf(TEXT, Buffer.of(0xc3, 0x28))), 1007);
@@ -133,7 +133,7 @@ export const MESSAGES: readonly Attack[] = [
   },
   {
     id: "A33",
-    title: "a close reason that is no string, to send uninitialised memory",
+    title: "a close reason that is not a string, to send uninitialised memory",
     answer: "a TypeError, and nothing is sent",
     async run(target) {
       const client = await TestClient.open(`${target.url}?id=victim`);

@@ -94,7 +94,7 @@ test("rotating the secret over three running nodes drops nothing", async () => {
   }
   sending = false;
   await sender;
-  // A node that starts now knows the new secret alone, and is dialled anew.
+  // A node that starts now knows the new secret alone, and is dialled again.
   const late = await nodes.start({ secret: NEW });
   assert.equal(await late.hub.emit("alice", String(sent++)), true);
   for (let number = 0; number < sent; number++) assert.equal(await alice.next(), String(number));

@@ -7,13 +7,13 @@ import { Target } from "./target.ts";
 
 const CLIENTS = 1_000;
 const STUCK = 10;
-/** How long the broadcast goes on beside the stuck, before that without them, and the second time if need be. */
+/** How long the broadcast goes on with the stuck ones, before that without them, and the second time if need be. */
 const SECONDS = 30;
 const ALONE_SECONDS = 5;
 const AGAIN_SECONDS = 5;
 const AT_ONCE = 50;
 const MAX_BUFFERED_BYTES = 1_048_576;
-/** What the runtime, the clients in this process and their unread messages may take beside the buffers. */
+/** What the runtime, the clients in this process and their unread messages may take besides the buffers. */
 const MARGIN_BYTES = 384 * 1_048_576;
 /** More per second than any client that reads misses. */
 const MESSAGE = "x".repeat(16_384);
@@ -44,7 +44,7 @@ test("clients that never read are gone with 4008, the others miss nothing, and e
     }
     return times;
   };
-  /** How much longer a round takes beside some that are stuck. */
+  /** How much longer a round takes with some that are stuck. */
   const slowdown = async (besideSeconds: number): Promise<number> => {
     const alone = p99(await broadcast(ALONE_SECONDS));
     for (let more = 0; more < STUCK; more++, stuck++) (await target.upgraded()).socket.pause();

@@ -14,7 +14,7 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
   {
     id: "A3",
     title: "every origin allowed, with cookies",
-    answer: '"*" is no origin: TypeError at the start; "any" has to be written',
+    answer: '"*" is not an origin: TypeError at the start; "any" has to be written',
     file: "test/unit/gate.test.ts",
     test: "an origin that no browser sends is refused as an option",
   },
@@ -36,7 +36,7 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
     id: "A15",
     title: "too many connections, in all or of one address, or until no descriptor is left",
     answer:
-      "503 or 429 with Retry-After; without descriptors the node lives and answers anew (`test/chaos/descriptors.test.ts`)",
+      "503 or 429 with Retry-After; without descriptors the node lives and answers again (`test/chaos/descriptors.test.ts`)",
     file: "test/contract/adapter-admission.ts",
     test: "an address that holds its share of connections is refused with 429",
   },

@@ -28,21 +28,21 @@ interface Wanted {
   readonly over: bigint;
 }
 
-/** What a transaction did about one id. */
+/** The outcome of a transaction for one id. */
 interface Outcome {
   readonly granted: boolean;
-  /** What stood there before it, or stands there now if it was refused. */
+  /** The value before it, or the present one if it was refused. */
   readonly other: KeyValue | undefined;
 }
 
-/** What a transaction did. */
+/** The outcome of a transaction. */
 interface Round {
   readonly revision: bigint;
   readonly outcomes: readonly Outcome[];
   readonly nodes: Answer | undefined;
 }
 
-/** How often a claim is made anew when it is certain that it took no effect. */
+/** How often a claim is made again if it is certain that it took no effect. */
 const MAX_ROUNDS = 5;
 
 /**
@@ -170,7 +170,7 @@ export class EtcdClaims {
     });
   }
 
-  /** What a transaction did, read from the store's history. `written` is the node key at it, or touched later. */
+  /** The outcome of a transaction, read from the store's history. `written` is the node key at it, or touched later. */
   async #past(wanted: readonly Wanted[], node: string, written: KeyValue): Promise<Round> {
     const revision = written.modRevision;
     const readAt = (then: bigint): Promise<TxnAnswer> =>

@@ -1,7 +1,7 @@
 import { type EtcdCallOptions, type EtcdConfig, EtcdError, EtcdHttp, NOT_FOUND } from "./http.ts";
 import { type Bytes, type Operation, parseTxn, type TxnAnswer } from "./wire.ts";
 
-/** What is used of etcd's API. */
+/** The part of etcd's API that is used. */
 export class EtcdClient {
   readonly #http: EtcdHttp;
 

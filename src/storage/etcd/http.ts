@@ -190,7 +190,7 @@ function linesOf(text: string, ok: boolean): unknown[] {
   return lines;
 }
 
-/** What a line tells of a failure: of the whole request, or of one message of a stream. */
+/** The failure that a line reports: of the whole request, or of one message of a stream. */
 function failureOf(line: unknown): { status: number; message: string } | undefined {
   const { code, message, error } = (line ?? {}) as Record<string, unknown>;
   if (typeof code === "number") return { status: code, message: String(message ?? error) };

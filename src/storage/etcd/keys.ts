@@ -26,7 +26,7 @@ export interface EtcdKeys {
   lease(life: string, lease: string): Bytes;
   leases(life: string): KeyRange;
   leaseOf(key: Bytes): string;
-  /** Who stands in a topic. */
+  /** The key of a node in a topic. */
   inTopic(kind: TopicKind, topic: string, holder: Holder): Bytes;
   topic(kind: TopicKind, topic: string): KeyRange;
   holderOf(inTopic: Bytes): Holder;
@@ -35,7 +35,7 @@ export interface EtcdKeys {
 /** The two ways to stand in a topic. */
 export type TopicKind = "subscribers" | "publishers";
 
-/** Throws a TypeError (`invalid_argument`) for a prefix that is no prefix. */
+/** Throws a TypeError (`invalid_argument`) for text that cannot be a prefix. */
 export function etcdKeysOf(prefix: string): EtcdKeys {
   if (typeof prefix !== "string" || prefix === "" || !prefix.isWellFormed()) {
     throw invalidArgument("the prefix must be a well-formed string that is not empty");

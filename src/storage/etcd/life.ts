@@ -11,7 +11,7 @@ import type { Holder } from "../storage.ts";
  */
 const KEYS_OUTLIVE_S = 60;
 
-/** What this storage knows of one life. */
+/** This storage's knowledge of one life. */
 export class EtcdLife implements Holder {
   readonly host: string;
   readonly life: string;

@@ -159,7 +159,7 @@ export class EtcdLives {
     };
   }
 
-  /** What stood in the node key before: an older life of the host, or an older lease of this one. If this fails, etcd ends its leases. */
+  /** The earlier value of the node key: an older life of the host, or an older lease of this one. If this fails, etcd ends its leases. */
   #endFormer(life: EtcdLife, before: KeyValue | undefined): void {
     if (before === undefined) return;
     this.#revokeLater([before.lease]);

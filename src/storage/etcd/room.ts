@@ -15,7 +15,7 @@ interface KeyLease {
   reserved: number;
 }
 
-/** The leases that the keys of one life are attached to, beside the one that says that it lives. */
+/** The leases that the keys of one life are attached to, besides the one that says that it lives. */
 export class EtcdRoom {
   readonly #client: EtcdClient;
   readonly #take: () => Promise<string>;

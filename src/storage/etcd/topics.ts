@@ -7,7 +7,7 @@ import { livesBy } from "./value.ts";
 import { type Answer, beginsWith, put, read, remove } from "./wire.ts";
 import type { Holder } from "../storage.ts";
 
-/** Who stands in the topics. */
+/** The nodes that are entered in the topics. */
 export class EtcdTopics {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;

@@ -13,7 +13,7 @@ export function entryOf(connection: KeyValue): Entry {
   return { host, life, claim: connection.modRevision };
 }
 
-/** Who lives, as a read of all nodes says. */
+/** The living nodes, as a read of all nodes shows. */
 export function livingOf(keys: EtcdKeys, nodes: Answer | undefined): Holder[] {
   return (nodes?.found ?? []).map((node) => ({ host: keys.hostOf(node.key), life: wordsOf(node)[0] ?? "" }));
 }

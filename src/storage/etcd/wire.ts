@@ -21,17 +21,17 @@ export interface KeyValue {
 /** One operation, or one condition, of a transaction, as the gateway reads it. */
 export type Operation = Readonly<Record<string, unknown>>;
 
-/** What one operation of a transaction answered. */
+/** The answer of one operation of a transaction. */
 export interface Answer {
-  /** What a range found. */
+  /** The keys that a range found. */
   readonly found: readonly KeyValue[];
-  /** What stood there before a put or a delete. */
+  /** The value before a put or a delete. */
   readonly before: KeyValue | undefined;
-  /** What a nested transaction answered. */
+  /** The answer of a nested transaction. */
   readonly nested: TxnAnswer | undefined;
 }
 
-/** What a transaction answered. */
+/** The answer of a transaction. */
 export interface TxnAnswer {
   /** Whether every condition held. */
   readonly succeeded: boolean;

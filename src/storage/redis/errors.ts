@@ -99,10 +99,10 @@ const REPLIES: readonly (readonly [RegExp, Explain])[] = [
   ),
 ];
 
-/** What clients and Redis before version 7 write in front of an error that a script met. */
+/** The text that clients and Redis before version 7 write in front of an error that a script met. */
 const WRAPPING = /^(?:Command failed: )?(?:ERR Error running script .*?@user_script: ?\d+: (?=[A-Z]+ ))?/;
 
-/** What Redis said, up to what it may quote and without the command that a client adds: both hold ids. */
+/** The text of Redis, up to what it may quote and without the command that a client adds: both hold ids. */
 function withoutValues(said: string): string {
   return said.replace(WRAPPING, "").split(/,? command was|,? with args|['"`[{<]/, 1)[0]?.trim() ?? "";
 }

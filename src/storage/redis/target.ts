@@ -12,7 +12,7 @@ import { hostOfClient, makeRedisClient, type RedisClient, type RedisConfig, Redi
 import { RedisTcp } from "./tcp.ts";
 import type { RedisWay } from "./way.ts";
 
-/** What names a Redis: a URL, the settings of one way to it, or a `Redis` of `@upstash/redis`. */
+/** The name of a Redis: a URL, the settings of one way to it, or a `Redis` of `@upstash/redis`. */
 export type RedisTarget =
   | string
   | RedisConfig

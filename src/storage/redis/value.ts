@@ -1,6 +1,6 @@
 import type { Claimed, Entry, Holder } from "../storage.ts";
 
-/** What stands at an id: who holds it, and the living holder it replaced. */
+/** The value of an id's key: its holder, and the living holder it replaced. */
 export interface RedisEntry extends Entry {
   readonly replaced: Entry | undefined;
 }
@@ -27,7 +27,7 @@ export function fitsHolder(text: string): boolean {
   return /^\S+ \S+$/.test(text);
 }
 
-/** What others may see of an entry. */
+/** The part of an entry that others may see. */
 export function publicEntry({ host, life, claim }: Entry): Entry {
   return { host, life, claim };
 }
