@@ -2,14 +2,14 @@ import { BoundedMap } from "../base/bounded-map.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
 
 /**
- * Which other nodes have clients on a topic, as this node knows it for publishing.
+ * The other nodes with clients on a topic, as this node knows them for publishing.
  *
  * The storage is asked once per topic; from then on it knows that this node caches, and every node that gets its first
  * listener tells it. A node that answers "not here" is dropped, unless it announced itself since the message was sent.
  */
 export class Audience {
   readonly #deps: AudienceDependencies;
-  /** By topic: nodes by life. Entries are replaced, never changed, so that a late "not here" can be told from a timely one. */
+  /** By topic: nodes by life. Entries are replaced, never changed, so that a late "not here" is known from a timely one. */
   readonly #topics: BoundedMap<string, Map<string, Holder>>;
   /** The nodes that were known before the storage lost them: kept until the next look-up of a topic, in case not everyone has written it again. */
   readonly #former: BoundedMap<string, Map<string, Holder>>;
@@ -38,7 +38,7 @@ export class Audience {
     try {
       used = use(await lookUp.result.then((nodes) => nodes.values(), otherwise));
     } finally {
-      // Only now: whoever comes next finds the topic known, and must not overtake.
+      // Only now: the next caller finds the topic known, and must not overtake.
       if (--lookUp.waiters === 0 && this.#lookUps.get(topic) === lookUp) this.#lookUps.delete(topic);
     }
     return await used;

@@ -20,7 +20,7 @@ import { RemoteVerbs } from "./verbs.ts";
  * One node's part in the cluster.
  *
  * Three parts hold what belongs together: {@link Neighbours}, the other nodes and the ids; {@link Topics}, which of them
- * have clients on which topic; {@link Incoming}, what they send. The cluster itself tells each part what happened.
+ * have clients on which topic; {@link Incoming}, what they send. The cluster itself passes on to each part what happened.
  */
 export class Cluster<Data = unknown> implements NeighbourEvents {
   readonly neighbours: Neighbours<Data>;
@@ -99,7 +99,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     for (const connection of [...this.#clients.values()]) connection.close(CloseCode.ServiceRestart, message);
   }
 
-  /** Claims again what this node's clients hold, and tells the others again what it wants. */
+  /** Claims again the ids of this node's clients, and announces its topics again. */
   async lost(): Promise<void> {
     this.topics.lost();
     this.neighbours.claims.lost();

@@ -17,7 +17,7 @@ export class Evictions {
     this.#deps = deps;
   }
 
-  /** Tells the previous holder of an id; settles when it did so or could not be told for now. Never rejects. */
+  /** Tells the previous holder of an id. Settles when it has closed its connection, or did not answer for now. Never rejects. */
   async evict(to: Holder, id: string, claim: bigint): Promise<void> {
     this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
     await this.#tell(to, id, claim);
@@ -54,12 +54,14 @@ export class Evictions {
       await this.#deps.links.call(to, evictItem(id, claim), performance.now() + this.#deps.timeoutMs);
       this.#settle(id);
     } catch (error) {
-      this.#deps.logger.warn("meshsocket: a previous holder could not be told to close its connection", error);
+      const text =
+        `meshsocket: could not have ${to.host} close its connection of an id that was taken over: it is tried again while that node lives`;
+      this.#deps.logger.warn(text, error);
       if (!this.#remember(to, id, claim)) this.#settle(id);
     }
   }
 
-  /** False when it is not told again, or together with another claim of the same id. */
+  /** False if it is not told again, or only together with another claim of the same id. */
   #remember(to: Holder, id: string, claim: bigint): boolean {
     if (this.#waiting >= this.#deps.maxWaiting || !this.#deps.node.has(to)) return false;
     const { claims } = this.#untold.get(to.life) ?? { claims: new Map<string, bigint>() };

@@ -5,7 +5,7 @@ import type { Holder, Storage } from "../storage/storage.ts";
 const RESTORES_AT_ONCE = 64;
 
 /**
- * Which topics this node has clients on, as the others know it.
+ * The topics on which this node has clients, as the others know them.
  *
  * The storage is written once when a topic gets its first local listener and once when it loses its last. The first
  * listener waits until every node that publishes to the topic from its cache has been told, or could not be told.
@@ -25,7 +25,7 @@ export class Interest {
     this.#deps = deps;
   }
 
-  /** This node has a listener on the topic. Rejects, and the next call tries again, when the storage fails. */
+  /** This node has a listener on the topic. Rejects, and the next call tries again, if the storage fails. */
   want(topic: string): Promise<void> {
     const known = this.#wanted.get(topic);
     if (known) return known;
@@ -55,7 +55,7 @@ export class Interest {
     for (const done of workers) if (done.status === "rejected") throw done.reason;
   }
 
-  /** Tells those who could not be told before, and makes sure of what failed. */
+  /** Tells the nodes that could not be told before, and writes again what failed. */
   retry(): void {
     const untold = [...this.#untold.values()];
     this.#untold.clear();
@@ -86,14 +86,14 @@ export class Interest {
     return written;
   }
 
-  /** Rejects when the storage fails. Does not wait for those who are told. */
+  /** Rejects if the storage fails. Does not wait for the nodes that are told. */
   #announceAgain(topic: string): Promise<void> {
     return this.#write(topic, async () => {
       if (this.#wanted.has(topic)) void (await this.#announce(topic));
     });
   }
 
-  /** Writes the interest; what it resolves with settles when those who cache were told. */
+  /** Writes the interest, then tells the nodes that cache the topic: the inner promises settle when they know. */
   async #announce(topic: string): Promise<Promise<void>[]> {
     const { storage, node: { holder } } = this.#deps;
     const publishers = await storage.subscribe(topic, holder);

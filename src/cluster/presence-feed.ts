@@ -18,7 +18,7 @@ const MAX_WAITING = 16_384;
 const MAX_PART_BYTES = 262_144;
 
 /**
- * Tells another node who listens here on the topics it asks for: a snapshot first, then every change.
+ * Reports the members here of the topics that another node asks for: a snapshot first, then every change.
  *
  * Ends when the caller does or the signal is aborted; ends at once when the caller means another life of this node.
  */

@@ -56,7 +56,7 @@ export class PresenceLines implements RemotePresence {
     for (const view of this.#views.values()) view.sourceGone(life);
   }
 
-  /** The storage forgot that this node wants to be told: asks again. Rejects when the storage fails. */
+  /** The storage forgot that this node caches these topics: asks again. Rejects if the storage fails. */
   async restore(): Promise<void> {
     await Promise.all(Array.from(this.#views.keys(), (topic) => this.#find(topic)));
   }
@@ -74,7 +74,7 @@ export class PresenceLines implements RemotePresence {
   }
 
   async #follow(topic: string, node: Holder): Promise<void> {
-    // Nobody would say of a node that is not known to live that it is gone.
+    // If a node is not known to live, its end is not noticed either.
     if (!this.#closed && this.#deps.neighbours.has(node)) await this.#line(node).want(topic);
   }
 
@@ -150,7 +150,7 @@ class PresenceLine {
           this.#heard(response);
         }
       } catch {
-        // Whoever watches keeps what it knows until the node is back or declared dead.
+        // Watches keep what they know until the node is back or declared dead.
       }
       if (!signal.aborted) this.#neighbours.suspect(this.node);
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));

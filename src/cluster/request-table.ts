@@ -22,7 +22,7 @@ export class RequestTable {
     return expected;
   }
 
-  /** A reply came from the owner; one that nobody waits for any more is dropped. */
+  /** A reply came from the owner. It is dropped if its request has ended. */
   replied(reply: Reply): void {
     this.#waiting.get(reply.key)?.take(reply);
   }
@@ -40,7 +40,7 @@ export class ExpectedReply {
   constructor(key: bigint, deadlineMs: number, waiting: Map<bigint, ExpectedReply>) {
     this.key = key;
     this.reply = this.#ends.promise;
-    // Until the owner has answered nobody looks at the reply.
+    // The reply is not looked at until the owner has answered.
     this.reply.catch(() => {});
     this.#timer = setTimeout(() => this.fail(noReplyInTime()), Math.max(0, deadlineMs - performance.now()));
     this.#waiting = waiting;
@@ -54,7 +54,7 @@ export class ExpectedReply {
     this.#ends.reject(error);
   }
 
-  /** Nobody waits any more. */
+  /** The request has ended. */
   end(): void {
     clearTimeout(this.#timer);
     this.#waiting.delete(this.key);

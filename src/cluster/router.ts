@@ -35,7 +35,7 @@ export class Router {
     this.#lookUps = new Batcher(ask, { maxInFlight: LOOK_UPS_IN_FLIGHT });
   }
 
-  /** Calls the owner of an id; undefined when nobody has it. Rejects when that cannot be told. */
+  /** Calls the owner of an id; undefined if nobody has it. Rejects if that is unknown. */
   call(id: string, item: SizedItem, deadlineMs: number): Promise<Answer | undefined> {
     return new Promise((done, fail) => {
       const call = new RoutedCall(this, id, item, deadlineMs, { done, fail });
@@ -150,10 +150,10 @@ class RoutedCall implements Caller {
   readonly id: string;
   readonly item: SizedItem;
   readonly deadlineMs: number;
-  /** Settles the call: with undefined when nobody has the id. */
+  /** Settles the call: with undefined if nobody has the id. */
   readonly done: (answer: Answer | undefined) => void;
   readonly fail: (error: unknown) => void;
-  /** Where it was sent last. */
+  /** The node that it was sent to last. */
   route: Entry | undefined = undefined;
   /** The route that turned out wrong, and how. */
   tried: { route: Entry; error: unknown } | undefined = undefined;
@@ -182,7 +182,7 @@ type Ends = Pick<RoutedCall, "done" | "fail">;
 /** The calls that wait for one look-up of their id. */
 interface LookUp {
   calls: RoutedCall[];
-  /** The storage was asked: who comes now may have been claimed after it looked. */
+  /** The storage was asked: an id may have been claimed after it looked, so later calls wait for another look. */
   asked: boolean;
   late: RoutedCall[];
 }

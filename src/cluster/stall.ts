@@ -5,7 +5,7 @@ const BEAT_MS = 250;
 /**
  * Notices that this process stood still: it was paused, or its event loop was blocked.
  *
- * A beat tells when the loop last ran. Input that came in meanwhile may be read before the next beat, so whoever takes
+ * A beat tells when the loop last ran. Input that came in meanwhile may be read before the next beat, so code that takes
  * input asks with {@link Stall.check} first.
  */
 export class Stall {

@@ -6,7 +6,7 @@ import { PresenceLines } from "./presence-lines.ts";
 import type { Holder } from "../storage/storage.ts";
 import type { Destinations } from "./verbs.ts";
 
-/** Which nodes have clients on which topic: what this node tells the others of its own, and what it knows of theirs. */
+/** The nodes with clients on each topic: what this node tells the others of its own, and what it knows of theirs. */
 export class Topics<Data> implements Destinations {
   /** The others' knowledge of this node's clients. */
   readonly interest: Interest;

@@ -38,7 +38,7 @@ export class DirectVerbs extends RemoteVerbs implements ClientVerbs {
   }
 }
 
-/** The nodes as the storage has them, looked up for each call: nobody tells this caller of changes. */
+/** The nodes as the storage has them, looked up for each call: a caller that is not a node hears of no changes. */
 class StorageNodes implements Destinations {
   readonly #storage: Storage;
 

@@ -17,7 +17,7 @@ import type { SendOptions, Verbs } from "../send/verbs.ts";
 export interface DistClientCommonOptions {
   /** Overrides of single limits. */
   limits?: Partial<Limits>;
-  /** Where to write. Default: errors to the console, nothing else. */
+  /** The log. Default: errors to the console, nothing else. */
   logger?: Logger;
   /** The fetch to use. Default: the global one. */
   fetch?: Fetch;
@@ -39,7 +39,7 @@ export interface DistClientDirectOptions extends DistClientCommonOptions {
   secret?: Secret | undefined;
   /** Dials the nodes with https. Default false. */
   tls?: boolean;
-  /** Makes the transport to a node, where the one over fetch will not do. */
+  /** Makes the transport to a node. Default: one over fetch. */
   transport?: (host: string) => NodeTransport;
 }
 

@@ -5,7 +5,10 @@ import { settledWithin } from "../send/deadline.ts";
 const SLICE_MS = 100;
 const MIN_SPREAD_MS = 1_000;
 
-/** Closes all clients with 1012 and a hint when to come back, in slices over `drainMs`; settles when they are gone or were cut. */
+/**
+ * Closes all clients with 1012 and a hint when to come back, in slices over `drainMs`. Settles when they are gone or were
+ * cut.
+ */
 export async function drainClients<Data>(
   clients: Clients<Data>,
   drainMs: number,
@@ -26,7 +29,7 @@ export async function drainClients<Data>(
   await settledWithin(Promise.all(gone), closeTimeoutMs + SLICE_MS);
 }
 
-/** Tells a client when to come back: spread at random, so that they do not all come at once. */
+/** The reason of the close: when to come back, spread at random, so that the clients do not all come at once. */
 function retryHint(drainMs: number): string {
   const spreadMs = Math.max(MIN_SPREAD_MS, drainMs);
   return JSON.stringify({ retryAfterMs: Math.round(Math.random() * spreadMs) });

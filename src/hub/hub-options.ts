@@ -11,7 +11,10 @@ import { checkTrustProxy } from "../door/proxy.ts";
 export interface HubOptions extends GateOptions {
   /** Overrides of single {@link Limits}. */
   limits?: Partial<Limits>;
-  /** Which of two clients with one id stays: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer is refused with 409). */
+  /**
+   * Which of two clients with one id stays: `"newest"` (default: the older is closed with 4409) or `"oldest"` (the newer
+   * is refused with 409).
+   */
   duplicateIds?: "newest" | "oldest";
   /** The fate of a client that reads too slowly: `"close"` (default: with 4008, so that it can come back and catch up) or `"drop"` (it stays and misses messages). Either way the sender is told. */
   slowConsumer?: "close" | "drop";
@@ -57,7 +60,7 @@ export interface CloseOptions {
   drainMs?: number;
 }
 
-/** Throws a TypeError (`invalid_argument`) for options that cannot be meant. */
+/** Throws a TypeError (`invalid_argument`) for bad options. */
 export function checkHubOptions(options: HubOptions): void {
   checkObject("options", options);
   const { duplicateIds, logger, origins, trustProxy, slowConsumer, handlerError } = options;
@@ -69,7 +72,7 @@ export function checkHubOptions(options: HubOptions): void {
   oneOf("handlerError", handlerError, ["close", "report"]);
 }
 
-/** Throws a TypeError (`invalid_argument`) unless a hub can be closed so. */
+/** Throws a TypeError (`invalid_argument`) for bad options. */
 export function checkCloseOptions(options: CloseOptions): void {
   checkObject("options", options);
   checkMs("announceMs", options.announceMs ?? 0, 0);

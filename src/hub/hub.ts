@@ -28,7 +28,7 @@ import { Sender } from "../send/sender.ts";
  * ```
  */
 export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
-  /** Where the hub and its adapters write. */
+  /** The log of the hub and of its adapters. */
   readonly logger: Logger;
   readonly #node: HubNode<Data>;
   readonly #owner: Owner<Data>;
@@ -79,9 +79,9 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   }
 
   /**
-   * Watches who listens on a topic, over all nodes: iterate what it returns, or give an `onEvent`.
+   * Watches the members of a topic, over all nodes: iterate the returned watch, or give an `onEvent`.
    *
-   * First come the joins of those who are there, then joins and leaves as they happen, once each per member, also when a
+   * The joins of present members come first, then joins and leaves as they happen, once each per member, even if a
    * node dies; an id that moves to a newer connection neither joins nor leaves. Throws a TypeError (`invalid_argument`)
    * for a bad topic. It ends with its signal, `close()`, `break`, or the hub.
    *
@@ -133,7 +133,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     try {
       await cleanup();
     } catch (error) {
-      this.logger.error("meshsocket: something could not be closed", error);
+      this.logger.error("meshsocket: could not run a cleanup of onClose", error);
     }
   }
 

@@ -74,7 +74,7 @@ export class PresenceView {
     for (const [id, { sources }] of this.#members) if (sources.has(source)) this.left(source, id, false);
   }
 
-  /** Tells nothing any more. */
+  /** Reports no more changes. */
   close(): void {
     for (const { timer } of this.#members.values()) clearTimeout(timer);
     this.#members.clear();

@@ -6,7 +6,7 @@ import { PresenceWatch, type WatchOptions } from "./presence-watch.ts";
 
 /** Follows the members of a topic on other nodes. */
 export interface RemotePresence {
-  /** Tells the view from now on; settles when every node that could be reached has given its snapshot. */
+  /** Keeps the view up to date from now on. Settles when every node that could be reached has sent its snapshot. */
   follow(topic: string, view: PresenceView): Promise<void>;
   unfollow(topic: string): void;
 }
@@ -22,7 +22,7 @@ const HERE = "";
 
 /** The watches of this hub: all that watch one topic share one view of it. */
 export class Presences<Data = unknown> {
-  /** On one node alone there is nobody else to follow. */
+  /** The members on other nodes; undefined for a hub on its own. */
   remote: RemotePresence | undefined;
   readonly #clients: Clients<Data>;
   readonly #limits: Readonly<Limits>;
@@ -86,7 +86,7 @@ export class Presences<Data = unknown> {
       try {
         onEvent(event);
       } catch (error) {
-        this.#logger.error("meshsocket: a presence handler failed", error);
+        this.#logger.error("meshsocket: onEvent of a presence watch failed", error);
       }
     };
   }

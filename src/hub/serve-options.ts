@@ -6,7 +6,7 @@ export interface TlsOptions {
   key: string;
 }
 
-/** Where a node listens for the other nodes and for back-ends. */
+/** The RPC port of a node, for the other nodes and for back-ends. */
 export interface RpcOptions {
   /** Default 0: any free port. */
   port?: number;
@@ -30,7 +30,7 @@ export interface RpcOptions {
 export interface RpcListener extends AsyncDisposable {
   /** The port that was bound. */
   readonly port: number;
-  /** `host:port` as it stands in the storage. */
+  /** `host:port` as the storage has it. */
   readonly host: string;
   /** Leaves the cluster and stops listening. */
   close(): Promise<void>;

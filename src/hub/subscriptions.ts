@@ -9,7 +9,7 @@ import type { SendOptions } from "../send/verbs.ts";
 
 /** The part of a cluster that has to know on which topics this node has listeners. */
 export interface TopicInterest {
-  /** Settles when they know; called for every listener. */
+  /** Settles when they know. Called for every subscription. */
   want(topic: string): Promise<void>;
   /** The last listener on this node is gone. */
   unwant(topic: string): void;
@@ -23,7 +23,7 @@ interface Joining {
 
 /** Makes this node's clients listen on topics, and stop. */
 export class Subscriptions<Data = unknown> {
-  /** On one node alone nobody else has to know. */
+  /** The other nodes; undefined for a hub on its own. */
   interest: TopicInterest | undefined;
   readonly #clients: Clients<Data>;
   readonly #limits: Readonly<Limits>;
