@@ -14,7 +14,7 @@ import { upgrade } from "./bun/upgrade.ts";
 import { listenOn, rpcStarter } from "./shared/listen.ts";
 import { type OpenPort, start } from "./shared/start.ts";
 import {
-  checkHost,
+  checkHostHeader,
   checkUpgradeOptions,
   isUpgrade,
   isUpgradeFor,
@@ -51,7 +51,7 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
     websocket: websocket(hub),
     async fetch(request, server) {
       if (!isUpgrade(request)) return undefined;
-      const refusal = checkHost(request);
+      const refusal = checkHostHeader(request);
       if (refusal) return refusal;
       if (!isUpgradeFor(request, options.path)) return undefined;
       return await upgrade(request, server, (upgrading, context) => hub.admit(upgrading, options.session, context));
@@ -92,7 +92,7 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
         idleTimeout: IDLE_TIMEOUT_SECONDS,
         ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
         fetch: async (request, engine) =>
-          (await handler.fetch(request, engine)) ?? checkHost(request) ?? (await app(request)),
+          (await handler.fetch(request, engine)) ?? checkHostHeader(request) ?? (await app(request)),
         websocket: handler.websocket,
       });
       return { port: server.port ?? port, hostname, stop: () => stop(server) } satisfies OpenPort;

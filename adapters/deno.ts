@@ -9,7 +9,7 @@ import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/hub/s
 import type { DenoServeInfo } from "./deno/engine.ts";
 import { upgrade } from "./deno/upgrade.ts";
 import {
-  checkHost,
+  checkHostHeader,
   checkUpgradeOptions,
   isUpgrade,
   isUpgradeFor,
@@ -44,7 +44,7 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
   return {
     async fetch(request, info) {
       if (!isUpgrade(request)) return undefined;
-      const refusal = checkHost(request);
+      const refusal = checkHostHeader(request);
       if (refusal) return refusal;
       if (!isUpgradeFor(request, options.path)) return undefined;
       return await upgrade(request, info, hub.limits, (copy, context) => hub.admit(copy, options.session, context));

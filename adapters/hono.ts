@@ -12,7 +12,7 @@ import type { BunServer } from "./bun/engine.ts";
 import { upgrade as upgradeBun } from "./bun/upgrade.ts";
 import type { DenoServeInfo } from "./deno/engine.ts";
 import { copyOf, upgrade as upgradeDeno } from "./deno/upgrade.ts";
-import { checkHost, isUpgrade } from "./shared/upgrade-options.ts";
+import { checkHostHeader, isUpgrade } from "./shared/upgrade-options.ts";
 import { UPGRADE_SLOT, type UpgradeSlot } from "./shared/upgrade-slot.ts";
 
 export { websocket } from "./bun/socket.ts";
@@ -47,7 +47,7 @@ export function upgrade<
     throw invalidArgument("session must be a function that takes a Hono context and returns a session or a Response");
   }
   return async (c, next) => {
-    if (isUpgrade(c.req.raw)) return checkHost(c.req.raw) ?? (await answer(hub, c, session));
+    if (isUpgrade(c.req.raw)) return checkHostHeader(c.req.raw) ?? (await answer(hub, c, session));
     await next();
     return c.res;
   };

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Command, type Environment, UsageError } from "./command.ts";
-import type { ServedRedisEndpoint, ServeOptions } from "./redis-endpoint.ts";
+import type { EndpointServerOptions, ServedRedisEndpoint } from "./redis-endpoint.ts";
 
 const HELP = `Usage: npx meshsocket redis-endpoint [--redis URL] [--host HOST] [--port PORT]
 
@@ -35,7 +35,7 @@ export const redisEndpointCommand: Command = {
   },
 };
 
-type StartOptions = Required<Pick<ServeOptions, "token" | "hostname" | "port" | "redisUrl">>;
+type StartOptions = Required<Pick<EndpointServerOptions, "token" | "hostname" | "port" | "redisUrl">>;
 
 function optionsFrom(args: readonly string[], environment: Environment): StartOptions {
   const given = valuesOf(args);
@@ -80,7 +80,7 @@ function redisUrlOf(text: string): string {
 }
 
 /** The endpoint needs the package redis, which is optional. */
-async function load(): Promise<(options: ServeOptions) => Promise<ServedRedisEndpoint>> {
+async function load(): Promise<(options: EndpointServerOptions) => Promise<ServedRedisEndpoint>> {
   try {
     return (await import("./redis-endpoint.ts")).serveRedisEndpoint;
   } catch (error) {

@@ -12,7 +12,7 @@ import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { opened } from "../adapters/shared/opened.ts";
 import { connectRedis } from "./redis-tcp.ts";
-import type { RedisTcp, RedisTcpOptions, Reply } from "./redis-tcp.ts";
+import type { RedisPipeline, RedisTcpOptions, Reply } from "./redis-tcp.ts";
 
 export type { RedisTcpOptions } from "./redis-tcp.ts";
 
@@ -81,13 +81,13 @@ export async function createRedisEndpoint(options: RedisEndpointOptions): Promis
   };
 }
 
-async function one(redis: RedisTcp, command: string[], encode: (reply: Reply) => unknown): Promise<Response> {
+async function one(redis: RedisPipeline, command: string[], encode: (reply: Reply) => unknown): Promise<Response> {
   const [reply] = await redis.pipeline([command]);
   if (reply instanceof Error) throw new HttpError(400, reply.message);
   return Response.json({ result: encode(reply ?? null) });
 }
 
-async function health(redis: RedisTcp): Promise<Response> {
+async function health(redis: RedisPipeline): Promise<Response> {
   const [reply] = await redis.pipeline([["PING"]]);
   if (reply instanceof Error) return new Response(`${reply.message}\n`, { status: 503 });
   return new Response("ok\n");
@@ -154,7 +154,7 @@ function toBase64(reply: Reply): unknown {
 const OK: Buffer = Buffer.from("OK");
 
 /** Options of {@link serveRedisEndpoint}. */
-export interface ServeOptions extends RedisEndpointOptions {
+export interface EndpointServerOptions extends RedisEndpointOptions {
   /** Default 0: any free port. */
   port?: number;
   /** Default 127.0.0.1. */
@@ -171,7 +171,7 @@ export interface ServedRedisEndpoint {
 }
 
 /** Serves an endpoint over HTTP/1.1 on `node:http`, which Node, Bun and Deno have. */
-export async function serveRedisEndpoint(options: ServeOptions): Promise<ServedRedisEndpoint> {
+export async function serveRedisEndpoint(options: EndpointServerOptions): Promise<ServedRedisEndpoint> {
   const endpoint = await createRedisEndpoint(options);
   const handle = options.through ?? ((request: Request) => endpoint.fetch(request));
   const server = createServer((incoming, outgoing) => {

@@ -13,7 +13,7 @@ export interface RedisTcpOptions {
 export type Reply = Uint8Array | string | number | null | Error | Reply[];
 
 /** One TCP connection to a Redis server, shared by all callers. */
-export interface RedisTcp {
+export interface RedisPipeline {
   /** Sends commands in order, without waiting between them. An error reply takes its command's place. */
   pipeline(commands: string[][]): Promise<Reply[]>;
   /** The same inside MULTI and EXEC. Rejects if the transaction as a whole was refused. */
@@ -27,7 +27,7 @@ type Connection = ReturnType<typeof connectionTo>;
  * Connects; rejects if the server cannot be reached at first. A connection that is lost later is made again.
  * Meanwhile commands reject at once: nothing is queued and nothing is sent twice.
  */
-export async function connectRedis(options: RedisTcpOptions): Promise<RedisTcp> {
+export async function connectRedis(options: RedisTcpOptions): Promise<RedisPipeline> {
   const { timeoutMs = 5_000 } = options;
   const connection = connectionTo(options);
   await connection.connect();

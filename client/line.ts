@@ -3,7 +3,7 @@ import {
   ACK_MESSAGES,
   ackLine,
   decodeControl,
-  type Hello,
+  type Greeting,
   isCounted,
   isEscaped,
   isReserved,
@@ -207,7 +207,7 @@ export class Line {
     this.#ws?.send(ackLine(this.#received));
   }
 
-  #hello({ id, resumed, lost, received, handled, token, windowMs }: Hello): void {
+  #hello({ id, resumed, lost, received, handled, token, windowMs }: Greeting): void {
     const { outbox } = this.#owner;
     const again = this.#known;
     this.#known = true;

@@ -1,7 +1,7 @@
 import type { Buffer } from "node:buffer";
 import http from "node:http";
 import type { Socket } from "node:net";
-import type { RpcListener } from "./listener.ts";
+import type { RpcAnswerer } from "./listener.ts";
 
 const MAX_HEADER_BYTES = 16_384;
 /** Longer than the callers' fetch keeps an unused connection (Deno: 90 s), so that none is cut just as it is used again. */
@@ -24,7 +24,7 @@ export class Http1 {
   readonly #connections = new Map<Socket, Connection>();
   #closing = false;
 
-  constructor(listener: RpcListener) {
+  constructor(listener: RpcAnswerer) {
     this.#server = http.createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import type { Socket } from "node:net";
 import { duplexOver } from "./duplex.ts";
 import { GoawayFilter } from "./goaway-filter.ts";
-import type { RpcListener } from "./listener.ts";
+import type { RpcAnswerer } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
 
 const MAX_HEADER_LIST_BYTES = 16_384;
@@ -23,7 +23,7 @@ export class Http2 {
   #accepting: () => void = ignore;
 
   constructor(
-    listener: RpcListener,
+    listener: RpcAnswerer,
     options: { runtime: Runtime; maxConcurrentStreams: number },
   ) {
     this.#runtime = options.runtime;

@@ -24,7 +24,7 @@ export interface IncomingLine extends ByteStreamReceiver {
 }
 
 /** Lets a caller with this `authorization` open a line; rejects with why not. */
-export type OpenLine = (authorization: string | null) => Promise<IncomingLine>;
+export type AcceptLine = (authorization: string | null) => Promise<IncomingLine>;
 
 const MAX_HEADER_BYTES = 16_384;
 
@@ -35,11 +35,11 @@ const MAX_HEADER_BYTES = 16_384;
  */
 export class Lines {
   readonly #server: http.Server;
-  readonly #open: OpenLine;
+  readonly #open: AcceptLine;
   /** With each what is called when its caller has shown a good token. */
   readonly #sockets = new Map<Socket, () => void>();
 
-  constructor(open: OpenLine) {
+  constructor(open: AcceptLine) {
     this.#open = open;
     this.#server = http.createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (_request, response) => {
       response.writeHead(426, { connection: "close, Upgrade", upgrade: LINE_PROTOCOL }).end();

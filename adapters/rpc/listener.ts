@@ -11,7 +11,7 @@ import { ON_PROOF } from "../../src/rpc/proof.ts";
 export type RpcRequest = IncomingMessage | Http2ServerRequest;
 export type RpcResponse = ServerResponse | Http2ServerResponse;
 /** Answers a request; `onProof` is called when its caller has shown a good token. */
-export type RpcListener = (request: RpcRequest, response: RpcResponse, onProof: () => void) => void;
+export type RpcAnswerer = (request: RpcRequest, response: RpcResponse, onProof: () => void) => void;
 
 /**
  * Answers the requests of an RPC port, whichever HTTP they came by.
@@ -21,7 +21,7 @@ export type RpcListener = (request: RpcRequest, response: RpcResponse, onProof: 
 export function rpcListener(
   handlers: ReadonlyMap<string, UniversalHandler>,
   logger: Logger,
-): RpcListener {
+): RpcAnswerer {
   return (request, response, onProof) => {
     // A peer that goes away is not an error of ours; without listeners it would be an uncaught one.
     request.on("error", ignore);

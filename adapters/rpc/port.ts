@@ -13,7 +13,7 @@ import { listenError } from "../shared/listen-error.ts";
 import { opened } from "../shared/opened.ts";
 import { Http1 } from "./http1.ts";
 import { Http2 } from "./http2.ts";
-import { Lines, type OpenLine } from "./lines.ts";
+import { type AcceptLine, Lines } from "./lines.ts";
 import { rpcListener } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
 import { sniff } from "./sniff.ts";
@@ -26,7 +26,7 @@ const DEFAULT_MAX_CONNECTIONS = 4_096;
 export interface RpcPortOptions extends Omit<RpcServerOptions, "shutdownSignal"> {
   routes: RpcRoutes;
   /** Takes the lines of other nodes. Default: none are taken. */
-  openLine?: OpenLine | undefined;
+  openLine?: AcceptLine | undefined;
   runtime: Runtime;
   /** The address to listen on. */
   hostname: string;

@@ -40,7 +40,7 @@ export function isUpgrade({ headers }: Request): boolean {
  * Refuses a request whose Host header is none; undefined for a good one.
  * Bun and Deno paste the header into the URL, so that `Host: a/b` would change the path that others check.
  */
-export function checkHost(request: Request): Response | undefined {
+export function checkHostHeader(request: Request): Response | undefined {
   const host = request.headers.get("host");
   if ((host === null || isHost(host)) && URL.canParse(request.url)) return undefined;
   return refuse(400, "the Host header is not a host");

@@ -6,7 +6,7 @@ import { Links } from "../link/links.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
 import { Router } from "../cluster/router.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
-import { TokenSource } from "../rpc/token.ts";
+import { TokenMint } from "../rpc/token.ts";
 import { type Destinations, RemoteVerbs } from "../cluster/verbs.ts";
 import type { SendOptions } from "../send/verbs.ts";
 
@@ -19,7 +19,7 @@ export class DirectVerbs extends RemoteVerbs implements ClientVerbs {
     const { storage, secret } = options;
     const links = new Links({
       limits,
-      tokens: secret === undefined ? undefined : new TokenSource({ secret }),
+      tokens: secret === undefined ? undefined : new TokenMint({ secret }),
       transport: options.transport ?? fetchTransports(options, limits),
       lines: "unary",
     });

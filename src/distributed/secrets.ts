@@ -1,12 +1,12 @@
 import { MeshError } from "../base/error.ts";
 import type { Logger } from "../base/logger.ts";
 import { type AccessRules, type ApiKey, checkApiKeys, RpcAccess, type Scope } from "../rpc/access.ts";
-import { isWeakSecret, type Secret, secretList, TokenSource } from "../rpc/token.ts";
+import { isWeakSecret, type Secret, secretList, TokenMint } from "../rpc/token.ts";
 
 /** The secrets of a node: mints tokens for the other nodes and checks those of callers, but shows no secret. */
 export class Secrets {
   /** Mints the tokens for the other nodes; undefined without a secret. */
-  readonly tokens: TokenSource | undefined;
+  readonly tokens: TokenMint | undefined;
   #rules: AccessRules;
   /** Checks tokens for the host that this node had at the last call. */
   #access: { readonly host: string; readonly check: RpcAccess } | undefined;
@@ -16,7 +16,7 @@ export class Secrets {
     const secrets = secret === undefined ? [] : secretList(secret);
     checkApiKeys(apiKeys, secrets);
     this.#rules = { secrets, apiKeys };
-    this.tokens = secrets.length > 0 ? new TokenSource({ secret: secrets }) : undefined;
+    this.tokens = secrets.length > 0 ? new TokenMint({ secret: secrets }) : undefined;
     if (secrets.length > 0 && isWeakSecret(secrets)) {
       logger.warn("meshsocket: the secret is shorter than 32 bytes: use a longer one, of random bytes");
     }

@@ -15,7 +15,7 @@ import { randomId } from "../base/random-id.ts";
 import { bearer } from "../rpc/bearer.ts";
 import { fromRpcError } from "../rpc/error.ts";
 import type { Holder } from "../storage/storage.ts";
-import type { TokenSource } from "../rpc/token.ts";
+import type { TokenMint } from "../rpc/token.ts";
 
 const TICK_MS = 50;
 const STREAM_BATCHES_IN_FLIGHT = 4;
@@ -28,7 +28,7 @@ export interface LinksOptions {
   /** Makes the transport to a host, once for as long as it is used. */
   transport: (host: string) => NodeTransport;
   /** Mints the tokens that the other nodes ask for; undefined in a cluster without a secret. */
-  tokens: TokenSource | undefined;
+  tokens: TokenMint | undefined;
   /** `"stream"` for a node; `"unary"` where only calls with an answer can be made. */
   lines: "stream" | "unary";
   /** The present life of the sender; left out by a sender that is not a node. */

@@ -49,8 +49,8 @@ export function isWeakSecret(secret: Secret): boolean {
 /** A clock in milliseconds since 1970. */
 type Clock = () => number;
 
-/** Options of a {@link TokenSource}. */
-export interface TokenSourceOptions {
+/** Options of a {@link TokenMint}. */
+export interface TokenMintOptions {
   secret: Secret;
   /** How long each token is good for, in milliseconds. Default 300,000. */
   ttlMs?: number;
@@ -58,14 +58,14 @@ export interface TokenSourceOptions {
 }
 
 /** Tokens for outgoing calls: each is used again for its audience until a fifth of its life is left. */
-export class TokenSource {
+export class TokenMint {
   #key: Promise<CryptoKey>;
   readonly #ttlMs: number;
   readonly #now: Clock;
   readonly #minted = new BoundedMap<string, { readonly at: number; readonly token: Promise<string> }>(MAX_REMEMBERED);
 
   /** @throws TypeError `invalid_argument` for an empty secret or a `ttlMs` that is not positive. */
-  constructor(options: TokenSourceOptions) {
+  constructor(options: TokenMintOptions) {
     this.#ttlMs = options.ttlMs ?? DEFAULT_TTL_MS;
     checkTtl(this.#ttlMs);
     this.#key = importKey(secretList(options.secret)[0]);

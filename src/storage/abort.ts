@@ -1,4 +1,4 @@
-import * as base from "../base/abort.ts";
+import { unlessAborted } from "../base/abort.ts";
 import { MeshError } from "../base/error.ts";
 
 /** Throws (`canceled`) if the caller gave up already. */
@@ -7,8 +7,8 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /** Settles as `promise` does, or rejects (`canceled`) as soon as the signal is aborted; the promise then runs on unobserved. */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return base.unlessAborted(promise, signal, canceled);
+export function unlessCanceled<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return unlessAborted(promise, signal, canceled);
 }
 
 function canceled(signal: AbortSignal): MeshError {

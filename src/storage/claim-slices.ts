@@ -1,5 +1,5 @@
 import { errorCode } from "../base/error.ts";
-import { throwIfAborted, unlessAborted } from "./abort.ts";
+import { throwIfAborted, unlessCanceled } from "./abort.ts";
 import type { Claimed, Holder, Storage } from "./storage.ts";
 
 /** Claims ids that one command may carry. */
@@ -34,7 +34,7 @@ export async function claimSlices(
 async function claimSlice(ids: readonly string[], claim: ClaimSlice, call: ClaimCall): Promise<Claimed[]> {
   throwIfAborted(call.signal);
   const claiming = claim(ids);
-  return await unlessAborted(claiming, call.signal).catch((error: unknown) => {
+  return await unlessCanceled(claiming, call.signal).catch((error: unknown) => {
     if (errorCode(error) === "canceled") claiming.then((claimed) => giveBack(ids, claimed, call), () => {});
     throw error;
   });

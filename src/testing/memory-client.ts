@@ -45,7 +45,7 @@ export class MemoryClient {
   static async connect<Data>(
     hub: Hub<Data>,
     session: SessionFactory<Data>,
-    options: ConnectOptions = {},
+    options: MemoryClientOptions = {},
   ): Promise<MemoryClient> {
     const { url = "http://localhost/", headers, remoteAddress = "" } = options;
     const admission = await hub.admit(upgradeRequest(url, options.protocol, headers), session, { remoteAddress });
@@ -95,7 +95,7 @@ export class MemoryClient {
 }
 
 /** The upgrade request of a {@link MemoryClient}. */
-export interface ConnectOptions {
+export interface MemoryClientOptions {
   /** Default `http://localhost/`. */
   url?: string | undefined;
   /** The subprotocols that are offered, separated by commas. */

@@ -7,7 +7,7 @@ import { DistServer } from "../distributed/dist-server.ts";
 import { MemoryStorage } from "../storage/memory.ts";
 import type { Storage } from "../storage/storage.ts";
 import { within } from "./events.ts";
-import { type ConnectOptions, MemoryClient } from "./memory-client.ts";
+import { MemoryClient, type MemoryClientOptions } from "./memory-client.ts";
 import { MemoryNetwork } from "./memory-network.ts";
 
 /**
@@ -124,14 +124,14 @@ export interface MemoryNode {
   readonly host: string;
   readonly hub: DistHub;
   /** Connects a client, with a session of its own or through your session factory; resolves after `onConnect`. */
-  connect(id?: string, session?: Session | SessionFactory, request?: ConnectOptions): Promise<MemoryClient>;
+  connect(id?: string, session?: Session | SessionFactory, request?: MemoryClientOptions): Promise<MemoryClient>;
 }
 
 async function connect(
   hub: DistHub,
   id: string | undefined,
   session: Session | SessionFactory = {},
-  request?: ConnectOptions,
+  request?: MemoryClientOptions,
 ): Promise<MemoryClient> {
   const connected = Promise.withResolvers<void>();
   const watched = (decided: Session): Session => ({

@@ -18,6 +18,6 @@
  * @module
  */
 export { Events, within } from "./events.ts";
-export { type Closed, type ConnectOptions, MemoryClient } from "./memory-client.ts";
+export { type Closed, MemoryClient, type MemoryClientOptions } from "./memory-client.ts";
 export { MemoryCluster, type MemoryClusterOptions, type MemoryNode } from "./memory-cluster.ts";
 export { MemoryWebSocket } from "../door/memory-pair.ts";

@@ -12,7 +12,7 @@ export const RESUME_PROTOCOL_PREFIX = "meshsocket.resume.";
 export type Payload = string | Uint8Array;
 
 /** The first frame of the server on each connection. */
-export interface Hello {
+export interface Greeting {
   readonly id: string;
   /** Whether this connection goes on with an earlier one. */
   readonly resumed: boolean;
@@ -34,7 +34,7 @@ export interface Hello {
 
 /** A control line. */
 export type Control =
-  | { readonly type: "hello"; readonly hello: Hello }
+  | { readonly type: "hello"; readonly hello: Greeting }
   | { readonly type: "ack"; readonly count: number }
   | { readonly type: "sync" }
   | { readonly type: "ping"; readonly number: number }
@@ -84,7 +84,7 @@ export const replyLine = (number: number): string => `${MARK}reply ${number}\n`;
 export const errorLine = (number: number, code: string, message: string): string =>
   `${MARK}error ${number} ${JSON.stringify({ code, message })}`;
 export const ackLine = (count: number): string => `${MARK}ack ${count}`;
-export const helloLine = (hello: Hello): string => `${MARK}hello ${JSON.stringify(hello)}`;
+export const helloLine = (hello: Greeting): string => `${MARK}hello ${JSON.stringify(hello)}`;
 export const byeLine = (retryAfterMs: number): string => `${MARK}bye ${JSON.stringify({ retryAfterMs })}`;
 export const pingLine = (number: number): string => `${MARK}ping ${number}`;
 export const pongLine = (number: number, time: number): string => `${MARK}pong ${number} ${time}`;
@@ -130,7 +130,7 @@ function decodeLine(name: string | undefined, argument: string): Control | undef
       return decodeError(argument);
     case "hello": {
       const hello = parse(argument);
-      return hello && typeof hello["id"] === "string" ? { type: name, hello: hello as unknown as Hello } : undefined;
+      return hello && typeof hello["id"] === "string" ? { type: name, hello: hello as unknown as Greeting } : undefined;
     }
     case "bye": {
       const { retryAfterMs } = parse(argument) ?? {};

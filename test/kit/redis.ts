@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { REDIS_SCRIPTS } from "../../src/storage/redis/scripts.ts";
-import { type ServeOptions, serveRedisEndpoint } from "../../cli/redis-endpoint.ts";
+import { type EndpointServerOptions, serveRedisEndpoint } from "../../cli/redis-endpoint.ts";
 import { connectRedis, type Reply } from "../../cli/redis-tcp.ts";
 
 /** A real redis-server of this test alone, with the HTTP endpoint in front. */
@@ -68,7 +68,7 @@ function textOf(reply: Reply | undefined): unknown {
 const TOKEN = "test-token";
 
 /** Starts one. `through` sits in front of the endpoint and may delay, drop or break answers. Rejects with one clear line if there is no redis-server. */
-export async function startRedis(options: Pick<ServeOptions, "through"> = {}): Promise<TestRedis> {
+export async function startRedis(options: Pick<EndpointServerOptions, "through"> = {}): Promise<TestRedis> {
   const { child, port } = await startServer();
   const commands: string[][] = [];
   const redis = await connectRedis({ socket: { host: "127.0.0.1", port } });

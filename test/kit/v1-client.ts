@@ -2,18 +2,18 @@ import type { Hub } from "../../src/hub/hub.ts";
 import { MemoryWebSocket } from "../../src/door/memory-pair.ts";
 import { openWebSocket } from "../../src/door/whatwg-socket.ts";
 import type { Session } from "../../src/client/session.ts";
-import { type Hello, V1_PROTOCOL } from "../../src/wire/v1.ts";
+import { type Greeting, V1_PROTOCOL } from "../../src/wire/v1.ts";
 import { upgradeRequest } from "./memory-client.ts";
 import { Events, within } from "./wait.ts";
 
 /** A client of meshsocket.v1 by hand, one connection at a time: it sees and sends every line itself. */
 export class V1Client {
   readonly socket: MemoryWebSocket;
-  readonly hello: Hello;
+  readonly hello: Greeting;
   readonly #messages: Events<string | Uint8Array>;
   readonly #closed: Promise<number>;
 
-  private constructor(socket: MemoryWebSocket, messages: Events<string | Uint8Array>, hello: Hello) {
+  private constructor(socket: MemoryWebSocket, messages: Events<string | Uint8Array>, hello: Greeting) {
     this.socket = socket;
     this.#messages = messages;
     this.hello = hello;
@@ -36,7 +36,7 @@ export class V1Client {
     openWebSocket(server, admission, hub.limits);
     const line = String(await messages.next());
     if (!line.startsWith("~hello ")) throw new Error(`the first frame is ${line}`);
-    return new V1Client(browser, messages, JSON.parse(line.slice(7)) as Hello);
+    return new V1Client(browser, messages, JSON.parse(line.slice(7)) as Greeting);
   }
 
   send(message: string | Uint8Array): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readSource, root } from "./source.ts";
+import { readFiles, readSource, root, type SourceFile } from "./source.ts";
 
 /** The part of package.json that is compared. */
 interface PackageManifest {
@@ -75,3 +75,53 @@ test("manifests that differ are found", () => {
   assert.equal(manifestDifferences(dropped, denoManifest).length, Object.keys(denoManifest.exports).length);
   assert.deepEqual(missingTargets(denoManifest, (path) => path !== "./src/index.ts"), ["./src/index.ts"]);
 });
+
+/** Verbs that each runtime or framework has under the same name, for the same thing. */
+const PER_RUNTIME: ReadonlySet<string> = new Set([
+  ...["serve", "listen", "upgrade", "upgradeHandler", "UpgradeHandler", "websocket", "attach", "attachApp"],
+]);
+
+const DECLARED =
+  /^export (?:declare |abstract |async )*(?:class|function\*?|const|let|interface|type|enum) +([A-Za-z_$][\w$]*)/gm;
+
+/** The names of several files' exports that mean several things. */
+function ambiguous(files: readonly SourceFile[]): string[] {
+  const places = new Map<string, string[]>();
+  for (const { path, text } of files) {
+    // A function with overloads is declared several times.
+    const names = new Set([...text.matchAll(DECLARED)].map(([, name = ""]) => name));
+    for (const name of names) places.set(name, [...(places.get(name) ?? []), path]);
+  }
+  return [...places]
+    .filter(([name, paths]) => paths.length > 1 && !PER_RUNTIME.has(name))
+    .map(([name, paths]) => `${name}: ${paths.join(", ")}`);
+}
+
+test("no name that an entry point exports has two meanings, nor has one of the server's own", () => {
+  const server = readFiles("{src,adapters,cli}/**/*.ts").filter(({ path }) => !path.startsWith("src/gen/"));
+  assert.deepEqual(ambiguous(server), []);
+  const entries = Object.values(denoManifest.exports).map((path) => readSource(path.slice(2)));
+  const exported = new Set(entries.flatMap(exportedNames));
+  const client = readFiles("client/**/*.ts").map((file) => ({ ...file, text: onlyExported(file.text, exported) }));
+  assert.deepEqual(ambiguous([...server, ...client]), []);
+});
+
+test("a name with two meanings is found", () => {
+  const files = [
+    { path: "src/a.ts", text: "export interface Line {}\nexport function serve(): void {}" },
+    { path: "src/b.ts", text: "export class Line {}\nexport async function serve(): Promise<void> {}" },
+  ];
+  assert.deepEqual(ambiguous(files), ["Line: src/a.ts, src/b.ts"]);
+});
+
+/** The names that an entry point exports, declared there or elsewhere. */
+function exportedNames({ text }: SourceFile): string[] {
+  const lists = [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) => list.split(","));
+  const declared = [...text.matchAll(DECLARED)].map(([, name = ""]) => name);
+  return [...lists.map((name) => name.replace(/^\s*type /, "").trim()), ...declared];
+}
+
+/** The declarations of a file whose name an entry point exports. */
+function onlyExported(text: string, exported: ReadonlySet<string>): string {
+  return text.replaceAll(DECLARED, (declaration, name: string) => (exported.has(name) ? declaration : ""));
+}

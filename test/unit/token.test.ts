@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { createToken, isWeakSecret, TokenSource, TokenVerifier } from "../../src/rpc/token.ts";
+import { createToken, isWeakSecret, TokenMint, TokenVerifier } from "../../src/rpc/token.ts";
 
 const SECRET = "the secret of the test cluster, long enough";
 const HOST = "10.0.0.5:8081";
@@ -135,7 +135,7 @@ test("a token is good for five seconds past its end, also one that was seen befo
 
 test("a source uses a token again until a fifth of its life is left", async () => {
   let now = Date.now();
-  const source = new TokenSource({ secret: SECRET, ttlMs: 100_000, now: () => now });
+  const source = new TokenMint({ secret: SECRET, ttlMs: 100_000, now: () => now });
   const first = await source.token(HOST);
   now += 79_000;
   assert.equal(await source.token(HOST), first);
@@ -155,7 +155,7 @@ test("an empty secret, an empty audience and a lifetime that is none are refused
   for (const wrong of [...bad, { ttlMs: 0 }, { ttlMs: NaN }, { ttlMs: Infinity }, { ttlMs: "1" }]) {
     await assert.rejects(createToken({ ...good, ...wrong } as typeof good), invalid, JSON.stringify(wrong));
   }
-  assert.throws(() => new TokenSource({ secret: "" }), invalid);
+  assert.throws(() => new TokenMint({ secret: "" }), invalid);
   assert.throws(() => new TokenVerifier({ secrets: [], audiences: [HOST] }), invalid);
   assert.throws(() => new TokenVerifier({ secrets: SECRET, audiences: [] }), invalid);
 });

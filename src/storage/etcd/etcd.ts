@@ -9,7 +9,7 @@ import { type EtcdKeys, etcdKeysOf } from "./keys.ts";
 import { EtcdLives } from "./lives.ts";
 import { EtcdTopics } from "./topics.ts";
 import { entryOf, livesBy, livingEntries } from "./value.ts";
-import { inWaves, slicesOf } from "./waves.ts";
+import { inWaves, transactionSlices } from "./waves.ts";
 import { beginsWith, branch, type Bytes, read, remove, writtenAt } from "./wire.ts";
 import type {
   Claimed,
@@ -71,7 +71,7 @@ export class EtcdStorage implements Storage {
     checkHolder(holder);
     for (const id of ids) checkName("id", id, MAX_NAME_BYTES);
     const claim = (slice: readonly string[]): Promise<Claimed[]> => this.#claims.claim(slice, holder, ifAbsent);
-    const slices = slicesOf(ids, (id) => this.#keys.connection(id));
+    const slices = transactionSlices(ids, (id) => this.#keys.connection(id));
     return await claimSlices(slices, claim, { storage: this, holder, signal });
   }
 
@@ -79,7 +79,7 @@ export class EtcdStorage implements Storage {
     throwIfAborted(options.signal);
     for (const id of ids) checkName("id", id, MAX_NAME_BYTES);
     const keys = ids.map((id) => this.#keys.connection(id));
-    return (await inWaves(slicesOf(keys, (key) => key), (slice) => this.#entries(slice, options))).flat();
+    return (await inWaves(transactionSlices(keys, (key) => key), (slice) => this.#entries(slice, options))).flat();
   }
 
   async del(
@@ -88,7 +88,7 @@ export class EtcdStorage implements Storage {
   ): Promise<boolean[]> {
     throwIfAborted(options.signal);
     const removed: boolean[] = [];
-    for (const slice of slicesOf(entries, ({ id }) => this.#keys.connection(id))) {
+    for (const slice of transactionSlices(entries, ({ id }) => this.#keys.connection(id))) {
       const ops = slice.map(({ id, life, claim }) => {
         const key = this.#keys.connection(id);
         return branch([writtenAt(key, claim), ...beginsWith(key, life)], [remove(key)]);

@@ -1,6 +1,6 @@
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
-import { throwIfAborted, unlessAborted } from "../abort.ts";
+import { throwIfAborted, unlessCanceled } from "../abort.ts";
 import { unexpected } from "./wire.ts";
 import type { StorageCallOptions } from "../storage.ts";
 
@@ -110,12 +110,12 @@ export class EtcdHttp {
     if (this.#login === undefined) return await this.#send(endpoint, path, body, undefined, signal);
     const token = this.#tokenFrom(endpoint);
     try {
-      return await this.#send(endpoint, path, body, await unlessAborted(token, signal), signal);
+      return await this.#send(endpoint, path, body, await unlessCanceled(token, signal), signal);
     } catch (error) {
       if (!(error instanceof EtcdError) || !isStaleToken(error)) throw error;
       // It was refused before it could do anything: sending it again is safe.
       if (this.#token === token) this.#token = undefined;
-      return await this.#send(endpoint, path, body, await unlessAborted(this.#tokenFrom(endpoint), signal), signal);
+      return await this.#send(endpoint, path, body, await unlessCanceled(this.#tokenFrom(endpoint), signal), signal);
     }
   }
 

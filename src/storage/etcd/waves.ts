@@ -11,11 +11,11 @@ export async function inWaves<In, Out>(items: readonly In[], work: (item: In) =>
 }
 
 /** At most this many operations in one transaction, and bytes of them. etcd refuses 128, and 1.5 MiB. */
-export const SLICE_ITEMS = 96;
-export const SLICE_BYTES = 1_000_000;
+export const TRANSACTION_ITEMS = 96;
+export const TRANSACTION_BYTES = 1_000_000;
 
 /** Cuts items into slices that one transaction may carry, none with a key twice. `key` is also the part that can be long. */
-export function slicesOf<T>(items: readonly T[], key: (item: T) => string): T[][] {
+export function transactionSlices<T>(items: readonly T[], key: (item: T) => string): T[][] {
   const slices: T[][] = [];
   let keys = new Set<string>();
   let bytes = Infinity;
@@ -24,7 +24,10 @@ export function slicesOf<T>(items: readonly T[], key: (item: T) => string): T[][
     // A key stands in several operations and conditions of its transaction.
     const size = 6 * name.length + 200;
     const current = slices.at(-1);
-    if (current === undefined || current.length === SLICE_ITEMS || bytes + size > SLICE_BYTES || keys.has(name)) {
+    if (
+      current === undefined || current.length === TRANSACTION_ITEMS || bytes + size > TRANSACTION_BYTES ||
+      keys.has(name)
+    ) {
       slices.push([item]);
       keys = new Set([name]);
       bytes = size;

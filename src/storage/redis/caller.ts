@@ -1,5 +1,5 @@
 import { MeshError } from "../../base/error.ts";
-import { throwIfAborted, unlessAborted } from "../abort.ts";
+import { throwIfAborted, unlessCanceled } from "../abort.ts";
 import { notOurs, RedisReplyError } from "./errors.ts";
 import { REDIS_SCRIPTS, type RedisScriptName } from "./scripts.ts";
 import type { RedisWay } from "./way.ts";
@@ -36,7 +36,7 @@ export class RedisCaller {
   ): Promise<string[]> {
     if (this.#closed) throw new MeshError("failed_precondition", "this storage is closed: make another one");
     throwIfAborted(signal);
-    const answer = await unlessAborted(this.#runByDigest(name, keys, args), signal);
+    const answer = await unlessCanceled(this.#runByDigest(name, keys, args), signal);
     const texts = textsOf(answer);
     if (texts === undefined || !fits(texts)) throw notOurs(this.#way.host, "an answer that our script does not give");
     return texts;

@@ -9,7 +9,7 @@ import { RedisClaims } from "./claims.ts";
 import { evicts, findFaults } from "./findings.ts";
 import { keysOf, type RedisKeys } from "./keys.ts";
 import { type RedisTarget, wayTo } from "./target.ts";
-import { fitsEntry, fitsHolder, parseEntry, parseHolder, publicEntry, SLICE_ITEMS, slicesOf } from "./value.ts";
+import { fitsEntry, fitsHolder, parseEntry, parseHolder, publicEntry, SCRIPT_ITEMS, scriptSlices } from "./value.ts";
 import type {
   CheckedStorage,
   Claimed,
@@ -94,12 +94,12 @@ export class RedisStorage implements CheckedStorage {
     for (const id of ids) checkName("id", id, Infinity);
     const { ifAbsent = false, signal } = options;
     const claim = (slice: readonly string[]): Promise<Claimed[]> => this.#claims.claim(slice, holder, ifAbsent);
-    return await claimSlices(slicesOf(ids, (id) => id), claim, { storage: this, holder, signal });
+    return await claimSlices(scriptSlices(ids, (id) => id), claim, { storage: this, holder, signal });
   }
 
   async get(ids: readonly string[], options: StorageCallOptions = {}): Promise<(Entry | undefined)[]> {
     for (const id of ids) checkName("id", id, Infinity);
-    const values = await Promise.all(slicesOf(ids, (id) => id).map((slice) => this.#values(slice, options.signal)));
+    const values = await Promise.all(scriptSlices(ids, (id) => id).map((slice) => this.#values(slice, options.signal)));
     return values.flat().map(entryOf);
   }
 
@@ -108,7 +108,7 @@ export class RedisStorage implements CheckedStorage {
     options: StorageCallOptions = {},
   ): Promise<boolean[]> {
     const removed: boolean[] = [];
-    for (const slice of slicesOf(entries, ({ id }) => id)) {
+    for (const slice of scriptSlices(entries, ({ id }) => id)) {
       const lives = [...new Set(slice.map(({ life }) => life))];
       const keyOf = new Map(lives.map((life, index) => [life, String(index + 2)]));
       const keys = [this.#keys.connections, ...lives.map((life) => this.#keys.held(life))];
@@ -132,7 +132,7 @@ export class RedisStorage implements CheckedStorage {
       const page: string[] = await this.#caller.run(
         "all",
         [this.#keys.leases, this.#keys.connections],
-        [cursor, String(SLICE_ITEMS)],
+        [cursor, String(SCRIPT_ITEMS)],
         ([next = ""]) => isNumber(next),
         options.signal,
       );
@@ -241,7 +241,7 @@ export class RedisStorage implements CheckedStorage {
       this.#keys.publishers,
       this.#keys.meta,
     ];
-    const args = [holder.life, holder.host, String(SLICE_ITEMS), force ? "1" : "0"];
+    const args = [holder.life, holder.host, String(SCRIPT_ITEMS), force ? "1" : "0"];
     let removed = 0;
     let more = true;
     while (more) {

@@ -73,17 +73,17 @@ export function recallClaims(ids: readonly string[], values: readonly string[], 
 }
 
 /** At most this many items in one script call, so that none holds up the server. */
-export const SLICE_ITEMS = 500;
-const SLICE_CHARS = 262_144;
+export const SCRIPT_ITEMS = 500;
+const SCRIPT_CHARS = 262_144;
 
 /** Cuts items into slices that one script call may carry; `text` is the part of an item that can be long. */
-export function slicesOf<T>(items: readonly T[], text: (item: T) => string): T[][] {
+export function scriptSlices<T>(items: readonly T[], text: (item: T) => string): T[][] {
   const slices: T[][] = [];
   let chars = Infinity;
   for (const item of items) {
     const size = text(item).length;
     const current = slices.at(-1);
-    if (current === undefined || current.length === SLICE_ITEMS || chars + size > SLICE_CHARS) {
+    if (current === undefined || current.length === SCRIPT_ITEMS || chars + size > SCRIPT_CHARS) {
       slices.push([item]);
       chars = size;
     } else {
