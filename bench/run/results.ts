@@ -124,10 +124,11 @@ function verdictOf(
   const times = ratio(series, best.series, metric)?.median ?? 0;
   const bound = target.atMost ?? target.atLeast ?? 0;
   const met = target.atMost === undefined ? times >= bound : times <= bound;
-  const text = `${times.toFixed(2)} × ${best.name}, to be ${
+  const by = metric === "perCpuSecond" ? " by processor time" : "";
+  const text = `${times.toFixed(2)} × ${best.name}${by}, to be ${
     target.atMost === undefined ? "at least" : "at most"
   } ${bound} ×`;
-  return { runtime, met, text: text + byProcessorTime(scenario, series, best.series) };
+  return { runtime, met, text: by === "" ? text + byProcessorTime(scenario, series, best.series) : text };
 }
 
 /** The same comparison by what the servers used of the processor, which other work on the machine disturbs less. */

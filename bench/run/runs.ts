@@ -9,7 +9,8 @@ export type Measured = Readonly<Record<string, number>>;
 /** What a cluster's servers share. */
 export type Cluster = Required<ServerSetup>;
 
-const WARMUP_MS = 700;
+/** Long enough for the code of a server to be compiled: the compiler counts as its processor time, too. */
+const WARMUP_MS = 3_000;
 
 export function job(
   contender: Contender,

@@ -76,3 +76,35 @@ export function limits(promise: PromiseThat): void {
     assert.equal(await ends.next(), 4408);
   }, { limits: { idleTimeoutMs: 100 } });
 }
+
+/** The promise of an engine that can pause. */
+export function pausing(promise: PromiseThat): void {
+  const MESSAGES = 2_000;
+  const message = "x".repeat(10_000);
+  const handled = new Events<number>("a handled message");
+  let release = (): void => {};
+  let first = true;
+  promise("a client whose messages wait is not read, and loses none", () => ({
+    async onEvent(_client, { length }) {
+      if (first) await new Promise<void>((resolve) => (release = resolve));
+      first = false;
+      handled.add(length);
+    },
+  }), async ({ hub, port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws");
+    await client.head();
+    for (let sent = 0; sent < MESSAGES; sent++) client.frame(1, Buffer.from(message));
+    // What the system takes for both sides is less than what was sent: the rest stays with the client.
+    let left = -1;
+    while (client.socket.writableLength !== left) {
+      left = client.socket.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    assert.ok(left > 0, "the server has read all of it");
+    release();
+    for (let index = 0; index < MESSAGES; index++) assert.equal(await handled.next(), message.length);
+    assert.equal(hub.size, 1);
+    client.socket.destroy();
+  }, { limits: { maxBacklogMessages: 4 } });
+}

@@ -3,12 +3,13 @@ import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
+import { runtime } from "../kit/runtime.ts";
 import type { Way } from "../kit/servers.ts";
 import { admission } from "./adapter-admission.ts";
 import { closing, leaving } from "./adapter-closing.ts";
 import { decisions } from "./adapter-decisions.ts";
 import { controls, heartbeat } from "./adapter-heartbeat.ts";
-import { limits } from "./adapter-limits.ts";
+import { limits, pausing } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
 import { refusals } from "./adapter-refusals.ts";
 import { upgrades } from "./adapter-upgrades.ts";
@@ -55,4 +56,6 @@ export function adapterContract(way: Way): void {
   if (way.name !== "serve") return;
   controls(promise);
   leaving(promise);
+  // Bun cannot pause: there such a client is closed with 1008.
+  if (runtime !== "bun") pausing(promise);
 }

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { request as httpsRequest } from "node:https";
+import { join } from "node:path";
 import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
@@ -9,6 +11,8 @@ import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
 import { isListening, loadServe } from "../kit/servers.ts";
+import { root } from "../meta/source.ts";
+import { until } from "../kit/until.ts";
 import { Events, within } from "../kit/wait.ts";
 
 const serve = await loadServe();
@@ -227,4 +231,24 @@ test("serve: the messages of one packet are answered in one write", () => {
     assert.equal(chunks.length, 1);
     client.socket.destroy();
   });
+});
+
+test("serve: on Deno a Hub needs the network, and no other permission", async () => {
+  const deno = join(root, "node_modules/.bin/deno");
+  const child = spawn(deno, ["run", "--no-prompt", "--allow-net", join(root, "test/kit/deno-serve-child.ts")]);
+  let [out, errors] = ["", ""];
+  child.stdout.on("data", (chunk: Uint8Array) => (out += new TextDecoder().decode(chunk)));
+  child.stderr.on("data", (chunk: Uint8Array) => (errors += new TextDecoder().decode(chunk)));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  try {
+    await until("the port, or the end", () => out.includes("\n") || child.exitCode !== null);
+    assert.match(out, /^\d+\n/, errors);
+    const client = await TestClient.open(`ws://127.0.0.1:${out.trim()}/`);
+    client.send("hello");
+    assert.equal(await client.next(), "hello");
+    await client.close();
+    assert.equal(await within("the end of the child", ended), 0, errors);
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
