@@ -100,10 +100,11 @@ export class Hello {
   async dialBack(node: Holder): Promise<{ unmet: string; refused: boolean }> {
     const found = await this.#ask(node, {});
     if ("error" in found) {
-      return { unmet: found.error.message, refused: found.error.code === "unauthenticated" };
+      const refused = found.error.code === "unauthenticated";
+      return { unmet: refused ? found.error.message : `${found.error.message}${hintFor(node.host)}`, refused };
     }
-    const met = found.response.to?.life === node.life;
-    return { unmet: met ? "" : leadsToAnother(node.host).message, refused: false };
+    if (found.response.to?.life === node.life) return { unmet: "", refused: false };
+    return { unmet: `${leadsToAnother(node.host).message}${hintFor(node.host)}`, refused: false };
   }
 
   /** Says once for each node that its lease lasts for another time than this node's. 0: it does not say. */
@@ -124,7 +125,8 @@ export class Hello {
       const hello: HelloRequest = create(HelloRequestSchema, { ...request, leaseMs: this.#leaseMs });
       return { response: await client.hello(hello, { timeoutMs }) };
     } catch (error) {
-      return { error: fromRpcError(error, { host: to.host }) };
+      const failed = fromRpcError(error, { host: to.host });
+      return { error: failed.code === "unknown" ? endedEarly(to.host, failed) : failed };
     }
   }
 }
@@ -166,11 +168,24 @@ function wrongAddress(host: string, cause: MeshError): MeshError {
   return new MeshError("failed_precondition", text, { cause });
 }
 
+function endedEarly(host: string, cause: MeshError): MeshError {
+  const text = `${host} ended the connection before it answered: is it another server, or is TLS set on one side only?`;
+  return new MeshError("unknown", text, { cause });
+}
+
 function leadsElsewhere(host: string, cause?: MeshError): MeshError {
   return new MeshError("failed_precondition", `advertise ${host} leads to another node: give each node its own`, {
     cause,
   });
 }
+
+/** What to change if a host is an address that leads each machine to itself. */
+function hintFor(host: string): string {
+  if (!LOOPBACK.test(host)) return "";
+  return ": a loopback address leads each machine to itself: set rpc.advertise to the address of its machine";
+}
+
+const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]):\d+$/;
 
 function leadsToAnother(host: string): MeshError {
   return new MeshError("unavailable", `${host} leads to another node`);

@@ -40,6 +40,8 @@ export class Membership {
   #renewal: Promise<void> | undefined;
   /** This process stood still for longer than its lease: it serves nobody until it knows its life again. */
   #frozen = false;
+  /** The last renewal showed that another node had taken the lease. */
+  #wasTaken = false;
   /** Another node has this node's address: this one holds no lease and waits. */
   #displaced: MeshError | undefined;
   /** The others know this node: it may say that it is ready. */
@@ -247,12 +249,15 @@ export class Membership {
   async #accept(first: Renewal): Promise<void> {
     const now = performance.now();
     const finding = this.#findingOf(first, now);
-    if (finding === "taken" && (await this.#yields())) return;
+    const again = this.#wasTaken;
+    this.#wasTaken = finding === "taken";
+    if (finding === "taken" && (await this.#yields(again))) return;
     const lostSome = first.entries.length > 0 && this.#options.reclaim.isLost(first.entries);
     if (this.#generation !== undefined && first.generation !== this.#generation) {
       this.#living.keep(now + this.#options.leaseMs);
       this.#options.reclaim.wiped();
     }
+    if (finding === "wiped" || lostSome) this.#options.logger.warn(`meshsocket: ${LOST[finding] ?? LOST_SOME}`);
     const begins = finding === "lapsed" || finding === "taken";
     const renewal = begins ? await this.#beginLife() : first;
     this.#frozen = false;
@@ -275,10 +280,15 @@ export class Membership {
 
   // ---- an address of two nodes ----
 
-  /** The lease ended although it was renewed in time: whether this node gives way, because its address leads to another one. */
-  async #yields(): Promise<boolean> {
+  /**
+   * The lease ended although it was renewed in time: whether this node gives way.
+   *
+   * It does if its address leads to another node, and if its lease is taken `again`: then the address leads now here and
+   * now there, and of two nodes that go on taking it from each other neither could be found.
+   */
+  async #yields(again: boolean): Promise<boolean> {
     const { host, hello, storage, events } = this.#options;
-    const displaced = await hello.isDisplaced(this.#holder);
+    const displaced = (await hello.isDisplaced(this.#holder)) || again;
     const error = new MeshError("failed_precondition", displaced ? sharedAddress(host) : leaseTaken(host));
     this.#reminder.report("address", error.message);
     events.degraded(error);
@@ -366,6 +376,11 @@ export interface NeighbourEvents {
   /** This process stood still, because it was paused or something blocked it: what waits to be read is too old. */
   stalled(): void;
 }
+
+const LOST_SOME = "the storage lost claims of this node: it makes them again";
+const LOST: Readonly<Partial<Record<Finding, string>>> = {
+  wiped: "the storage was wiped: this node writes again what it held there",
+};
 
 function sharedAddress(host: string): string {
   return `advertise ${host} leads to another node: give each node its own`;

@@ -4,6 +4,7 @@ import { MeshError } from "../base/error.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { SizedItem } from "../link/items.ts";
 import type { Caller } from "../link/link-call.ts";
+import { OTHER_LIFE } from "../link/link.ts";
 import type { Links } from "../link/links.ts";
 import type { Entry, Storage } from "../storage/storage.ts";
 
@@ -109,7 +110,8 @@ export class Router {
 
   /** The node that a call was sent to answered. */
   answered(call: RoutedCall, answer: Answer): void {
-    if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
+    if (answer === OTHER_LIFE) this.#stale(call, otherNode(call.route?.host ?? ""));
+    else if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
     else call.done(answer);
   }
 
@@ -136,6 +138,12 @@ export class Router {
     } else if (error !== undefined) call.fail(error);
     else call.done(undefined);
   }
+}
+
+/** If the storage still names the node afterwards, nobody knows whether the client is there. */
+function otherNode(host: string): MeshError {
+  const text = `another node answers at ${host} than the storage names: give each node its own address`;
+  return new MeshError("unavailable", text);
 }
 
 /** Dependencies of {@link Router}. */

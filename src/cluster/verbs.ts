@@ -16,6 +16,7 @@ import {
   subscriptionItem,
 } from "../link/items.ts";
 import type { JoinedNode } from "./registry.ts";
+import { OTHER_LIFE } from "../link/link.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
 import { nobodyHasIt } from "../client/requests.ts";
@@ -186,8 +187,10 @@ export class RemoteVerbs implements Verbs {
     const unreachable: string[] = [];
     const add = async (node: Holder): Promise<void> => {
       const answer = await this.#answer(node, item, deadlineMs, topic);
-      if (answer?.status === Status.NOT_HERE && topic !== undefined) this.#nodes.notHere(topic, node);
-      else if (answer?.status !== Status.OK) unreachable.push(node.host);
+      const notHere = answer?.status === Status.NOT_HERE && topic !== undefined;
+      if (notHere) this.#nodes.notHere(topic, node);
+      // Where another life answers, clients of the one that was meant may have been missed.
+      if (answer === OTHER_LIFE || (answer?.status !== Status.OK && !notHere)) unreachable.push(node.host);
       delivered += answer?.delivered ?? 0;
       held += answer?.held ?? 0;
       dropped += answer?.dropped ?? 0;
@@ -230,9 +233,8 @@ export class RemoteVerbs implements Verbs {
     const ask = async (part: number, parts: number): Promise<Answer | undefined> => {
       const item = beside(membersItem(topic, { idsOnly, part, parts }));
       const answer = await this.#answer(node, item, deadlineMs, topic);
-      // "Not here": that life ended, and its members with it.
       const known: unknown[] = [Status.OK, Status.NOT_HERE, Status.TOO_LONG];
-      return known.includes(answer?.status) ? answer : undefined;
+      return answer !== OTHER_LIFE && known.includes(answer?.status) ? answer : undefined;
     };
     const first = await ask(0, 0);
     if (first?.status !== Status.TOO_LONG) {

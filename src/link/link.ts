@@ -22,7 +22,9 @@ import { afterTick } from "../base/tick.ts";
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
 
 const MISSING = new MeshError("internal", "an answer is missing");
-const NOT_HERE: Answer = plainAnswer(Status.NOT_HERE);
+
+/** The answer where another life answers than the one that was called: nothing was taken, and who has the id is not known. */
+export const OTHER_LIFE: Answer = plainAnswer(Status.NOT_HERE);
 
 /**
  * A node's batched, ordered line to one life of one other node.
@@ -182,10 +184,10 @@ export class Link {
     for (const { calls, doubtful } of this.#sent.values()) {
       for (const call of calls) {
         if (doubtful) this.#reject(call, doubt);
-        else this.#resolve(call, NOT_HERE);
+        else this.#resolve(call, OTHER_LIFE);
       }
     }
-    for (const call of this.#waiting) this.#resolve(call, NOT_HERE);
+    for (const call of this.#waiting) this.#resolve(call, OTHER_LIFE);
     this.#options.onOtherLife();
     this.close();
   }

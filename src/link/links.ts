@@ -1,15 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { MeshError } from "../base/error.ts";
-import { type Answer, BatchSchema, type Item, Node, Outcome, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { type Answer, BatchSchema, type Item, Node, Outcome } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "../base/host.ts";
 import type { SizedItem } from "./items.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { type NodeClient, type OpenLine, streamLine, unaryLine } from "./line.ts";
-import { Link } from "./link.ts";
+import { Link, OTHER_LIFE } from "./link.ts";
 import type { Caller } from "./link-call.ts";
 import type { NodeTransport } from "./node-transport.ts";
-import { plainAnswer } from "./packed-batch.ts";
 import { packedLine } from "./packed-line.ts";
 import { randomId } from "../base/random-id.ts";
 import { bearer } from "../rpc/bearer.ts";
@@ -166,6 +165,6 @@ async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs
   });
   const [one] = answer.answers;
   if (one) return one;
-  if (answer.outcome === Outcome.OTHER_LIFE) return plainAnswer(Status.NOT_HERE);
+  if (answer.outcome === Outcome.OTHER_LIFE) return OTHER_LIFE;
   throw new MeshError("internal", "an answer is missing");
 }

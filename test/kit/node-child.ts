@@ -178,6 +178,7 @@ async function main(): Promise<void> {
   const first = await lines.next();
   if (first.done === true) return;
   const setup = fromLine(first.value) as NodeSetup;
+  if (setup.clockAheadMs !== undefined) setClock(setup.clockAheadMs);
   const serve = await loadServe();
   try {
     const hub = makeHub(setup);

@@ -45,6 +45,8 @@ export interface NodeSetup {
   readonly hub: Pick<DistHubOptions, "secret" | "leaseMs" | "limits" | "duplicateIds">;
   readonly rpc: RpcOptions;
   readonly publicRpc: boolean;
+  /** How far its wall clock is ahead of the true one from the start. */
+  readonly clockAheadMs?: number | undefined;
 }
 
 /** What a child is asked to do; its {@link Report} carries the same number. */

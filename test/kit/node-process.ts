@@ -35,6 +35,8 @@ export interface NodeOptions extends Partial<NodeSetup["hub"]> {
   /** Default: a free port of 127.0.0.1. */
   readonly rpc?: RpcOptions;
   readonly publicRpc?: boolean;
+  /** How far its wall clock is ahead of the true one from the start. */
+  readonly clockAheadMs?: number;
   /** How many files, sockets among them, it may have open. Default: as many as this process. */
   readonly maxFiles?: number;
   /** Beside the environment of the tests. */
@@ -91,7 +93,7 @@ export class NodeProcess {
 
   /** Starts a node; it has joined its cluster when this resolves. Rejects with the error of `serve`. */
   static async start(
-    { runtime, storage, defect, rpc, publicRpc, maxFiles, env, ...hub }: NodeOptions,
+    { runtime, storage, defect, rpc, publicRpc, clockAheadMs, maxFiles, env, ...hub }: NodeOptions,
   ): Promise<NodeProcess> {
     const program = runtimes.find(({ name }) => name === runtime)?.program ?? runtime;
     const args = [program, ...(runtime === "deno" ? ["run", "--allow-all", "--no-check", SCRIPT] : [SCRIPT])];
@@ -101,7 +103,14 @@ export class NodeProcess {
       env: { ...process.env, ...env },
     });
     const node = new NodeProcess(runtime, child);
-    node.#write({ storage, defect, hub, rpc: { hostname: "127.0.0.1", ...rpc }, publicRpc: publicRpc ?? false });
+    node.#write({
+      storage,
+      defect,
+      hub,
+      rpc: { hostname: "127.0.0.1", ...rpc },
+      publicRpc: publicRpc ?? false,
+      clockAheadMs,
+    });
     try {
       node.#told = await within(`the start of a ${runtime} node`, node.#ready.promise, START_MS);
     } catch (error) {
