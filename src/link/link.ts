@@ -3,6 +3,7 @@ import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
 import {
   type Answer,
+  AnswerSchema,
   type Batch,
   type BatchAnswer,
   BatchSchema,
@@ -14,7 +15,6 @@ import { batchOf, type Call, type Caller, MAX_BATCH_BYTES, type SentBatch, takeB
 import type { Line } from "./line.ts";
 import { LineName } from "./line-name.ts";
 import type { LinkOptions } from "./link-options.ts";
-import { plainAnswer } from "./packed-batch.ts";
 import type { Holder } from "../storage/storage.ts";
 import { afterTick } from "../base/tick.ts";
 
@@ -24,7 +24,7 @@ const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_den
 const MISSING = new MeshError("internal", "an answer is missing");
 
 /** The answer where another life answers than the one that was called: nothing was taken, and who has the id is not known. */
-export const OTHER_LIFE: Answer = plainAnswer(Status.NOT_HERE);
+export const OTHER_LIFE: Answer = create(AnswerSchema, { status: Status.NOT_HERE });
 
 /**
  * A node's batched, ordered line to one life of one other node.
