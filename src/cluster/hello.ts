@@ -179,7 +179,7 @@ function leadsElsewhere(host: string, cause?: MeshError): MeshError {
   });
 }
 
-/** What to change if a host is an address that leads each machine to itself. */
+/** Advice for a host that leads each machine to itself; empty for any other. */
 function hintFor(host: string): string {
   if (!LOOPBACK.test(host)) return "";
   return ": a loopback address leads each machine to itself: set rpc.advertise to the address of its machine";

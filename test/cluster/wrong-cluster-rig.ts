@@ -9,8 +9,10 @@ import type { Logger } from "../../src/base/logger.ts";
 import type { RpcOptions } from "../../src/hub/serve-options.ts";
 import { MemoryNetwork } from "../../src/testing/memory-network.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
+import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
+import { startRedis, type TestRedis } from "../kit/redis.ts";
 import { loadListen } from "../kit/servers.ts";
 import { until } from "../kit/until.ts";
 
@@ -139,4 +141,15 @@ export async function unreachable(call: Promise<unknown>, host: string): Promise
     assert.ok(error.message.includes(host), error.message);
     return true;
   });
+}
+
+/** A real Redis for the nodes that are started from now on. */
+export async function useRedis(rig: Rig): Promise<TestRedis> {
+  const redis = await startRedis();
+  const storage = new RedisStorage(`redis://127.0.0.1:${redis.port}`, "wrong");
+  rig.storage = storage;
+  // At the end: after the nodes.
+  rig.atEnd(() => redis.stop());
+  rig.atEnd(() => storage.close());
+  return redis;
 }
