@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { HISTORY_SCRIPTS } from "../../src/history/scripts.ts";
 import { REDIS_SCRIPTS } from "../../src/storage/redis/scripts.ts";
 import { type EndpointServerOptions, serveRedisEndpoint } from "../../cli/redis-endpoint.ts";
 import { connectRedis, type Reply } from "../../cli/redis-tcp.ts";
@@ -110,9 +111,10 @@ function sha1(text: string): string {
   return createHash("sha1").update(text).digest("hex");
 }
 
-const SCRIPT_OF_SHA: ReadonlyMap<string, string> = new Map(
-  Object.entries(REDIS_SCRIPTS).map(([name, text]) => [sha1(text), name]),
-);
+const SCRIPT_OF_SHA: ReadonlyMap<string, string> = new Map([
+  ...Object.entries(REDIS_SCRIPTS).map(([name, text]) => [sha1(text), name] as const),
+  ...Object.entries(HISTORY_SCRIPTS).map(([name, text]) => [sha1(text), `history ${name}`] as const),
+]);
 
 function count(commands: readonly string[][]): Record<string, number> {
   const counts: Record<string, number> = {};

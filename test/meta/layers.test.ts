@@ -11,6 +11,7 @@ const BELOW: Readonly<Record<string, string>> = {
   client: "base wire send",
   door: "base wire send client",
   storage: "base",
+  history: "base storage",
   hub: "base wire send client door storage",
   rpc: "gen base",
   link: "gen base wire send storage rpc",

@@ -26,26 +26,24 @@ export class RedisCaller {
     this.#way.close();
   }
 
+  /** Runs one script of the storage as {@link runText} does. */
+  run(name: RedisScriptName, keys: string[], args: string[], fits: Fits, signal?: AbortSignal): Promise<string[]> {
+    return this.runText(REDIS_SCRIPTS[name], keys, args, fits, signal);
+  }
+
   /** Runs one script, which must answer an array of texts that fits. Its fate is unknown when this rejects with `unavailable`. */
-  async run(
-    name: RedisScriptName,
-    keys: string[],
-    args: string[],
-    fits: Fits,
-    signal?: AbortSignal,
-  ): Promise<string[]> {
+  async runText(text: string, keys: string[], args: string[], fits: Fits, signal?: AbortSignal): Promise<string[]> {
     if (this.#closed) throw new MeshError("failed_precondition", "this storage is closed: make another one");
     throwIfAborted(signal);
-    const answer = await unlessCanceled(this.#runByDigest(name, keys, args), signal);
+    const answer = await unlessCanceled(this.#runByDigest(text, keys, args), signal);
     const texts = textsOf(answer);
     if (texts === undefined || !fits(texts)) throw notOurs(this.#way.host, "an answer that our script does not give");
     return texts;
   }
 
   /** One command, and a second one with the text if the server does not know the script yet. */
-  async #runByDigest(name: RedisScriptName, keys: string[], args: string[]): Promise<unknown> {
-    const text = REDIS_SCRIPTS[name];
-    const sha = await digestOf(name, text);
+  async #runByDigest(text: string, keys: string[], args: string[]): Promise<unknown> {
+    const sha = await digestOf(text);
     try {
       return await this.#way.evalsha(sha, keys, args);
     } catch (error) {
@@ -66,11 +64,12 @@ function textsOf(answer: unknown): string[] | undefined {
   return texts;
 }
 
-const digests = new Map<RedisScriptName, Promise<string>>();
+/** By text: there are as many as there are scripts. */
+const digests = new Map<string, Promise<string>>();
 
-function digestOf(name: RedisScriptName, text: string): Promise<string> {
-  let digest = digests.get(name);
-  if (digest === undefined) digests.set(name, digest = sha1(text));
+function digestOf(text: string): Promise<string> {
+  let digest = digests.get(text);
+  if (digest === undefined) digests.set(text, digest = sha1(text));
   return digest;
 }
 

@@ -25,6 +25,19 @@ export function endsConnection(error: unknown): boolean {
   return ["READONLY", "MASTERDOWN", "CLUSTERDOWN"].includes(error.word) || /Protocol error/.test(String(error.cause));
 }
 
+/** The command was not sent, because there was no connection to send it over. */
+export class RedisUnsentError extends MeshError {
+  constructor(host: string, reason: unknown) {
+    const error = unreachable(host, reason);
+    super("unavailable", error.message, { cause: error.cause });
+  }
+}
+
+/** Whether it is certain that a command which failed with this error did nothing. */
+export function didNothing(error: unknown): boolean {
+  return error instanceof RedisReplyError || error instanceof RedisUnsentError;
+}
+
 type Explain = (host: string) => StorageFinding;
 
 const unexplained: Explain = (host) => ({

@@ -1,6 +1,6 @@
 import { backoffMs } from "../../base/backoff.ts";
-import type { MeshError } from "../../base/error.ts";
-import { endsConnection, noTls, tooSlow, unreachable } from "./errors.ts";
+import { errorCode, type MeshError } from "../../base/error.ts";
+import { endsConnection, noTls, RedisUnsentError, tooSlow, unreachable } from "./errors.ts";
 import type { RedisWay, RedisWayOptions } from "./way.ts";
 
 /** One connection, or the connections of a Redis Cluster, of which each command goes over one. */
@@ -115,7 +115,9 @@ export class RedisTcp implements RedisWay {
       else this.#connection = connection;
       return connection;
     } catch (error) {
-      this.#failure = unreachable(this.host, error);
+      this.#failure = errorCode(error) === "failed_precondition"
+        ? (error as MeshError)
+        : new RedisUnsentError(this.host, error);
       this.#retryAtMs = performance.now() + backoffMs(this.#failures++);
       throw this.#failure;
     }
