@@ -127,6 +127,11 @@ export class EtcdHttp {
     return token;
   }
 
+  /** An endpoint as error texts name it. */
+  #hostOf(endpoint: number): string {
+    return URL.parse(this.#endpoints[endpoint] ?? "")?.host ?? "";
+  }
+
   async #authenticate(endpoint: number): Promise<string> {
     const [answer] = await this.#send(endpoint, "/v3/auth/authenticate", JSON.stringify(this.#login));
     const token = (answer as { token?: unknown }).token;
@@ -157,17 +162,26 @@ export class EtcdHttp {
       ok = response.ok;
       text = await response.text();
     } catch (error) {
-      if (timeout.aborted) throw new EtcdError("the storage did not answer in time", timeout.reason);
-      throw new EtcdError("the storage cannot be reached", error);
+      if (timeout.aborted) {
+        const message = `the storage did not answer in time: ${
+          this.#hostOf(endpoint)
+        } took more than ${this.#timeoutMs} ms`;
+        throw new EtcdError(message, timeout.reason);
+      }
+      throw new EtcdError(`the storage cannot be reached at ${this.#hostOf(endpoint)}: is etcd running there?`, error);
     }
-    return linesOf(text, ok);
+    return linesOf(text, ok, this.#hostOf(endpoint));
   }
 }
 
 function endpointsOf(given: string | readonly string[]): string[] {
   const endpoints: readonly unknown[] = typeof given === "string" ? [given] : Array.isArray(given) ? given : [];
   if (endpoints.length > 0 && endpoints.every(isEndpoint)) return endpoints.map((url) => url.replace(/\/+$/, ""));
-  throw invalidArgument("the endpoints of an EtcdStorage must begin with https:// or http://, and name no user");
+  const missing = given === undefined ? ", not undefined: is an environment variable missing?" : "";
+  throw invalidArgument(
+    `the endpoints of an EtcdStorage must begin with https:// or http://, and name no user${missing}. ` +
+      'Write new EtcdStorage({ endpoints: "http://127.0.0.1:2379" })',
+  );
 }
 
 function isEndpoint(url: unknown): url is string {
@@ -175,17 +189,20 @@ function isEndpoint(url: unknown): url is string {
 }
 
 /** The lines of an answer; throws what etcd said if it is an error. */
-function linesOf(text: string, ok: boolean): unknown[] {
+function linesOf(text: string, ok: boolean, host: string): unknown[] {
   let lines: unknown[];
   try {
     lines = text.split("\n").filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as unknown);
   } catch {
-    throw new EtcdError("the storage answered something that is not JSON", undefined);
+    throw new EtcdError(
+      `no etcd answers at ${host}: it sent something that is not JSON. Check the endpoint`,
+      undefined,
+    );
   }
   const failed = lines.map(failureOf).find((failure) => failure !== undefined);
-  if (failed) throw refusal(failed.status, failed.message);
+  if (failed) throw refusal(failed.status, failed.message, host);
   if (!ok || lines.length === 0 || lines.some((line) => typeof line !== "object" || line === null)) {
-    throw new EtcdError("the storage answered something unexpected", undefined);
+    throw new EtcdError(`the storage answered something unexpected: is ${host} an etcd? Check the endpoint`, undefined);
   }
   return lines;
 }
@@ -201,17 +218,23 @@ function failureOf(line: unknown): { status: number; message: string } | undefin
 }
 
 /** etcd's own errors are fixed texts; any other may quote the request and is not passed on. */
-function refusal(status: number, message: string): EtcdError {
+function refusal(status: number, message: string, host: string): EtcdError {
   const cause = new Error(
     /^etcdserver: [\w ,.:()'-]+$/.test(message) ? message : `etcd answered with status ${status}`,
   );
-  if (status === PERMISSION_DENIED) return new EtcdError("the storage did not permit that to this user", cause, status);
+  if (status === PERMISSION_DENIED) {
+    const fix = "grant the role the keys that begin with the prefix";
+    return new EtcdError(`the storage at ${host} did not permit that to this user: ${fix}`, cause, status);
+  }
+  if (/database space exceeded|no space/.test(cause.message)) {
+    const fix = "compact and defragment it, then disarm the alarm; start it with --auto-compaction-retention";
+    return new EtcdError(`the storage at ${host} is full: ${fix}`, cause, status);
+  }
   const denied = status === UNAUTHENTICATED || /\b(auth\w*|user|password)\b/.test(cause.message);
-  return new EtcdError(
-    denied ? "the storage refused the user or the password" : "the storage answered with an error",
-    cause,
-    status,
-  );
+  const text = denied
+    ? `the storage refused the user or the password: compare them with the users of the etcd at ${host}`
+    : `the storage answered with an error: see the cause, and the log of the etcd at ${host}`;
+  return new EtcdError(text, cause, status);
 }
 
 /** Tokens end after a time, and whenever etcd's users or roles change. */
