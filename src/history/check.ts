@@ -14,7 +14,7 @@ const MAX_WINDOW_MESSAGES = 1_000_000;
 const MAX_KEY_CHARS = 128;
 
 /** The bytes of a message as windows count them. */
-export function bytesOf(data: string | Uint8Array): number {
+export function messageBytes(data: string | Uint8Array): number {
   return typeof data === "string" ? utf8Bytes(data) : data.byteLength;
 }
 
@@ -28,7 +28,7 @@ export function checkAppend(topic: string, messages: readonly NewMessage[], wind
   let bytes = 0;
   for (const message of messages as readonly NewMessage[]) {
     checkMessage(message);
-    bytes += bytesOf(message.data);
+    bytes += messageBytes(message.data);
   }
   if (messages.length > 1 && bytes > MAX_APPEND_BYTES) {
     throw invalidArgument(`one call appends at most ${MAX_APPEND_BYTES} bytes: append in several calls`);

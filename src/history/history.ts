@@ -32,7 +32,7 @@ export interface NewMessage {
   readonly key?: string | undefined;
 }
 
-/** What became of one message. */
+/** The outcome of one message. */
 export interface Appended {
   /** The offset of the message; of the earlier one if this repeats it. */
   readonly offset: number;
@@ -40,7 +40,7 @@ export interface Appended {
   readonly repeated: boolean;
 }
 
-/** What became of the messages of one call. */
+/** The outcome of one call. */
 export interface AppendResult {
   readonly epoch: string;
   /** One for each message, in their order. */
@@ -68,7 +68,7 @@ export interface HistoryQuery extends HistoryCallOptions {
   readonly reverse?: boolean;
 }
 
-/** What was read. */
+/** One page of a topic. */
 export interface HistoryPage {
   /** The end of the topic when it was read: a listener that has read all goes on from here. */
   readonly end: Position;

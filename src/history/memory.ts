@@ -1,7 +1,7 @@
 import { checkMs, checkName } from "../base/check.ts";
 import { MeshError } from "../base/error.ts";
 import { randomId } from "../base/random-id.ts";
-import { bytesOf, checkAppend, checkQuery } from "./check.ts";
+import { checkAppend, checkQuery, messageBytes } from "./check.ts";
 import {
   type Appended,
   type AppendResult,
@@ -164,7 +164,7 @@ export class MemoryHistory implements HistoryStore {
     }
     const offset = ++topic.end;
     topic.messages.push({ offset, atMs, data: typeof data === "string" ? data : data.slice(), key });
-    topic.bytes += bytesOf(data);
+    topic.bytes += messageBytes(data);
     if (key !== undefined) {
       topic.keys.set(key, offset);
       const [oldest] = topic.keys.keys();
@@ -196,8 +196,8 @@ function endOf({ epoch, end }: Topic): Position {
 
 function trim(topic: Topic, window: HistoryWindow, now: number): void {
   let drop = Math.max(0, topic.messages.length - window.messages);
-  let bytes = topic.bytes - topic.messages.slice(0, drop).reduce((sum, { data }) => sum + bytesOf(data), 0);
-  for (; bytes > window.bytes; drop++) bytes -= bytesOf(topic.messages[drop]?.data ?? "");
+  let bytes = topic.bytes - topic.messages.slice(0, drop).reduce((sum, { data }) => sum + messageBytes(data), 0);
+  for (; bytes > window.bytes; drop++) bytes -= messageBytes(topic.messages[drop]?.data ?? "");
   topic.messages.splice(0, drop);
   topic.bytes = bytes;
   dropOld(topic, now);
@@ -206,14 +206,14 @@ function trim(topic: Topic, window: HistoryWindow, now: number): void {
 function dropOld(topic: Topic, now: number): void {
   const kept = topic.messages.findIndex(({ atMs }) => atMs + topic.windowMs > now);
   const dropped = topic.messages.splice(0, kept < 0 ? topic.messages.length : kept);
-  for (const { data } of dropped) topic.bytes -= bytesOf(data);
+  for (const { data } of dropped) topic.bytes -= messageBytes(data);
 }
 
 function pageOf(messages: readonly KeptMessage[], limit: number): KeptMessage[] {
   const page: KeptMessage[] = [];
   let bytes = 0;
   for (const message of messages) {
-    bytes += bytesOf(message.data);
+    bytes += messageBytes(message.data);
     if (page.length === limit || (page.length > 0 && bytes > MAX_READ_BYTES)) break;
     page.push(message);
   }

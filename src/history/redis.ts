@@ -1,8 +1,9 @@
+import { BoundedMap } from "../base/bounded-map.ts";
 import { checkMs, checkName, checkObject } from "../base/check.ts";
 import { errorCode, invalidArgument, MeshError } from "../base/error.ts";
 import { DEFAULT_LIMITS } from "../base/limits.ts";
 import { randomId } from "../base/random-id.ts";
-import { unlessAborted } from "../storage/abort.ts";
+import { unlessCanceled } from "../storage/abort.ts";
 import { RedisCaller } from "../storage/redis/caller.ts";
 import { didNothing } from "../storage/redis/errors.ts";
 import { keysOf } from "../storage/redis/keys.ts";
@@ -57,7 +58,7 @@ export class RedisHistory implements HistoryStore {
   readonly #rememberMs: string;
   readonly #instance: string = randomId().slice(0, 8);
   /** By topic: the latest end. A server that has an earlier one lost its newest writes. */
-  readonly #seen = new Map<string, Position>();
+  readonly #seen = new BoundedMap<string, Position>(MAX_SEEN);
   #calls = 0;
 
   /** `prefix` names the cluster, as that of a RedisStorage does. Default "websocket". */
@@ -85,7 +86,7 @@ export class RedisHistory implements HistoryStore {
     checkAppend(topic, messages, window);
     if (signal?.aborted) throw new MeshError("canceled", "the caller gave up", { cause: signal.reason });
     // It runs to its end even if the caller gives up: its answer is what this instance has seen.
-    const result = await unlessAborted(this.#append(topic, messages, window), signal);
+    const result = await unlessCanceled(this.#append(topic, messages, window), signal);
     return result;
   }
 
@@ -114,7 +115,7 @@ export class RedisHistory implements HistoryStore {
     return ["topic", "messages", "keys", "keyed"].map((kind) => `${this.#prefix}:${kind}:${topic}`);
   }
 
-  /** What every script on a topic begins with. */
+  /** The arguments with which every script on a topic begins. */
   #opening(topic: string): string[] {
     const { epoch, offset } = this.#seen.get(topic) ?? { epoch: "", offset: 0 };
     return [randomId(), epoch, String(offset), String(this.#metaMs)];
@@ -186,10 +187,7 @@ export class RedisHistory implements HistoryStore {
     const before = this.#seen.get(topic);
     // Answers may come out of order.
     const offset = before?.epoch === end.epoch ? Math.max(before.offset, end.offset) : end.offset;
-    this.#seen.delete(topic);
     this.#seen.set(topic, { epoch: end.epoch, offset });
-    const [oldest] = this.#seen.keys();
-    if (this.#seen.size > MAX_SEEN && oldest !== undefined) this.#seen.delete(oldest);
   }
 }
 
