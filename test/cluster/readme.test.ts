@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { Server } from "../../src/hub/serve-options.ts";
 import { TestClient } from "../kit/client.ts";
-import { startRedis } from "../kit/redis.ts";
+import { startRedisServer } from "../kit/redis.ts";
 import { runtime } from "../kit/runtime.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -47,14 +47,15 @@ test("README: the hello runs word for word", async () => {
 });
 
 test("README: the hello becomes a node of a cluster by changing its hub", async () => {
-  const redis = await startRedis();
+  const redis = await startRedisServer();
   const secret = "a secret of at least thirty-two bytes";
-  const changed = (blocks[1] ?? "").replace("process.env.MESHSOCKET_SECRET", JSON.stringify(secret));
+  const changed = (blocks[1] ?? "")
+    .replace("process.env.MESHSOCKET_SECRET", JSON.stringify(secret))
+    .replace("redis://127.0.0.1:6379", `redis://127.0.0.1:${redis.port}`);
   const imports = changed.match(/^import .*$/gm)?.join("\n") ?? "";
   const hubLine = changed.match(/^const hub = .*$/m)?.[0] ?? "";
-  const known = `const url = ${JSON.stringify(redis.url)}, token = ${JSON.stringify(redis.token)};`;
   const hello = (blocks[0] ?? "")
-    .replace('import { Hub } from "meshsocket";', `${imports}\n${known}`)
+    .replace('import { Hub } from "meshsocket";', imports)
     .replace("const hub = new Hub();", hubLine)
     .replace("port: 8080,", 'port: 8080, rpc: { hostname: "127.0.0.1" },');
   const [a, b] = [await run(hello), await run(hello)];
