@@ -53,7 +53,7 @@ export class Calls {
 }
 
 /** Answers a call of the server. Throws a MeshError to answer with its code and message. */
-export type RequestHandler = (message: Payload) => Sendable | undefined | Promise<Sendable | undefined>;
+export type RequestHandler = (message: string | Uint8Array) => Sendable | undefined | Promise<Sendable | undefined>;
 
 /** A message that can be sent at once. */
 export type Sendable = string | ArrayBuffer | ArrayBufferView;

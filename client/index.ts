@@ -17,7 +17,8 @@
  *
  * @module
  */
-export { connect, MeshWebSocket } from "./mesh-web-socket.ts";
+export { type Address, type CallOptions, connect, type EventListenerFor, MeshWebSocket } from "./mesh-web-socket.ts";
+export type { RequestHandler, Sendable } from "./calls.ts";
 export type { MeshWebSocketEvents, Pending } from "./events.ts";
 export type { ConnectOptions, TokenSource, WebSocketClass } from "./options.ts";
 export { MeshError, type MeshErrorCode } from "../src/base/error.ts";

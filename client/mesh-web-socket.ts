@@ -23,7 +23,8 @@ type Handler = ((event: Event) => unknown) | null;
 
 const TYPES = ["open", "message", "error", "close", "away", "resumed", "lost", "refused"] as const;
 
-type Listener<Type extends keyof MeshWebSocketEvents> = (event: MeshWebSocketEvents[Type]) => unknown;
+/** A listener of one type of event. */
+export type EventListenerFor<Type extends keyof MeshWebSocketEvents> = (event: MeshWebSocketEvents[Type]) => unknown;
 
 /**
  * A WebSocket that hides dropped connections as long as nothing is lost.
@@ -42,18 +43,18 @@ export class MeshWebSocket extends EventTarget {
   readonly CLOSING = 2;
   readonly CLOSED = 3;
 
-  onopen: Listener<"open"> | null = null;
-  onmessage: Listener<"message"> | null = null;
-  onerror: Listener<"error"> | null = null;
-  onclose: Listener<"close"> | null = null;
-  onaway: Listener<"away"> | null = null;
-  onresumed: Listener<"resumed"> | null = null;
-  onlost: Listener<"lost"> | null = null;
-  onrefused: Listener<"refused"> | null = null;
+  onopen: EventListenerFor<"open"> | null = null;
+  onmessage: EventListenerFor<"message"> | null = null;
+  onerror: EventListenerFor<"error"> | null = null;
+  onclose: EventListenerFor<"close"> | null = null;
+  onaway: EventListenerFor<"away"> | null = null;
+  onresumed: EventListenerFor<"resumed"> | null = null;
+  onlost: EventListenerFor<"lost"> | null = null;
+  onrefused: EventListenerFor<"refused"> | null = null;
   /** Answers calls of the server. */
   onrequest: RequestHandler | null = null;
   /** How `event.data` has bytes: `"blob"` or `"arraybuffer"`. */
-  binaryType: BinaryType = "blob";
+  binaryType: "blob" | "arraybuffer" = "blob";
 
   readonly #settings: Settings;
   readonly #outbox = new Outbox();
@@ -132,15 +133,15 @@ export class MeshWebSocket extends EventTarget {
 
   override addEventListener<Type extends keyof MeshWebSocketEvents>(
     type: Type,
-    listener: Listener<Type> | { handleEvent: Listener<Type> } | null,
-    options?: boolean | AddEventListenerOptions,
+    listener: EventListenerFor<Type> | { handleEvent: EventListenerFor<Type> } | null,
+    options?: Parameters<EventTarget["addEventListener"]>[2],
   ): void {
     super.addEventListener(type, listener as EventListener, options);
   }
 
   override removeEventListener<Type extends keyof MeshWebSocketEvents>(
     type: Type,
-    listener: Listener<Type> | { handleEvent: Listener<Type> } | null,
+    listener: EventListenerFor<Type> | { handleEvent: EventListenerFor<Type> } | null,
     options?: boolean | EventListenerOptions,
   ): void {
     super.removeEventListener(type, listener as EventListener, options);

@@ -25,6 +25,7 @@ export type { NodeTransport } from "./link/node-transport.ts";
 export type { Fetch } from "./rpc/fetch.ts";
 export type { RpcRouter, RpcServerOptions } from "./rpc/server-options.ts";
 export type {
+  CheckedStorage,
   Claimed,
   Entry,
   Holder,
@@ -33,4 +34,5 @@ export type {
   RenewOptions,
   Storage,
   StorageCallOptions,
+  StorageFinding,
 } from "./storage/storage.ts";

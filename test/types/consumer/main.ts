@@ -18,6 +18,7 @@ import {
   verifyBearer,
 } from "meshsocket";
 import { type Admission, openWebSocket, type Socket, type Storage, type WebSocketLike } from "meshsocket/adapter";
+import { connect, type MeshWebSocket } from "meshsocket/client";
 import * as bun from "meshsocket/bun";
 import * as deno from "meshsocket/deno";
 import { EtcdStorage } from "meshsocket/etcd";
@@ -78,6 +79,15 @@ export async function others(socket: WebSocketLike, admission: Admission): Promi
     if (!(error instanceof MeshError) || error.code !== "unavailable") throw error;
   });
   console.log(cluster.Cluster.typeName);
+}
+
+export async function page(): Promise<void> {
+  const ws: MeshWebSocket = connect("wss://example.com/ws", { token: () => "t" });
+  ws.onmessage = ({ data }) => console.log(data);
+  await ws.confirm("hi");
+  const answer: string | Uint8Array = await ws.request("now?");
+  console.log(answer.length);
+  ws.close();
 }
 
 export async function tested(): Promise<void> {
