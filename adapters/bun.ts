@@ -15,9 +15,12 @@ import { listenOn, rpcStarter } from "./shared/listen.ts";
 import { type OpenPort, start } from "./shared/start.ts";
 import {
   checkHostHeader,
+  checkHub,
   checkUpgradeOptions,
   isUpgrade,
   isUpgradeFor,
+  refuseLostUpgrade,
+  UPGRADE_OPTIONS,
   type UpgradeOptions,
 } from "./shared/upgrade-options.ts";
 
@@ -46,11 +49,16 @@ export interface UpgradeHandler {
  * Throws a TypeError (`invalid_argument`) for bad options.
  */
 export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeHandler {
-  checkUpgradeOptions(options as UpgradeOptions<never>);
+  checkHub("upgradeHandler(hub, { path, session })", hub);
+  checkUpgradeOptions<UpgradeOptions>("upgradeHandler(hub, { path, session })", options, UPGRADE_OPTIONS);
+  return handlerFor(hub, options);
+}
+
+function handlerFor<Data>(hub: Hub<Data>, options: Pick<UpgradeOptions<Data>, "path" | "session">): UpgradeHandler {
   return {
     websocket: websocket(hub),
     async fetch(request, server) {
-      if (!isUpgrade(request)) return undefined;
+      if (!isUpgrade(request)) return refuseLostUpgrade(request, options.path);
       const refusal = checkHostHeader(request);
       if (refusal) return refusal;
       if (!isUpgradeFor(request, options.path)) return undefined;
@@ -82,7 +90,7 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
     async openPort(hostname, port) {
       const { Bun } = globalThis as unknown as { Bun?: BunEngine };
       if (!Bun) throw invalidArgument("meshsocket/bun runs on Bun: import meshsocket/node or meshsocket/deno here");
-      const handler = upgradeHandler(hub, options);
+      const handler = handlerFor(hub, options);
       const app = appFetch(hub, options);
       const server = Bun.serve({
         port,

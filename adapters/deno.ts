@@ -10,9 +10,12 @@ import type { DenoServeInfo } from "./deno/engine.ts";
 import { upgrade } from "./deno/upgrade.ts";
 import {
   checkHostHeader,
+  checkHub,
   checkUpgradeOptions,
   isUpgrade,
   isUpgradeFor,
+  refuseLostUpgrade,
+  UPGRADE_OPTIONS,
   type UpgradeOptions,
 } from "./shared/upgrade-options.ts";
 import { listenOn, rpcStarter } from "./shared/listen.ts";
@@ -40,10 +43,11 @@ export interface UpgradeHandler {
  * Throws a TypeError (`invalid_argument`) for bad options.
  */
 export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeHandler {
-  checkUpgradeOptions(options as UpgradeOptions<never>);
+  checkHub("upgradeHandler(hub, { path, session })", hub);
+  checkUpgradeOptions<UpgradeOptions>("upgradeHandler(hub, { path, session })", options, UPGRADE_OPTIONS);
   return {
     async fetch(request, info) {
-      if (!isUpgrade(request)) return undefined;
+      if (!isUpgrade(request)) return refuseLostUpgrade(request, options.path);
       const refusal = checkHostHeader(request);
       if (refusal) return refusal;
       if (!isUpgradeFor(request, options.path)) return undefined;

@@ -37,7 +37,7 @@ export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions
 }
 
 function withoutUndefined({ storage, secret, leaseMs }: NonNullable<ChatNodeOptions["cluster"]>) {
-  return { storage, secret, ...(leaseMs !== undefined && { leaseMs }) };
+  return { storage, ...(secret !== undefined && { secret }), ...(leaseMs !== undefined && { leaseMs }) };
 }
 
 /** The readiness that a load balancer asks for: 200 while new clients are taken. */

@@ -3,6 +3,7 @@ import { CloseCode } from "../../src/base/close-code.ts";
 import type { Frame } from "../../src/send/frame.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
+import { checkHub } from "../shared/upgrade-options.ts";
 import type { BunWebSocket, BunWebSocketHandler } from "./engine.ts";
 
 const OPEN = 1;
@@ -97,6 +98,7 @@ function faultCode(reason: string): number | undefined {
 
 /** The `websocket` of `Bun.serve` for a hub: the handlers that all its sockets share, within its limits. */
 export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<unknown> {
+  checkHub("websocket(hub)", hub);
   const { limits } = hub;
   const handler: BunWebSocketHandler<BunSocket> = {
     maxPayloadLength: limits.maxMessageBytes,

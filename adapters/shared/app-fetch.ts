@@ -12,12 +12,18 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
     try {
       const answer = await rpc?.(request);
       if (answer) return answer;
-      return options.fetch ? await options.fetch(request) : refuse(404, "not found");
+      return options.fetch ? await options.fetch(request) : nothingHere(request, options.path);
     } catch (error) {
       hub.logger.error("meshsocket: fetch failed", error);
       return refuse(500, "internal error");
     }
   };
+}
+
+/** The answer of a server without an application: on the path of upgrades it says what to send there. */
+function nothingHere(request: Request, path: string | undefined): Response {
+  if (path === undefined || new URL(request.url).pathname !== path) return refuse(404, "not found");
+  return refuse(426, "this is a WebSocket endpoint", { upgrade: "websocket", connection: "Upgrade" });
 }
 
 function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response | undefined> {

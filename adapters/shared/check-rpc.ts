@@ -1,17 +1,24 @@
-import { checkObject } from "../../src/base/check.ts";
-import { invalidArgument } from "../../src/base/error.ts";
+import { checkFlag, checkOptions, checkText, defined, type OptionTable } from "../../src/base/check.ts";
 import { checkHost } from "../../src/base/host.ts";
 import type { RpcOptions } from "../../src/hub/serve-options.ts";
-import { checkAddress } from "./check-address.ts";
-import { checkTls } from "./check-tls.ts";
+import { checkHostname, checkPort } from "./check-address.ts";
+import { checkKeyPair, TLS_OPTIONS } from "./check-tls.ts";
+
+type RpcTls = NonNullable<RpcOptions["tls"]>;
+
+const RPC_OPTIONS: OptionTable<RpcOptions> = {
+  port: checkPort,
+  hostname: checkHostname,
+  advertise: defined((_, value) => checkHost(value)),
+  tls: (name, value) => {
+    checkOptions<RpcTls>(name, value, RPC_TLS, `${name}.`);
+    checkKeyPair(name, value);
+  },
+};
+
+const RPC_TLS: OptionTable<RpcTls> = { ...TLS_OPTIONS, ca: defined(checkText), mutual: checkFlag };
 
 /** Throws a TypeError (`invalid_argument`) for options that no RPC port can be opened with. */
-export function checkRpcOptions(rpc: RpcOptions): void {
-  checkObject("rpc", rpc);
-  const { advertise, tls } = rpc;
-  checkAddress("rpc.", rpc);
-  if (advertise !== undefined) checkHost(advertise);
-  if (tls === undefined) return;
-  checkTls(tls);
-  if (tls.ca !== undefined && typeof tls.ca !== "string") throw invalidArgument("rpc.tls.ca must be a string in PEM");
+export function checkRpcOptions(rpc: unknown): asserts rpc is RpcOptions {
+  checkOptions<RpcOptions>("rpc", rpc, RPC_OPTIONS, "rpc.");
 }

@@ -1,4 +1,5 @@
 import type { DistHub } from "../../src/distributed/dist-hub.ts";
+import { kindOf } from "../../src/base/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { localAddress } from "../../src/base/local-address.ts";
@@ -23,7 +24,9 @@ export async function listenOn<Data>(
   rpc: RpcOptions | undefined,
   runtime: Runtime,
 ): Promise<RpcListener> {
-  if (!isDistHub(hub)) throw invalidArgument("listen takes a DistHub: a Hub has no RPC side");
+  if (!isDistHub(hub)) {
+    throw invalidArgument(`listen takes a DistHub, not ${kindOf(hub)}: write listen(new DistHub({ storage, secret }))`);
+  }
   const options = rpc === undefined ? {} : rpc;
   checkRpcOptions(options);
   const hostname = options.hostname ?? (hub.hasSecret ? anyAddress() : "127.0.0.1");

@@ -1,10 +1,12 @@
+import { checkFlag, kindOf, type OptionTable } from "../../src/base/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
-import { Hub } from "../../src/hub/hub.ts";
+import type { Hub } from "../../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { listenError } from "./listen-error.ts";
-import { checkAddress } from "./check-address.ts";
+import { checkHostname, checkPort } from "./check-address.ts";
+import { checkRpcOptions } from "./check-rpc.ts";
 import { checkTls } from "./check-tls.ts";
-import { checkUpgradeOptions } from "./upgrade-options.ts";
+import { checkHub, checkUpgradeOptions, UPGRADE_OPTIONS } from "./upgrade-options.ts";
 
 /** Opens a hub's RPC side and joins its cluster; undefined for a hub that has none. It closes itself with the hub. */
 export type StartRpc<Data> = (hub: Hub<Data>, rpc: RpcOptions | undefined) => Promise<RpcListener | undefined>;
@@ -31,8 +33,9 @@ export async function start<Data>(
   options: ServeOptions<Data>,
   starter: Starter<Data>,
 ): Promise<Server> {
-  checkHub(hub);
-  checkServeOptions(options);
+  checkHub(USAGE, hub);
+  checkOpen(hub);
+  checkUpgradeOptions<ServeOptions>(USAGE, options, SERVE_OPTIONS);
   const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
   const rpc = await starter.startRpc?.(hub, options.rpc);
   let open: OpenPort;
@@ -55,22 +58,27 @@ export async function start<Data>(
   };
 }
 
-function checkHub<Data>(hub: Hub<Data>): void {
-  if (!(hub instanceof Hub)) throw invalidArgument("serve takes a Hub or a DistHub");
+function checkOpen<Data>(hub: Hub<Data>): void {
   if (hub.status === "draining" || hub.status === "closed") {
     throw new MeshError("failed_precondition", "the hub is closed: make another one");
   }
 }
 
-function checkServeOptions<Data>(options: ServeOptions<Data>): void {
-  checkUpgradeOptions(options as ServeOptions<never>);
-  const { fetch, tls } = options;
-  checkAddress("", options);
-  if (fetch !== undefined && typeof fetch !== "function") {
-    throw invalidArgument("fetch must be a function from Request to Response");
-  }
-  if (tls !== undefined) checkTls(tls);
-}
+const USAGE = "serve(hub, { port: 8080, session })";
+
+const SERVE_OPTIONS: OptionTable<ServeOptions> = {
+  ...UPGRADE_OPTIONS,
+  port: checkPort,
+  hostname: checkHostname,
+  fetch: (name, value) => {
+    if (typeof value !== "function") {
+      throw invalidArgument(`${name} must be a function from Request to Response, not ${kindOf(value)}`);
+    }
+  },
+  tls: (_, value) => checkTls(value),
+  rpc: (_, value) => checkRpcOptions(value),
+  publicRpc: checkFlag,
+};
 
 function urlOf({ hostname, port }: OpenPort, tls: boolean): string {
   let host = hostname.includes(":") ? `[${hostname}]` : hostname;

@@ -1,6 +1,8 @@
 import { refuse } from "../../src/door/admission.ts";
+import { anything, checkOptions, kindOf, type OptionTable } from "../../src/base/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import { listsToken } from "../../src/base/header-list.ts";
+import { Hub } from "../../src/hub/hub.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
 
 /** Which upgrades become clients, for a server that the application brought. */
@@ -11,16 +13,38 @@ export interface UpgradeOptions<Data = unknown> {
   session: SessionFactory<Data>;
 }
 
-/** Throws a TypeError (`invalid_argument`) for options that cannot work. */
-export function checkUpgradeOptions(options: UpgradeOptions<never>): void {
-  if (typeof options !== "object" || options === null) throw invalidArgument("options with a session are required");
-  const { path, session } = options;
-  if (typeof session !== "function") {
-    throw invalidArgument("session must be a function that takes a request and returns a session or a Response");
-  }
-  if (path !== undefined && (typeof path !== "string" || !path.startsWith("/"))) {
-    throw invalidArgument('path must be a string that starts with "/"');
-  }
+/** The options of an upgrade. */
+export const UPGRADE_OPTIONS: OptionTable<UpgradeOptions> = { path: checkPath, session: anything };
+
+/** Throws a TypeError (`invalid_argument`) for options that are not in the table, or that cannot work. */
+export function checkUpgradeOptions<Options extends { session: unknown }>(
+  usage: string,
+  options: unknown,
+  table: OptionTable<Options>,
+): asserts options is Options {
+  if (options === undefined) throw invalidArgument(`options are missing: write ${usage}`);
+  checkOptions<Options>("options", options, table);
+  const { session } = options;
+  if (typeof session === "function") return;
+  throw invalidArgument(
+    `session must be a function (request) => ({ id, onConnect, onEvent }), not ${kindOf(session)}: write ${usage}`,
+  );
+}
+
+function checkPath(name: string, path: unknown): void {
+  if (typeof path !== "string") throw invalidArgument(`${name} must be a string such as "/ws", not ${kindOf(path)}`);
+  if (!path.startsWith("/")) throw invalidArgument(`${name} must begin with "/": ${JSON.stringify(`/${path}`)}`);
+  const url = URL.parse(path, "http://localhost");
+  if (url?.pathname === path) return;
+  throw invalidArgument(
+    `${name} ${JSON.stringify(path)} never matches a request: write it as ${url?.pathname ?? '"/ws"'}`,
+  );
+}
+
+/** Throws a TypeError (`invalid_argument`) unless a value is a hub. */
+export function checkHub<Data>(usage: string, hub: unknown): asserts hub is Hub<Data> {
+  if (hub instanceof Hub) return;
+  throw invalidArgument(`the hub must be a Hub or a DistHub, not ${kindOf(hub)}: write ${usage}`);
 }
 
 /** Whether a request asks to become a WebSocket on the path; any path when that is undefined. */
@@ -35,6 +59,19 @@ export function isUpgradeFor(request: Request, path: string | undefined): boolea
 export function isUpgrade({ headers }: Request): boolean {
   return listsToken(headers.get("upgrade"), "websocket") && listsToken(headers.get("connection"), "upgrade");
 }
+
+/**
+ * Refuses a WebSocket handshake on the path whose Upgrade header was lost, as by a proxy that was not told to pass it on.
+ * Undefined for any other request.
+ */
+export function refuseLostUpgrade(request: Request, path: string | undefined): Response | undefined {
+  const { headers, url } = request;
+  if (!headers.has("sec-websocket-key") || headers.has("upgrade") || checkHostHeader(request)) return undefined;
+  if (path !== undefined && new URL(url).pathname !== path) return undefined;
+  return refuse(426, LOST, { upgrade: "websocket", connection: "Upgrade" });
+}
+
+const LOST = "this is a WebSocket endpoint: let the proxy before it pass on the headers Upgrade and Connection";
 
 /**
  * Refuses a request whose Host header is none; undefined for a good one.

@@ -1,8 +1,11 @@
 import { refuse } from "../../src/door/admission.ts";
 import { invalidArgument } from "../../src/base/error.ts";
+import { checkServer } from "../shared/check-server.ts";
 import { isUpgrade } from "../shared/upgrade-options.ts";
 import { UPGRADE_SLOT, type UpgradeSlot } from "../shared/upgrade-slot.ts";
 import { addUpgradeRoute, type UpgradeServer } from "./upgrade.ts";
+
+const USAGE = "attachApp(app, server)";
 
 /** An application with a fetch handler, such as a Hono app. */
 export interface FetchApp {
@@ -16,7 +19,10 @@ export interface FetchApp {
  * Returns what detaches the application again. Throws a TypeError (`invalid_argument`) for an app without `fetch`.
  */
 export function attachApp(app: FetchApp, server: UpgradeServer): () => void {
-  if (typeof app?.fetch !== "function") throw invalidArgument("the app has no fetch function");
+  if (typeof app?.fetch !== "function") {
+    throw invalidArgument(`the app must have a fetch function, as a Hono app has: write ${USAGE}`);
+  }
+  checkServer(USAGE, server);
   return addUpgradeRoute(server, {
     accepts: isUpgrade,
     async answer(request, context, incoming) {

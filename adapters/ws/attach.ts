@@ -1,6 +1,13 @@
 import { isAdmission } from "../../src/door/admission.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import { checkUpgradeOptions, isUpgradeFor, type UpgradeOptions } from "../shared/upgrade-options.ts";
+import {
+  checkHub,
+  checkUpgradeOptions,
+  isUpgradeFor,
+  UPGRADE_OPTIONS,
+  type UpgradeOptions,
+} from "../shared/upgrade-options.ts";
+import { checkServer } from "../shared/check-server.ts";
 import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrade.ts";
 
 /**
@@ -10,9 +17,13 @@ import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrad
  * Returns what detaches the hub again; its clients stay. Throws a TypeError (`invalid_argument`) for bad options.
  */
 export function attach<Data>(hub: Hub<Data>, server: UpgradeServer, options: UpgradeOptions<Data>): () => void {
-  checkUpgradeOptions(options as UpgradeOptions<never>);
+  checkHub(USAGE, hub);
+  checkServer(USAGE, server);
+  checkUpgradeOptions<UpgradeOptions>(USAGE, options, UPGRADE_OPTIONS);
   return addUpgradeRoute(server, admitRoute(hub, options));
 }
+
+const USAGE = "attach(hub, server, { path, session })";
 
 /** The route on which a hub decides. */
 export function admitRoute<Data>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeRoute {

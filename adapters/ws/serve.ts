@@ -9,7 +9,7 @@ import { appFetch } from "../shared/app-fetch.ts";
 import { opened } from "../shared/opened.ts";
 import { keepListening } from "../shared/keep-listening.ts";
 import { type OpenPort, start, type StartRpc } from "../shared/start.ts";
-import { isUpgradeFor } from "../shared/upgrade-options.ts";
+import { isUpgrade, isUpgradeFor, refuseLostUpgrade } from "../shared/upgrade-options.ts";
 import { admitRoute } from "./attach.ts";
 import { toRequest } from "./request.ts";
 import { respond } from "./respond.ts";
@@ -37,7 +37,7 @@ export function serveHttp<Data>(
       const server = createServer(fetch, options);
       const admit = admitRoute(hub, options);
       addUpgradeRoute(server, {
-        accepts: () => true,
+        accepts: (request) => isUpgrade(request) && (request.method === "GET" || isUpgradeFor(request, options.path)),
         async answer(request, context, incoming) {
           if (isUpgradeFor(request, options.path)) return await admit.answer(request, context, incoming);
           return await fetch(request);
@@ -48,17 +48,22 @@ export function serveHttp<Data>(
   });
 }
 
-function createServer<Data>(fetch: Fetch, { tls }: ServeOptions<Data>): NodeServer {
+function createServer<Data>(fetch: Fetch, { tls, path }: ServeOptions<Data>): NodeServer {
   const options = { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_INTERVAL_MS };
   const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    void handle(fetch, incoming, outgoing);
+    void handle(fetch, path, incoming, outgoing);
   };
   return tls
     ? createHttpsServer({ ...options, handshakeTimeout: HEADERS_TIMEOUT_MS, cert: tls.cert, key: tls.key }, onRequest)
     : createHttpServer(options, onRequest);
 }
 
-async function handle(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function handle(
+  fetch: Fetch,
+  path: string | undefined,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
   const gone = new AbortController();
   outgoing.once("close", () => {
     if (!outgoing.writableFinished) gone.abort();
@@ -70,7 +75,7 @@ async function handle(fetch: Fetch, incoming: IncomingMessage, outgoing: ServerR
     await respond(refuse(400, "this is not a valid request"), outgoing);
     return;
   }
-  await respond(await fetch(request), outgoing);
+  await respond(refuseLostUpgrade(request, path) ?? (await fetch(request)), outgoing);
 }
 
 async function listen(server: NodeServer, hostname: string, port: number, logger: Logger): Promise<OpenPort> {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { refuse, type UpgradeContext } from "../../src/door/admission.ts";
+import { declineUpgrade } from "../shared/decline-upgrade.ts";
 import { isUpgrade, plainAddress } from "../shared/upgrade-options.ts";
 import type { Admitted } from "../shared/upgrade-slot.ts";
 import { checkRequestHead, switchingProtocols } from "./handshake.ts";
@@ -62,7 +63,11 @@ function onUpgrade(this: UpgradeServer, incoming: IncomingMessage, stream: Duple
     return;
   }
   // Another listener may want it.
-  if (this.listenerCount("upgrade") === 1) void respondToUpgrade(refuse(404, "not found"), stream);
+  if (this.listenerCount("upgrade") > 1) return;
+  if (isUpgrade(request) && request.method === "GET") void respondToUpgrade(refuse(404, "not found"), stream);
+  else if (!declineUpgrade(this, incoming, stream, head)) {
+    void respondToUpgrade(refuse(411, "a body with an Upgrade header needs a Content-Length"), stream);
+  }
 }
 
 async function answer(

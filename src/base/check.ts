@@ -64,7 +64,7 @@ const MAX_MS = 2_147_483_647;
 export function checkMs(what: string, value: unknown, least: number): void {
   if (typeof value === "number" && value >= least && value <= MAX_MS) return;
   const from = least === Number.MIN_VALUE ? "over 0" : `of at least ${least}`;
-  throw invalidArgument(`${what} must be a number of milliseconds ${from} and at most ${MAX_MS}`);
+  throw invalidArgument(`${what} must be a number of milliseconds ${from} and at most ${MAX_MS}, not ${shown(value)}`);
 }
 
 /** Throws a TypeError (`invalid_argument`) unless it is a plain object: a literal, not an array or an instance of a class. */
@@ -72,7 +72,8 @@ export function checkPlain(what: string, value: unknown): asserts value is Reado
   if (!isPlain(value)) throw invalidArgument(`${what} must be a plain object, not ${kindOf(value)}`);
 }
 
-function isPlain(value: unknown): boolean {
+/** Whether a value is a plain object. */
+export function isPlain(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   // The last: a literal of another realm.
@@ -109,8 +110,31 @@ export function checkOptions<Options>(
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name)) throw invalidArgument(unknownOption(`${prefix}${name}`, name, Object.keys(table)));
     const value = options[name];
-    if (value !== undefined) (table as Readonly<Record<string, OptionCheck>>)[name]?.(`${prefix}${name}`, value);
+    const check = (table as Readonly<Record<string, OptionCheck>>)[name];
+    if (value !== undefined) check?.(`${prefix}${name}`, value);
+    else if (check && NEVER_UNDEFINED.has(check)) throw invalidArgument(missing(`${prefix}${name}`));
   }
+}
+
+const NEVER_UNDEFINED = new WeakSet<OptionCheck>();
+
+/**
+ * The check of an option that must not be `undefined` if it is there at all: without it a forgotten environment variable
+ * would silently mean its default.
+ */
+export function defined(check: OptionCheck): OptionCheck {
+  const marked: OptionCheck = (name, value) => check(name, value);
+  NEVER_UNDEFINED.add(marked);
+  return marked;
+}
+
+function missing(name: string): string {
+  return `${name} is undefined: set the environment variable that it comes from, or leave the option out`;
+}
+
+/** Throws a TypeError (`invalid_argument`) for more arguments than `usage` shows, as in `emit(id, message, options)`. */
+export function checkCount(usage: string, given: number, most: number, hint = ""): void {
+  if (given > most) throw invalidArgument(`${given} arguments are too many: write ${usage}${hint}`);
 }
 
 /** Any value will do, or another check looks at it. */
@@ -129,6 +153,15 @@ export function oneOf(...words: readonly string[]): OptionCheck {
 export const checkText: OptionCheck = (name, value) => {
   if (typeof value !== "string") throw invalidArgument(`${name} must be a string, not ${kindOf(value)}`);
   if (value === "") throw invalidArgument(`${name} must not be empty`);
+};
+
+/** Throws a TypeError (`invalid_argument`) unless it is a function. */
+export const checkCallback: OptionCheck = (name, value) => checkFunction(name, value);
+
+/** Throws a TypeError (`invalid_argument`) unless it is an AbortSignal. */
+export const checkSignal: OptionCheck = (name, value) => {
+  if (value instanceof AbortSignal) return;
+  throw invalidArgument(`${name} must be an AbortSignal, such as AbortSignal.timeout(500), not ${kindOf(value)}`);
 };
 
 /** Throws a TypeError (`invalid_argument`) unless it is true or false. */

@@ -1,5 +1,6 @@
-import { checkMs, checkObject } from "./check.ts";
+import { checkMs, checkPlain, kindOf } from "./check.ts";
 import { invalidArgument } from "./error.ts";
+import { unknownOption } from "./unknown-option.ts";
 
 /**
  * Every limit of a hub, with its default. A limit has one outcome, named with it; none loses a message silently.
@@ -124,10 +125,14 @@ const MAY_BE_NEVER: ReadonlySet<string> = new Set(["pingMs", "idleTimeoutMs", "l
 
 /** The defaults with overrides. Throws a TypeError (`invalid_argument`) for an unknown limit or one that is not a number over 0. */
 export function mergeLimits(overrides: Partial<Limits> = {}): Readonly<Limits> {
-  checkObject("limits", overrides);
+  checkPlain("limits", overrides);
   for (const [name, value] of Object.entries(overrides)) {
-    if (!Object.hasOwn(DEFAULT_LIMITS, name)) throw invalidArgument(`there is no limit called ${JSON.stringify(name)}`);
-    if (!(typeof value === "number" && value > 0)) throw invalidArgument(`limits.${name} is a number over 0`);
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+      throw invalidArgument(unknownOption(`limits.${name}`, name, Object.keys(DEFAULT_LIMITS)));
+    }
+    if (!(typeof value === "number" && value > 0)) {
+      throw invalidArgument(`limits.${name} must be a number over 0, not ${kindOf(value)}`);
+    }
     if (name.endsWith("Ms") && !(MAY_BE_NEVER.has(name) && value === Infinity)) checkMs(`limits.${name}`, value, 1);
   }
   return Object.freeze({ ...DEFAULT_LIMITS, ...overrides });

@@ -1,35 +1,55 @@
 /** The text for an option that does not exist, with the one that was probably meant: another spelling, or another library's word. */
 export function unknownOption(written: string, name: string, known: readonly string[]): string {
+  return unknownName("option", written, name, known);
+}
+
+/** The text for an event that does not exist. */
+export function unknownEvent(name: string, known: readonly string[]): string {
+  return unknownName("event", name, name, known);
+}
+
+function unknownName(what: string, written: string, name: string, known: readonly string[]): string {
   const meant = Object.hasOwn(HABITS, name) ? HABITS[name] : nearest(name, known);
-  return `unknown option ${JSON.stringify(written)}: ${meant ? `did you mean ${meant}? ` : ""}${list(known)}`;
+  return `unknown ${what} ${JSON.stringify(written)}: ${meant ? `did you mean ${meant}? ` : ""}${list(known)}`;
 }
 
 /** Options of other libraries, and what to write here. */
 const HABITS: Readonly<Record<string, string>> = {
+  apiKeys: "new DistHub({ storage, secret, apiKeys })",
   adapter: "new DistHub({ storage, secret })",
   allowRequest: "session(request), which may return a Response",
+  certificate: "cert",
   clientTracking: "hub.size and for (const client of hub), which need no option",
-  close: "session: () => ({ onDisconnect(client, code, reason) {} })",
+  close: "onDisconnect of a session: () => ({ onDisconnect(client, code, reason) {} })",
+  connectTimeout: "limits: { upgradeTimeoutMs }",
   cors: 'origins, such as ["https://app.example.com"]',
+  connection: "connect, or onConnect of a session",
+  expiresIn: "ttlMs, in milliseconds",
   host: "hostname",
+  leaseMs: "new DistHub({ storage, secret, leaseMs })",
   maxHttpBufferSize: "limits: { maxMessageBytes }",
   maxPayload: "limits: { maxMessageBytes }",
   maxPayloadLength: "limits: { maxMessageBytes }",
-  message: "session: () => ({ onEvent(client, message) {} })",
+  message: "onEvent of a session: () => ({ onEvent(client, message) {} })",
   onClose: "onDisconnect",
   onMessage: "onEvent",
   onOpen: "onConnect",
-  open: "session: () => ({ onConnect(client) {} })",
+  open: "onConnect of a session: () => ({ onConnect(client) {} })",
+  path: "serve(hub, { path, session })",
   pingInterval: "limits: { pingMs }",
   pingTimeout: "limits: { pongMs }",
+  port: "serve(hub, { port, session })",
+  secret: "new DistHub({ storage, secret })",
   server: "attach(hub, server, { session })",
+  storage: "new DistHub({ storage, secret })",
   timeout: "timeoutMs",
   upgrade: "session(request), which may return a Response",
   verifyClient: "session(request), which may return a Response",
 };
 
 function list(known: readonly string[]): string {
-  return known.length > 0 ? `the options are ${known.join(", ")}` : "there are no options";
+  if (known.length === 0) return "there are no options";
+  return known.length > 20 ? "docs/limits.md lists them" : `there are ${known.join(", ")}`;
 }
 
 /** The known name that differs in two letters at most, or only in case. */

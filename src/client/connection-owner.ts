@@ -29,6 +29,8 @@ export interface ConnectionOwner<Data> extends HandlersHost<Data> {
   resumed(client: HubClient<Data>): void;
   /** An away client was given up, with the messages that it did not acknowledge. */
   lost(client: HubClient<Data>, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void;
+  /** A promise that rejects with the error of `check`, and that is heard like that of a call. */
+  rejected(check: () => void): Promise<never>;
   send(client: HubClient<Data>, message: Message, options: SendOptions | undefined): Promise<boolean>;
   request(client: HubClient<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;

@@ -1,8 +1,9 @@
-import { checkClose } from "../base/check.ts";
+import { checkClose, checkCount } from "../base/check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOwner, Identity } from "./connection-owner.ts";
+import { teach } from "../base/habits.ts";
 import { exceptAlso } from "../send/except.ts";
 import type { Frame, Message } from "../send/frame.ts";
 import { type End, Handlers } from "./handlers.ts";
@@ -13,6 +14,25 @@ import { V1_PROTOCOL } from "../wire/v1.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
+
+/** Methods that users of other libraries call on a client. */
+const HABITS: Readonly<Record<string, string>> = {
+  "broadcast.emit": "write client.broadcast(message)",
+  send: "write client.emit(message)",
+  on: "give the session handlers: { onEvent(client, message) {}, onDisconnect(client, code, reason) {} }",
+  once: "give the session an onEvent(client, message)",
+  addEventListener: "give the session handlers: { onEvent(client, message) {} }",
+  join: "write client.subscribe(topic)",
+  leave: "write client.unsubscribe(topic)",
+  to: "write client.publish(topic, message), or hub.emit(id, message) for one client",
+  in: "write client.publish(topic, message)",
+  except: "write client.broadcast(message, { except: ids })",
+  disconnect: "write client.close(code, reason)",
+  emitWithAck: "write await client.request(message)",
+  timeout: "write client.request(message, { timeoutMs })",
+  use: "decide in onEvent(client, message)",
+  ping: "clients are pinged after limits.pingMs of silence",
+};
 
 /**
  * A {@link Client} from the inside, over one connection or, with `meshsocket.v1`, over several.
@@ -88,27 +108,42 @@ export class HubClient<Data = unknown> implements Client<Data> {
   // ---- verbs ----
 
   emit(message: Message, options?: SendOptions): Promise<boolean> {
+    if (arguments.length > 2) return this.#tooMany("emit(message, options)", arguments.length, 2);
     return this.#owner.send(this, message, options);
   }
 
   request(message: Message, options?: SendOptions): Promise<string | Uint8Array> {
+    if (arguments.length > 2) return this.#tooMany("request(message, options)", arguments.length, 2);
     return this.#owner.request(this, message, options);
   }
 
   broadcast(message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
+    if (arguments.length > 2) return this.#tooMany("broadcast(message, options)", arguments.length, 2);
     return this.#owner.broadcast(message, exceptAlso(options, this.id));
   }
 
   publish(topic: string, message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
+    if (arguments.length > 3) return this.#tooMany("publish(topic, message, options)", arguments.length, 3);
     return this.#owner.publish(topic, message, exceptAlso(options, this.id));
   }
 
   subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
+    if (arguments.length > 2) return this.#tooMany("subscribe(topics, options)", arguments.length, 2);
     return this.#owner.subscribe(this, typeof topics === "string" ? [topics] : topics, options);
   }
 
   unsubscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
+    if (arguments.length > 2) return this.#tooMany("unsubscribe(topics, options)", arguments.length, 2);
     return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
+  }
+
+  static {
+    teach(HubClient.prototype, HABITS);
+  }
+
+  #tooMany(usage: string, given: number, most: number): Promise<never> {
+    const hint = "; an event and its data are one message, such as JSON.stringify({ event, data })";
+    return this.#owner.rejected(() => checkCount(`client.${usage}`, given, most, hint));
   }
 
   /** Writes past the frames of this tick; a client that does not read is cut. */

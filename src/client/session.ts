@@ -42,8 +42,8 @@ export interface Session<Data = unknown> {
   headers?: ConstructorParameters<typeof Headers>[0] | undefined;
   /**
    * Lets the first message decide who the client is, for tokens that fit into no header. Returns the session to go on with;
-   * `undefined` closes with 4401, a {@link Refusal} with its code, and a Response with that of its status: 4401, or 1013
-   * for 429, 502, 503 and 504.
+   * `undefined` closes with 4401, a {@link Refusal} with its code, and a Response with that of its status: 4401, 1013
+   * for 429, 502, 503 and 504, or 1011 for 500.
    * Until then the connection has no id and is sent nothing; after `authTimeoutMs` it is closed with 3008. Of the session
    * that has this, only `protocol` and `headers` are used.
    */

@@ -1,13 +1,13 @@
 import { Cluster } from "../cluster/cluster.ts";
 import type { JoinOptions } from "../cluster/join-options.ts";
 import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
-import { checkDistHubOptions, DEFAULT_LEASE_MS, type DistHubOptions } from "./dist-hub-options.ts";
+import { DEFAULT_LEASE_MS, DIST_HUB_OPTIONS, type DistHubOptions } from "./dist-hub-options.ts";
 import { DistVerbs } from "../cluster/verbs.ts";
 import { MeshError } from "../base/error.ts";
 import { HubNode } from "../hub/node.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
 import { Secrets } from "./secrets.ts";
-import type { Storage } from "../storage/storage.ts";
+import { checkStorage, type Storage } from "../storage/storage.ts";
 
 /** The parts of one node of a cluster. A {@link DistHub} is their face to the application. */
 export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data> {
@@ -19,8 +19,8 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
 
   /** Throws a TypeError (`invalid_argument`) for bad options. */
   constructor(options: DistHubOptions) {
-    super(options, "starting");
-    checkDistHubOptions(options);
+    super(options, "starting", DIST_HUB_OPTIONS);
+    checkStorage(options.storage);
     this.storage = options.storage;
     this.secrets = new Secrets(options.secret, options.apiKeys ?? [], this.logger);
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;

@@ -1,7 +1,16 @@
 import { Calls } from "../send/calls.ts";
 import { ServiceVerbs } from "./cluster-service.ts";
 import { DirectVerbs } from "./direct-verbs.ts";
-import { checkFunction, checkObject } from "../base/check.ts";
+import {
+  anything,
+  checkCallback,
+  checkFlag,
+  checkFunction,
+  checkOptions,
+  checkPlain,
+  defined,
+  type OptionTable,
+} from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Fetch } from "../rpc/fetch.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
@@ -104,17 +113,35 @@ export class DistClient extends Sender implements Disposable {
   }
 }
 
+const COMMON: OptionTable<DistClientCommonOptions> = {
+  limits: checkPlain,
+  logger: (_, value) => checkLogger(value),
+  fetch: checkCallback,
+};
+
+const THROUGH_NODE: OptionTable<DistClientThroughNodeOptions> = {
+  ...COMMON,
+  url: defined(anything),
+  token: defined((name, value) => {
+    if (typeof value !== "string") checkFunction(name, value);
+  }),
+};
+
+const DIRECT: OptionTable<DistClientDirectOptions> = {
+  ...COMMON,
+  storage: defined(anything),
+  secret: defined(anything),
+  tls: checkFlag,
+  transport: checkCallback,
+};
+
 function checkDistClientOptions(options: DistClientOptions): void {
-  checkObject("options", options);
-  if (options.logger !== undefined) checkLogger(options.logger);
-  if (options.fetch !== undefined) checkFunction("fetch", options.fetch);
-  if ("url" in options) {
-    if ("storage" in options) throw invalidArgument("a DistClient takes either a url or a storage");
-    const { token } = options;
-    if (token !== undefined && typeof token !== "string") checkFunction("token", token);
-    return;
+  checkPlain("options", options);
+  if (!("url" in options)) {
+    if (!("storage" in options)) throw invalidArgument("a DistClient needs the url of a node, or a storage");
+    checkOptions<DistClientDirectOptions>("options", options, DIRECT);
+    return checkStorage(options.storage);
   }
-  if (options.storage === undefined) throw invalidArgument("a DistClient needs the url of a node, or a storage");
-  checkStorage(options.storage);
-  if (options.transport !== undefined) checkFunction("transport", options.transport);
+  if ("storage" in options) throw invalidArgument("a DistClient takes either a url or a storage, not both");
+  checkOptions<DistClientThroughNodeOptions>("options", options, THROUGH_NODE);
 }

@@ -1,8 +1,8 @@
-import { checkFunction, checkMs } from "../base/check.ts";
-import type { HubOptions } from "../hub/hub-options.ts";
+import { anything, checkCallback, checkMs, defined, type OptionTable } from "../base/check.ts";
+import { HUB_OPTIONS, type HubOptions } from "../hub/hub-options.ts";
 import type { ApiKey } from "../rpc/access.ts";
 import type { Secret } from "../rpc/token.ts";
-import { checkStorage, type Storage } from "../storage/storage.ts";
+import type { Storage } from "../storage/storage.ts";
 
 /** How a {@link DistHub} behaves. */
 export interface DistHubOptions extends HubOptions {
@@ -27,9 +27,12 @@ export interface DistHubOptions extends HubOptions {
 export const DEFAULT_LEASE_MS = 15_000;
 const MIN_LEASE_MS = 300;
 
-/** Throws a TypeError (`invalid_argument`) for bad options, those of a Hub and the secrets aside. */
-export function checkDistHubOptions({ storage, peers, leaseMs }: Partial<DistHubOptions>): void {
-  checkStorage(storage);
-  if (peers !== undefined) checkFunction("peers", peers);
-  if (leaseMs !== undefined) checkMs("leaseMs", leaseMs, MIN_LEASE_MS);
-}
+/** The options of a DistHub. Its secrets are checked where they are read. */
+export const DIST_HUB_OPTIONS: OptionTable<DistHubOptions> = {
+  ...HUB_OPTIONS,
+  storage: defined(anything),
+  secret: defined(anything),
+  apiKeys: anything,
+  peers: checkCallback,
+  leaseMs: (name, value) => checkMs(name, value, MIN_LEASE_MS),
+};

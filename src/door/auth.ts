@@ -1,5 +1,6 @@
 import { type CryptoKey, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { refuse } from "./admission.ts";
+import { checkOptions, checkText, defined, kindOf, type OptionTable } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { BEARER_PROTOCOL_PREFIX, offeredProtocols } from "./subprotocol.ts";
 
@@ -54,9 +55,9 @@ export interface VerifyBearerOptions {
  * @throws TypeError `invalid_argument` for an empty secret, or a public key without `algorithms`.
  */
 export async function verifyBearer(request: Request, options: VerifyBearerOptions): Promise<JWTPayload | Response> {
+  checkOptions<VerifyBearerOptions>("options", options, BEARER_OPTIONS);
   const { key, algorithms = typeof key === "string" ? ["HS256"] : undefined } = options;
-  if (key === "") throw invalidArgument("the secret must not be empty");
-  if (!algorithms?.length) throw invalidArgument("a public key needs the list of algorithms that are accepted");
+  if (!algorithms?.length) throw invalidArgument("a public key needs algorithms, the list of those that are accepted");
   const token = bearerToken(request);
   if (token === undefined) return refuse(401, "a bearer token is required", { "www-authenticate": "Bearer" });
   try {
@@ -76,6 +77,21 @@ export async function verifyBearer(request: Request, options: VerifyBearerOption
   } catch {
     return refuse(401, "the token is not valid", { "www-authenticate": 'Bearer error="invalid_token"' });
   }
+}
+
+const BEARER_OPTIONS: OptionTable<VerifyBearerOptions> = {
+  key: defined((name, value) => {
+    if (typeof value !== "object" || value === null) checkText(name, value);
+  }),
+  algorithms: (name, value) => {
+    if (!Array.isArray(value)) throw invalidArgument(`${name} must be a list such as ["HS256"], not ${kindOf(value)}`);
+  },
+  audience: defined(checkTexts),
+  issuer: defined(checkTexts),
+};
+
+function checkTexts(name: string, value: unknown): void {
+  for (const each of Array.isArray(value) ? (value as unknown[]) : [value]) checkText(name, each);
 }
 
 function listOf(value: string | readonly string[]): string[] {

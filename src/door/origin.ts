@@ -1,3 +1,4 @@
+import { kindOf } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 
 /**
@@ -14,11 +15,29 @@ const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\A-Z]+$/;
 /** Throws a TypeError (`invalid_argument`) for a list with an entry that no browser would ever send. */
 export function checkOrigins(origins: Origins): void {
   if (origins === "same-origin" || origins === "any") return;
-  if (!Array.isArray(origins)) throw invalidArgument('origins is "same-origin", "any" or a list of origins');
-  for (const origin of origins) {
-    if (typeof origin === "string" && ORIGIN.test(origin) && canonical(origin) === origin) continue;
-    throw invalidArgument(`${JSON.stringify(origin)} is not an origin: write it as "https://app.example.com"`);
+  if (!Array.isArray(origins)) {
+    throw invalidArgument(`origins must be "same-origin", "any" or a list of origins, not ${shown(origins)}`);
   }
+  if (origins.length === 0) throw invalidArgument('origins is empty, so no page could connect: write "same-origin"');
+  for (const origin of origins as unknown[]) checkOrigin(origin);
+}
+
+function checkOrigin(origin: unknown): void {
+  if (origin === "*") throw invalidArgument('origins has "*": write origins: "any" to let every page connect');
+  if (typeof origin !== "string") throw invalidArgument(`origins must be a list of strings, not of ${kindOf(origin)}`);
+  if (origin.includes("*")) {
+    throw invalidArgument(
+      `origins has ${shown(origin)}, which matches nothing: list each host, there are no wildcards`,
+    );
+  }
+  if (ORIGIN.test(origin) && canonical(origin) === origin) return;
+  const meant = URL.parse(origin) ?? URL.parse(`https://${origin}`);
+  const fix = meant && meant.origin !== "null" ? meant.origin : "https://app.example.com";
+  throw invalidArgument(`origins has ${shown(origin)}, which no browser sends: write ${JSON.stringify(fix)}`);
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : kindOf(value);
 }
 
 /** Whether a page of `origin` may connect to `host`, the value of the request's Host header. Equal texts only: no patterns. */

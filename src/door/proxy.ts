@@ -1,3 +1,4 @@
+import { anything, checkOptions, isPlain, kindOf, type OptionTable } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 
 /**
@@ -18,12 +19,19 @@ export interface Forwarded {
 }
 
 const MAX_HOPS = 16;
+const TRUST: OptionTable<Exclude<TrustProxy, number>> = { hops: anything, header: anything };
 
 /** Throws a TypeError (`invalid_argument`) for an option that cannot be one. */
 export function checkTrustProxy(trust: TrustProxy): void {
+  if (typeof trust !== "number" && !isPlain(trust)) {
+    throw invalidArgument(
+      `trustProxy must be an integer from 0 to ${MAX_HOPS}, the number of proxies, not ${kindOf(trust)}`,
+    );
+  }
+  if (typeof trust !== "number") checkOptions<Exclude<TrustProxy, number>>("trustProxy", trust, TRUST, "trustProxy.");
   const { hops, header } = settings(trust);
   if (!Number.isInteger(hops) || hops < 0 || hops > MAX_HOPS) {
-    throw invalidArgument(`trustProxy counts the proxies before this node: an integer from 0 to ${MAX_HOPS}`);
+    throw invalidArgument(`trustProxy must be an integer from 0 to ${MAX_HOPS}: how many proxies are before this node`);
   }
   if (header !== "x-forwarded-for" && header !== "forwarded") {
     throw invalidArgument('trustProxy.header is "x-forwarded-for" or "forwarded"');

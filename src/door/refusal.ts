@@ -103,6 +103,7 @@ export function endingOf({ reason, response: { status }, error }: Refused): Endi
   if (reason === "duplicate") return { reason, code: CloseCode.Replaced, text: "the id is connected already" };
   if (reason === "error") return { reason, code: CloseCode.InternalError, text: "internal error", error };
   if (MAY_COME_BACK.has(status)) return { reason, code: CloseCode.TryAgainLater, text: "try again later", error };
+  if (status >= 500) return { reason, code: CloseCode.InternalError, text: "internal error" };
   return { reason, code: CloseCode.Unauthorized, text: "not authenticated" };
 }
 

@@ -4,6 +4,7 @@ import type { LostReason } from "../client/hub-client.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Client } from "../client/client.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
+import { unknownEvent } from "../base/unknown-option.ts";
 import type { Holder } from "../storage/storage.ts";
 
 /** The events of a hub, for monitoring, each with what its listeners get. */
@@ -72,7 +73,7 @@ export class HubEventTarget {
 
   /** Calls `listener` at each event of the type, until the returned function is called. Throws a TypeError (`invalid_argument`) for an unknown type. */
   on<Type extends keyof HubEvents>(type: Type, listener: Listener<Type>): () => void {
-    if (!Object.hasOwn(TYPES, type)) throw invalidArgument(`a hub has no event called ${JSON.stringify(type)}`);
+    if (!Object.hasOwn(TYPES, type)) throw invalidArgument(unknownEvent(type, Object.keys(TYPES)));
     checkFunction("listener", listener);
     let listeners = this.#listeners.get(type);
     if (!listeners) this.#listeners.set(type, listeners = new Set());

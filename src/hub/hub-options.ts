@@ -1,11 +1,11 @@
-import { checkMs, checkObject, checkOptions, type OptionTable } from "../base/check.ts";
+import { checkMs, checkOptions, checkPlain, oneOf, type OptionTable } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { checkLogger } from "../base/logger.ts";
 import type { ResumeOptions } from "../client/connection-owner.ts";
 import type { GateOptions } from "../door/gate.ts";
-import { checkOrigins } from "../door/origin.ts";
-import { checkTrustProxy } from "../door/proxy.ts";
+import { checkOrigins, type Origins } from "../door/origin.ts";
+import { checkTrustProxy, type TrustProxy } from "../door/proxy.ts";
 
 /** How a {@link Hub} behaves; every field has a default. */
 export interface HubOptions extends GateOptions {
@@ -60,26 +60,30 @@ export interface CloseOptions {
   drainMs?: number;
 }
 
-/** Throws a TypeError (`invalid_argument`) for bad options. */
-export function checkHubOptions(options: HubOptions): void {
-  checkObject("options", options);
-  const { duplicateIds, logger, origins, trustProxy, slowConsumer, handlerError } = options;
-  if (logger !== undefined) checkLogger(logger);
-  if (origins !== undefined) checkOrigins(origins);
-  if (trustProxy !== undefined) checkTrustProxy(trustProxy);
-  oneOf("duplicateIds", duplicateIds, ["newest", "oldest"]);
-  oneOf("slowConsumer", slowConsumer, ["close", "drop"]);
-  oneOf("handlerError", handlerError, ["close", "report"]);
+/** The options of a Hub. */
+export const HUB_OPTIONS: OptionTable<HubOptions> = {
+  limits: checkPlain,
+  origins: (_, value) => checkOrigins(value as Origins),
+  trustProxy: (_, value) => checkTrustProxy(value as TrustProxy),
+  logger: (_, value) => checkLogger(value),
+  duplicateIds: oneOf("newest", "oldest"),
+  slowConsumer: oneOf("close", "drop"),
+  handlerError: oneOf("close", "report"),
+  // Checked where it is read.
+  resume: checkPlain,
+};
+
+/** Throws a TypeError (`invalid_argument`) for options that are not in the table, or whose values are wrong. */
+export function checkHubOptions(options: unknown, table: OptionTable<HubOptions>): asserts options is HubOptions {
+  checkOptions<HubOptions>("options", options, table);
 }
 
-/** Throws a TypeError (`invalid_argument`) for bad options. */
-export function checkCloseOptions(options: CloseOptions): void {
-  checkObject("options", options);
-  checkMs("announceMs", options.announceMs ?? 0, 0);
-  checkMs("drainMs", options.drainMs ?? 0, 0);
-}
+const CLOSE_OPTIONS: OptionTable<CloseOptions> = {
+  announceMs: (name, value) => checkMs(name, value, 0),
+  drainMs: (name, value) => checkMs(name, value, 0),
+};
 
-function oneOf(name: string, value: unknown, allowed: readonly string[]): void {
-  if (value === undefined || allowed.includes(value as string)) return;
-  throw invalidArgument(`${name} is ${allowed.map((each) => JSON.stringify(each)).join(" or ")}`);
+/** Throws a TypeError (`invalid_argument`) unless a hub can be closed so. */
+export function checkCloseOptions(options: unknown): asserts options is CloseOptions {
+  checkOptions<CloseOptions>("options", options, CLOSE_OPTIONS);
 }

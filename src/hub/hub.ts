@@ -1,5 +1,5 @@
 import type { Admission, UpgradeContext } from "../door/admission.ts";
-import { checkFunction, checkName } from "../base/check.ts";
+import { checkFunction, checkName, checkOptions } from "../base/check.ts";
 import type { Client } from "../client/client.ts";
 import { drainClients } from "./drain.ts";
 import type { HubStatus } from "../base/hub-status.ts";
@@ -9,7 +9,7 @@ import type { Logger } from "../base/logger.ts";
 import { HubNode } from "./node.ts";
 import { Owner } from "./owner.ts";
 import type { SessionFactory } from "../client/session.ts";
-import type { PresenceWatch, WatchOptions } from "./presence-watch.ts";
+import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "./presence-watch.ts";
 import { Sender } from "../send/sender.ts";
 
 /**
@@ -91,6 +91,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    */
   watchPresence(topic: string, options: WatchOptions = {}): PresenceWatch {
     checkName("topic", topic, this.limits.maxTopicBytes);
+    checkOptions<WatchOptions>("options", options, WATCH_OPTIONS);
     return this.#node.presences.watch(topic, options);
   }
 

@@ -1,6 +1,7 @@
+import type { OptionTable } from "../base/check.ts";
 import { Calls } from "../send/calls.ts";
 import { Clients } from "../client/clients.ts";
-import { checkHubOptions, type HubOptions } from "./hub-options.ts";
+import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "./hub-options.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
 import { LimitedLogger } from "../base/limited-logger.ts";
@@ -33,8 +34,12 @@ export class HubNode<Data> {
   verbs: Verbs;
 
   /** Throws a TypeError (`invalid_argument`) for bad options. */
-  constructor(options: HubOptions, status: "starting" | "ready" = "ready") {
-    checkHubOptions(options);
+  constructor(
+    options: HubOptions,
+    status: "starting" | "ready" = "ready",
+    table: OptionTable<HubOptions> = HUB_OPTIONS,
+  ) {
+    checkHubOptions(options, table);
     this.options = options;
     this.limits = mergeLimits(options.limits);
     this.logger = new LimitedLogger(chosenLogger(options.logger));

@@ -11,6 +11,7 @@ import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/ledger.ts";
 import type { ResumeOffer } from "../client/protocol.ts";
 import type { FanOut } from "../client/fan-out.ts";
+import { MeshError } from "../base/error.ts";
 import { Frame, type Message } from "../send/frame.ts";
 import type { HubNode } from "./node.ts";
 import type { Limits } from "../base/limits.ts";
@@ -166,6 +167,13 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     } catch (error) {
       return this.#node.calls.rejected(error);
     }
+  }
+
+  rejected(check: () => void): Promise<never> {
+    return this.#node.calls.run(undefined, async () => {
+      check();
+      throw new MeshError("internal", "a check did not throw");
+    });
   }
 
   request(client: HubClient<Data>, message: Message, options?: SendOptions): Promise<string | Uint8Array> {

@@ -1,3 +1,4 @@
+import { checkCallback, checkSignal, type OptionTable } from "../base/check.ts";
 import { fromJson, type Json } from "../base/json.ts";
 import type { PresenceChange } from "./presence-view.ts";
 
@@ -16,6 +17,9 @@ export interface WatchOptions {
   /** Called with each event, instead of iterating. What it throws is logged. */
   onEvent?: ((event: PresenceEvent) => void) | undefined;
 }
+
+/** The options of a watch. */
+export const WATCH_OPTIONS: OptionTable<WatchOptions> = { signal: checkSignal, onEvent: checkCallback };
 
 /**
  * The joins and leaves of a topic, over all nodes: iterate it, or give an `onEvent`.

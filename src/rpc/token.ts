@@ -2,7 +2,7 @@ import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
 import { JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { BoundedMap } from "../base/bounded-map.ts";
-import { checkObject, utf8Bytes } from "../base/check.ts";
+import { anything, checkOptions, defined, type OptionTable, utf8Bytes } from "../base/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 
 /** The audience of a token for the Cluster service of any node. */
@@ -33,13 +33,19 @@ export interface CreateTokenOptions {
  * @throws TypeError `invalid_argument` for an empty secret or audience, or a `ttlMs` that is not positive.
  */
 export async function createToken(options: CreateTokenOptions): Promise<string> {
-  checkObject("options", options);
+  checkOptions<CreateTokenOptions>("options", options, TOKEN_OPTIONS);
   const { audience, ttlMs = DEFAULT_TTL_MS } = options;
   checkAudience(audience);
   checkTtl(ttlMs);
   const [secret] = secretList(options.secret);
   return await mint(await importKey(secret), audience, ttlMs, Date.now());
 }
+
+const TOKEN_OPTIONS: OptionTable<CreateTokenOptions> = {
+  secret: defined(anything),
+  audience: defined(anything),
+  ttlMs: anything,
+};
 
 /** Whether a secret is shorter than the 32 bytes that HS256 asks for (RFC 7518 section 3.2). It works, but can be guessed sooner. */
 export function isWeakSecret(secret: Secret): boolean {

@@ -1,4 +1,4 @@
-import { checkMs, checkObject } from "../base/check.ts";
+import { checkMs, checkOptions, checkSignal, isPlain, kindOf, type OptionTable } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { settledWithin } from "./deadline.ts";
 import type { SendOptions } from "./verbs.ts";
@@ -25,9 +25,10 @@ export class Calls {
   run<Result>(
     options: SendOptions | undefined,
     call: (options: SendOptions) => Promise<Result>,
+    table?: OptionTable<SendOptions>,
   ): Promise<Result> {
     try {
-      checkSendOptions(options);
+      checkSendOptions(options, table);
       const promise = call(options ?? NO_OPTIONS);
       this.#begun.add(promise);
       return promise;
@@ -79,13 +80,24 @@ class Begun {
   }
 }
 
+/** The options of a call. */
+export const SEND_OPTIONS: OptionTable<SendOptions> = {
+  signal: checkSignal,
+  timeoutMs: (name, value) => checkMs(name, value, Number.MIN_VALUE),
+};
+
 /** Throws for bad options, and throws the signal's reason if it is aborted already. */
-export function checkSendOptions(options: SendOptions | undefined): void {
+export function checkSendOptions(
+  options: SendOptions | undefined,
+  table: OptionTable<SendOptions> = SEND_OPTIONS,
+): void {
   if (options === undefined) return;
-  checkObject("options", options);
-  const { timeoutMs, signal } = options as { timeoutMs?: unknown; signal?: unknown };
-  if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, Number.MIN_VALUE);
-  if (signal === undefined) return;
-  if (!(signal instanceof AbortSignal)) throw invalidArgument("signal is an AbortSignal");
-  signal.throwIfAborted();
+  if (!isPlain(options)) {
+    throw invalidArgument(
+      `options must be a plain object such as { timeoutMs: 500 }, not ${kindOf(options)}: ` +
+        "an event and its data are one message, such as JSON.stringify({ event, data })",
+    );
+  }
+  checkOptions<SendOptions>("options", options, table);
+  options.signal?.throwIfAborted();
 }

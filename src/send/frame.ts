@@ -1,4 +1,5 @@
 import type { Burst } from "./burst.ts";
+import { kindOf } from "../base/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
 import { isReserved, prefixed } from "../wire/v1.ts";
@@ -162,6 +163,6 @@ function allocate(bytes: number): Uint8Array<ArrayBuffer> {
 
 function describeBadMessage(message: unknown): string {
   const kind = message === null ? "null" : typeof message;
-  const hint = kind === "object" ? " Use JSON.stringify to send an object." : "";
-  return `a message is a string or bytes (Uint8Array, ArrayBuffer or a view), not ${kind}.${hint}`;
+  const hint = kind === "object" ? ": send JSON.stringify(message)" : ": send a string, or JSON.stringify(message)";
+  return `the message must be a string or bytes (Uint8Array, ArrayBuffer or a view), not ${kindOf(message)}${hint}`;
 }

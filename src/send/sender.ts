@@ -1,11 +1,38 @@
-import type { Calls } from "./calls.ts";
-import { checkClose, checkName } from "../base/check.ts";
+import { type Calls, SEND_OPTIONS } from "./calls.ts";
+import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTable } from "../base/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
+import { teach } from "../base/habits.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Count, Delivery, Members, MembersOptions, SendOptions, SendToManyOptions, Verbs } from "./verbs.ts";
+
+/** Methods that users of other libraries call on a hub. */
+const HABITS: Readonly<Record<string, string>> = {
+  "broadcast.emit": "write broadcast(message)",
+  to: "write publish(topic, message), or emit(id, message) for one client",
+  in: "write publish(topic, message), or members(topic) for those who listen",
+  except: "write broadcast(message, { except: ids })",
+  send: "write emit(id, message), or broadcast(message)",
+  join: "write subscribe(id, topic)",
+  leave: "write unsubscribe(id, topic)",
+  use: "decide in session(request), which may return a Response",
+  of: "write a hub of its own for each path",
+  socketsJoin: "write subscribe(id, topic)",
+  socketsLeave: "write unsubscribe(id, topic)",
+  disconnectSockets: "write disconnect(id, code, reason)",
+  fetchSockets: "write members(topic), or for (const client of hub)",
+  serverSideEmit: "write publish(topic, message)",
+  handleUpgrade: "write attach(hub, server, { session })",
+  addEventListener: "write on(event, listener)",
+  once: "write const off = on(event, listener), and call off()",
+  off: "call the function that on(event, listener) returned",
+};
+
+const ONE_MESSAGE = "; an event and its data are one message, such as JSON.stringify({ event, data })";
+const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
+const MEMBERS_OPTIONS: OptionTable<MembersOptions> = { ...SEND_OPTIONS, info: checkFlag };
 
 /**
  * The verbs that reach clients, the same on a Hub, a DistHub and a DistClient.
@@ -30,6 +57,7 @@ export abstract class Sender {
   /** Sends to one id. True: its socket took the message. False: nobody has the id, or its buffer is full. */
   emit(id: string, message: Message, options?: SendOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
+      checkCount("emit(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.emit(id, this.#frame(message), checked);
     });
@@ -38,6 +66,7 @@ export abstract class Sender {
   /** Whether the id is connected. */
   online(id: string, options?: SendOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
+      checkCount("online(id, options)", arguments.length, 2);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.online(id, checked);
     });
@@ -46,16 +75,18 @@ export abstract class Sender {
   /** Sends to all clients. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery> {
     return this.#calls.run(options, (checked) => {
+      checkCount("broadcast(message, options)", arguments.length, 2, ONE_MESSAGE);
       return this.#verbs.broadcast(this.#frame(message), exceptSet(options?.except), checked);
-    });
+    }, MANY_OPTIONS);
   }
 
   /** Sends to the clients that listen on the topic. */
   publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
     return this.#calls.run(options, (checked) => {
+      checkCount("publish(topic, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.#verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
-    });
+    }, MANY_OPTIONS);
   }
 
   /**
@@ -71,6 +102,7 @@ export abstract class Sender {
    */
   request(id: string, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
     return this.#calls.run(options, (checked) => {
+      checkCount("request(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.request(id, this.#frame(message), checked);
     });
@@ -79,6 +111,7 @@ export abstract class Sender {
   /** How many listen on the topic. */
   count(topic: string, options?: SendOptions): Promise<Count> {
     return this.#calls.run(options, (checked) => {
+      checkCount("count(topic, options)", arguments.length, 2);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.#verbs.count(topic, checked);
     });
@@ -87,14 +120,16 @@ export abstract class Sender {
   /** The clients that listen on the topic. */
   members(topic: string, options?: MembersOptions): Promise<Members> {
     return this.#calls.run(options, (checked) => {
+      checkCount("members(topic, options)", arguments.length, 2);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.#verbs.members(topic, checked);
-    });
+    }, MEMBERS_OPTIONS);
   }
 
   /** Makes a client listen on a topic. False: nobody has the id. */
   subscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
+      checkCount("subscribe(id, topic, options)", arguments.length, 3);
       checkName("id", id, this.limits.maxIdBytes);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.#verbs.subscribe(id, topic, checked);
@@ -104,6 +139,7 @@ export abstract class Sender {
   /** Makes a client stop listening on a topic. False: nobody has the id. */
   unsubscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
+      checkCount("unsubscribe(id, topic, options)", arguments.length, 3);
       checkName("id", id, this.limits.maxIdBytes);
       checkName("topic", topic, this.limits.maxTopicBytes);
       return this.#verbs.unsubscribe(id, topic, checked);
@@ -113,10 +149,15 @@ export abstract class Sender {
   /** Closes the id's connection, in order after what was sent to it. `code` defaults to 1000. False: nobody has the id. */
   disconnect(id: string, code: number = CloseCode.Normal, reason = "", options?: SendOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
+      checkCount("disconnect(id, code, reason, options)", arguments.length, 4);
       checkName("id", id, this.limits.maxIdBytes);
       checkClose(code, reason);
       return this.#verbs.disconnect(id, code, reason, checked);
     });
+  }
+
+  static {
+    teach(Sender.prototype, HABITS);
   }
 
   #frame(message: Message): Frame {

@@ -18,7 +18,7 @@ export function refusals(promise: PromiseThat): void {
         assert.deepEqual(await client.closed(), { code: 4401, reason: "sign in again" });
       }
       assert.equal(hub.size, 0);
-      assert.deepEqual(await hub.broadcast("x"), { delivered: 0, held: 0, dropped: 0, unreachable: [] });
+      assert.deepEqual(await hub.broadcast("x"), { delivered: 0, dropped: 0, held: 0, unreachable: [] });
     },
   );
 

@@ -11,6 +11,7 @@ import { TestClient } from "../kit/client.ts";
 import { runtime } from "../kit/runtime.ts";
 import { RawClient } from "../kit/raw.ts";
 import { serveApp } from "../kit/servers.ts";
+import { until } from "../kit/until.ts";
 
 async function serving(makeApp: (hub: Hub) => Hono, run: (port: number, hub: Hub) => Promise<void>): Promise<void> {
   const hub = new Hub({ logger: silentLogger, origins: ["https://example.com"] });
@@ -166,4 +167,69 @@ test("hono: an app that is served without what the upgrade needs says what is mi
   assert.equal(response.status, runtime === "deno" ? 101 : 500);
   assert.equal(failures[0] instanceof Error, runtime !== "deno");
   assert.equal(hub.size, 0);
+});
+
+/** Middleware that spoils an upgrade after the handler has made it. */
+const SPOILERS: readonly (readonly [what: string, spoil: (c: Context) => unknown, code: number])[] = [
+  ["throws", () => {
+    throw new Error("boom");
+  }, 1011],
+  ["throws an HTTPException", () => {
+    throw new HTTPException(403);
+  }, 4401],
+  ["rejects a little later", async () => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    throw new Error("boom");
+  }, 1011],
+  ["answers otherwise", (c) => (c.res = new Response("no", { status: 401 })), 4401],
+];
+
+for (const [what, spoil, code] of SPOILERS) {
+  test(`hono: middleware that ${what} after next() refuses the client, and the server goes on`, () => {
+    return serving((hub) => {
+      const app = new Hono();
+      app.onError((error, c) => (error instanceof HTTPException ? error.getResponse() : c.text("failed", 500)));
+      app.use("/bad", async (c, next) => {
+        await next();
+        await spoil(c as Context);
+      });
+      app.get("/bad", upgrade(hub, () => ({ id: "bad" })));
+      app.get("/good", upgrade(hub, () => ({ id: "good" })));
+      return app;
+    }, async (port, hub) => {
+      const refused = await RawClient.connect(port);
+      refused.handshake("/bad");
+      // Node has not sent the 101 yet; Bun and Deno have.
+      if (runtime === "node") assert.ok((await refused.head()).status >= 400);
+      else {
+        assert.equal((await refused.head()).status, 101);
+        const frame = await refused.next();
+        assert.equal(frame?.opcode, 8);
+        assert.equal(frame.payload.readUInt16BE(0), code);
+      }
+      refused.socket.destroy();
+      const good = await TestClient.open(`ws://127.0.0.1:${port}/good`);
+      await until("the refused client to be gone", () => hub.client("bad") === undefined);
+      assert.equal(await hub.emit("good", "still here"), true);
+      assert.equal(await good.next(), "still here");
+      await good.close();
+    });
+  });
+}
+
+test("hono: a message that comes while middleware is still busy is handled", () => {
+  return serving((hub) => {
+    const app = new Hono();
+    app.use(async (_, next) => {
+      await next();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    });
+    app.get("/ws", upgrade(hub, () => ({ onEvent: (client, message) => client.emit(`got ${String(message)}`) })));
+    return app;
+  }, async (port) => {
+    const client = await TestClient.open(`ws://127.0.0.1:${port}/ws`);
+    client.send("early");
+    assert.equal(await client.next(), "got early");
+    await client.close();
+  });
 });

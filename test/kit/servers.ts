@@ -61,7 +61,8 @@ interface Natives {
 
 const natives = globalThis as unknown as Natives;
 
-function serveBun(fetch: Fetch, handlers: unknown): TestServer {
+/** Serves a fetch handler with Bun's own server. */
+export function serveBun(fetch: Fetch, handlers: unknown): TestServer {
   const server = natives.Bun.serve({ port: 0, hostname: "127.0.0.1", fetch, websocket: handlers });
   return { port: server.port, stop: () => server.stop(true) };
 }
@@ -71,7 +72,8 @@ function serveDeno(fetch: Fetch): TestServer {
   return { port: server.addr.port, stop: () => server.shutdown() };
 }
 
-async function serveNode(server: HttpServer): Promise<TestServer> {
+/** Waits until a `node:http` server listens. */
+export async function serveNode(server: HttpServer): Promise<TestServer> {
   if (!server.listening) {
     await new Promise<void>((resolve) => server.listening ? resolve() : server.once("listening", () => resolve()));
   }
