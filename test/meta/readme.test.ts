@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { test } from "node:test";
+import { CloseCode, shouldReconnect } from "../../src/base/close-code.ts";
 import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
 import { limitsDoc } from "../../tools/limits-doc.ts";
 import { readFiles, readSource, type SourceFile } from "./source.ts";
@@ -78,4 +79,27 @@ test("the page of limits says what the code says, of every limit", () => {
   const doc = limitsDoc(page, read("src/base/limits.ts"));
   assert.equal(unpadded(page), unpadded(doc));
   for (const name of Object.keys(DEFAULT_LIMITS)) assert.ok(doc.includes(`| \`${name}\` |`), name);
+});
+
+/** The fields of an exported interface, without those that it inherits. */
+function fieldsOf(path: string, name: string): string[] {
+  const [, body = ""] = new RegExp(`export interface ${name}\\b[^{]*\\{\\n([^]*?)\\n\\}`).exec(read(path)) ?? [];
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, field = ""]) => field);
+}
+
+test("the page of configuration names every option, every event and every close code", () => {
+  const page = read("docs/configuration.md");
+  const options = [
+    ...fieldsOf("src/hub/hub-options.ts", "HubOptions"),
+    ...fieldsOf("src/door/gate.ts", "GateOptions"),
+    ...fieldsOf("src/distributed/dist-hub-options.ts", "DistHubOptions"),
+    ...fieldsOf("src/hub/serve-options.ts", "ServeOptions"),
+  ];
+  assert.ok(options.includes("leaseMs") && options.includes("origins"));
+  for (const option of options) assert.match(page, new RegExp(`^\\| \`${option}\` `, "m"), option);
+  for (const event of fieldsOf("src/hub/hub-events.ts", "HubEvents")) assert.ok(page.includes(`\`${event}\``), event);
+  for (const [name, code] of Object.entries(CloseCode)) {
+    const answer = shouldReconnect(code) ? "yes" : "no";
+    assert.match(page, new RegExp(`^\\| ${code} \\| \`${name}\`: .*\\| ${answer} +\\|$`, "m"), name);
+  }
 });
