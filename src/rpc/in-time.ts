@@ -18,26 +18,29 @@ export function inTime(handler: UniversalHandler): UniversalHandler {
   const streams = handler.method.methodKind === "client_streaming" || handler.method.methodKind === "bidi_streaming";
   const answer: UniversalHandlerFn = (request) => {
     const timeoutMs = callersTimeoutMs(request.header) ?? (streams ? undefined : MESSAGE_TIMEOUT_MS);
-    const { body } = request;
+    const { body, signal } = request;
     if (timeoutMs === undefined || !isStream(body)) return handler(request);
-    return handler({ ...request, body: new TimedBody(body, Math.min(timeoutMs, MAX_TIMER_MS)) });
+    return handler({ ...request, body: new TimedBody(body, Math.min(timeoutMs, MAX_TIMER_MS), signal) });
   };
   return Object.assign(answer, { ...handler });
 }
 
-/** The chunks of a body, which break off with `deadline_exceeded` once the time is over. */
+/** The chunks of a body. They break off once the time is over, or the caller is gone. */
 class TimedBody implements AsyncIterableIterator<Uint8Array> {
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #timeoutMs: number;
+  readonly #signal: AbortSignal;
+  readonly #onAbort = (): void => this.#end(new ConnectError("the caller is gone", Code.Canceled));
   /** Runs from the first read on. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #late = false;
+  #ended: ConnectError | undefined;
   /** Rejects the read that is under way. */
   #fail: ((error: ConnectError) => void) | undefined;
 
-  constructor(body: AsyncIterable<Uint8Array>, timeoutMs: number) {
+  constructor(body: AsyncIterable<Uint8Array>, timeoutMs: number, signal: AbortSignal) {
     this.#chunks = body[Symbol.asyncIterator]();
     this.#timeoutMs = timeoutMs;
+    this.#signal = signal;
   }
 
   [Symbol.asyncIterator](): this {
@@ -45,35 +48,45 @@ class TimedBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    if (this.#late) return Promise.reject(lateError());
-    this.#timer ??= setTimeout(() => this.#end(), this.#timeoutMs);
+    if (!this.#timer) this.#start();
+    if (this.#ended) return Promise.reject(this.#ended);
     return new Promise((resolve, reject) => {
       this.#fail = reject;
       this.#chunks.next().then((chunk) => {
-        if (chunk.done === true) clearTimeout(this.#timer);
+        if (chunk.done === true) this.#stop();
         resolve(chunk);
       }, (error: unknown) => {
-        clearTimeout(this.#timer);
+        this.#stop();
         reject(error);
       });
     });
   }
 
-  #end(): void {
-    this.#late = true;
-    this.#fail?.(lateError());
-  }
-
   async return(): Promise<IteratorResult<Uint8Array>> {
-    clearTimeout(this.#timer);
+    this.#stop();
     // Not awaited: the source may be waiting for a chunk that never comes.
     void this.#chunks.return?.().catch(() => {});
     return { done: true, value: undefined };
   }
-}
 
-function lateError(): ConnectError {
-  return new ConnectError("the message did not arrive in time", Code.DeadlineExceeded);
+  #start(): void {
+    const late = (): void => this.#end(new ConnectError("the message did not arrive in time", Code.DeadlineExceeded));
+    this.#timer = setTimeout(late, this.#timeoutMs);
+    // A request that was reset before it was read gives no chunk and no end.
+    if (this.#signal.aborted) this.#onAbort();
+    else this.#signal.addEventListener("abort", this.#onAbort);
+  }
+
+  #end(error: ConnectError): void {
+    this.#ended = error;
+    this.#stop();
+    this.#fail?.(error);
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.#onAbort);
+  }
 }
 
 function callersTimeoutMs(header: Headers): number | undefined {
