@@ -3,8 +3,7 @@ import { Batcher } from "../base/batcher.ts";
 import { MeshError } from "../base/error.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { SizedItem } from "../link/items.ts";
-import type { Caller } from "../link/link-call.ts";
-import { OTHER_LIFE } from "../link/link.ts";
+import { type Caller, OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import type { Entry, Storage } from "../storage/storage.ts";
 

@@ -16,7 +16,7 @@ import {
   subscriptionItem,
 } from "../link/items.ts";
 import type { JoinedNode } from "./registry.ts";
-import { OTHER_LIFE } from "../link/link.ts";
+import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
 import { nobodyHasIt } from "../client/requests.ts";

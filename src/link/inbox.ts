@@ -9,7 +9,6 @@ import {
   type Item,
   Outcome,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
-import { parseLineName } from "./line-name.ts";
 
 interface LineState {
   /** How often the sender started the numbers again. */
@@ -77,6 +76,12 @@ export class Inbox {
     this.#lines.set(link, line);
     return line;
   }
+}
+
+/** The parts of a line's name: a random one, and how often its numbers started again. A name without a count is the first of its kind. */
+export function parseLineName(text: string): { link: string; count: number } {
+  const [, link = text, count = "0"] = /^(.*):(\d{1,15})$/s.exec(text) ?? [];
+  return { link, count: Number(count) };
 }
 
 /** Dependencies of {@link Inbox}. */

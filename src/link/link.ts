@@ -1,49 +1,29 @@
 import { create } from "@bufbuild/protobuf";
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
-import {
-  type Answer,
-  AnswerSchema,
-  type Batch,
-  type BatchAnswer,
-  BatchSchema,
-  type Item,
-  Outcome,
-  Status,
-} from "../gen/meshsocket/node/v1/node_pb.ts";
-import { batchOf, type Call, type Caller, MAX_BATCH_BYTES, type SentBatch, takeBatch } from "./link-call.ts";
-import type { Line } from "./line.ts";
-import { LineName } from "./line-name.ts";
-import type { LinkOptions } from "./link-options.ts";
-import type { Holder } from "../storage/storage.ts";
 import { afterTick } from "../base/tick.ts";
+import { type BatchAnswer, BatchSchema, type Item, Outcome } from "../gen/meshsocket/node/v1/node_pb.ts";
+import type { Line, OpenLine } from "./line.ts";
+import { type Caller, SendWindow, type SendWindowLimits } from "./send-window.ts";
+import type { Holder } from "../storage/storage.ts";
 
 /** Errors by which a node says, before it takes anything, that it will not: another attempt would meet the same. */
 const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_denied", "unimplemented"]);
-
-const MISSING = new MeshError("internal", "an answer is missing");
-
-/** The answer where another life answers than the one that was called: nothing was taken, and who has the id is not known. */
-export const OTHER_LIFE: Answer = create(AnswerSchema, { status: Status.NOT_HERE });
 
 /**
  * A node's batched, ordered line to one life of one other node.
  *
  * Calls leave in order, in batches that form by themselves. Each call gets its answer, or one of these errors:
  * `unavailable` (it was never sent, or never arrived), `deadline_exceeded` and `unknown` (it may have arrived),
- * `resource_exhausted` (too much waits already). When a line breaks, what it left unanswered is sent again with its old
- * number; the receiver takes each number once and repeats the answer for one it knows, so nothing is delivered twice.
+ * `resource_exhausted` (too many calls wait already, or the other node takes no message of that length). When a line breaks,
+ * its unanswered batches are sent again with their old numbers; the receiver takes each number once and repeats the answer
+ * for one that it knows, so nothing is delivered twice.
  */
 export class Link {
   readonly to: Holder;
   readonly #options: LinkOptions;
+  readonly #window: SendWindow;
   #line: Line | undefined;
-  readonly #name = new LineName();
-  #lastNumber = 0n;
-  #waiting: Call[] = [];
-  #sent = new Map<bigint, SentBatch>();
-  #calls = 0;
-  #bytes = 0;
   #flushScheduled = false;
   #heardAtMs = 0;
   #pingedAtMs = 0;
@@ -58,6 +38,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.to = options.to;
     this.#options = options;
+    this.#window = new SendWindow(options.to, options.from, options);
   }
 
   /** Sends one item; `bytes` is about its size, `deadlineMs` a moment on the monotonic clock. */
@@ -67,28 +48,24 @@ export class Link {
       caller.reject(refusal);
       return;
     }
-    this.#waiting.push({ item, bytes, deadlineMs, caller, settled: false });
-    this.#calls++;
-    this.#bytes += bytes;
+    this.#window.add(item, bytes, deadlineMs, caller);
     this.#options.onActive();
     this.#scheduleFlush();
   }
 
-  /** Rejects what is under way and takes no more. */
+  /** Rejects the calls that are under way and takes no more. */
   close(error: MeshError = new MeshError("unavailable", "the link is closed")): void {
     if (this.#closed) return;
     this.#closed = error;
-    this.#line?.close();
-    this.#line = undefined;
+    this.#dropLine();
     // A batch that was sent may have been taken: its answer can no longer come.
-    this.#doubt();
-    this.#failAll(error);
+    this.#window.doubt();
+    this.#window.failAll(error);
   }
 
   #refusal(bytes: number): MeshError | undefined {
     if (this.#closed) return this.#closed;
-    const { maxBytes, maxCalls } = this.#options;
-    if (this.#calls >= maxCalls || (this.#calls > 0 && this.#bytes + bytes > maxBytes)) {
+    if (this.#window.isFullFor(bytes)) {
       return new MeshError("resource_exhausted", `too much waits for ${this.to.host} already`);
     }
     const { error, untilMs } = this.#refusing ?? { error: undefined, untilMs: 0 };
@@ -107,13 +84,13 @@ export class Link {
   }
 
   #flush(): void {
-    if (this.#closed || this.#waiting.length === 0) return;
-    if (this.#line) this.#sendWaiting();
+    if (this.#closed || this.#window.waiting === 0) return;
+    if (this.#line) this.#sendWaiting(this.#line);
     else if (performance.now() >= this.#reopenAtMs) this.#reopen();
   }
 
-  #sendWaiting(): void {
-    while (this.#waiting.length > 0 && this.#sent.size < this.#options.maxInFlight) this.#sendBatch();
+  #sendWaiting(line: Line): void {
+    for (let sent = this.#window.next(); sent; sent = this.#window.next()) line.send(this.#window.message(sent));
   }
 
   #openLine(): Line {
@@ -125,7 +102,7 @@ export class Link {
         if (this.#line === line) this.#answered(answer);
       },
       tooLong: (number) => {
-        if (this.#line === line) this.#tooLong(number);
+        if (this.#line === line) this.#tooLong(line, number);
       },
       broken: (error) => {
         if (this.#line === line) this.#broken(error);
@@ -134,22 +111,18 @@ export class Link {
     return line;
   }
 
-  #sendBatch(): void {
-    const calls = takeBatch(this.#waiting);
-    if (calls.length === 0) return;
-    const sent: SentBatch = { number: ++this.#lastNumber, calls, sentAtMs: performance.now(), doubtful: false };
-    this.#sent.set(sent.number, sent);
-    this.#line?.send(this.#batch(sent));
+  /** Opens a line if a call waits, and sends the unanswered batches again. */
+  #reopen(): void {
+    if (this.#window.calls === 0) return;
+    const line = this.#openLine();
+    this.#line = line;
+    for (const sent of this.#window.sent) line.send(this.#window.message(sent));
+    this.#sendWaiting(line);
   }
 
-  #batch(sent: SentBatch): Batch {
-    const { from, to } = this.#options;
-    return batchOf(sent, this.#name.text, to, from?.());
-  }
-
-  #ping(): void {
-    this.#pingedAtMs = performance.now();
-    this.#line?.send(create(BatchSchema, { line: this.#name.text, toLife: this.to.life, number: 0n }));
+  #dropLine(): void {
+    this.#line?.close();
+    this.#line = undefined;
   }
 
   // ---- answers ----
@@ -159,182 +132,99 @@ export class Link {
     this.#heardOnLine = true;
     this.#failures = 0;
     if (answer.outcome === Outcome.OTHER_LIFE) {
-      this.#otherLife();
+      this.#window.notHere();
+      this.#options.onOtherLife();
+      this.close();
       return;
     }
-    const sent = this.#sent.get(answer.number);
+    const sent = this.#window.batch(answer.number);
     if (!sent) return;
-    if (answer.outcome !== Outcome.TAKEN) {
-      this.#startOver();
+    if (answer.outcome === Outcome.TAKEN) {
+      this.#window.resolve(sent, answer);
+      this.#flush();
       return;
     }
-    this.#sent.delete(answer.number);
-    for (let index = 0; index < sent.calls.length; index++) {
-      const call = sent.calls[index] as Call;
-      const one = answer.answers[index];
-      if (one) this.#resolve(call, one);
-      else this.#reject(call, MISSING);
-    }
-    this.#flush();
-  }
-
-  /** Nothing of this link's was taken by the life that answers now. What an earlier line carried may have been taken by the former. */
-  #otherLife(): void {
-    const doubt = new MeshError("unknown", `${this.to.host} started again while it held the message`);
-    for (const { calls, doubtful } of this.#sent.values()) {
-      for (const call of calls) {
-        if (doubtful) this.#reject(call, doubt);
-        else this.#resolve(call, OTHER_LIFE);
-      }
-    }
-    for (const call of this.#waiting) this.#resolve(call, OTHER_LIFE);
-    this.#options.onOtherLife();
-    this.close();
-  }
-
-  /** The receiver no longer knows this line's numbers: what was sent is in doubt, what was not goes out under a new name. */
-  #startOver(): void {
-    const error = new MeshError("unknown", `${this.to.host} no longer knows what it took`);
-    for (const sent of this.#sent.values()) {
-      for (const call of sent.calls) this.#reject(call, error);
-    }
-    this.#line?.close();
-    this.#line = undefined;
-    this.#rename();
+    // The receiver no longer knows these numbers.
+    this.#window.startOver(new MeshError("unknown", `${this.to.host} no longer knows what it took`));
+    this.#dropLine();
     this.#scheduleFlush();
   }
 
-  /** Starts the numbers again under a new name: some of the old ones will never be sent. */
-  #rename(): void {
-    this.#sent.clear();
-    this.#name.renew();
-    this.#lastNumber = 0n;
-  }
-
-  #resolve(call: Call, answer: Answer): void {
-    if (this.#settle(call)) call.caller.resolve(answer);
-  }
-
-  #reject(call: Call, error: MeshError): void {
-    if (this.#settle(call)) call.caller.reject(error);
-  }
-
-  /** False when the call was settled before. */
-  #settle(call: Call): boolean {
-    if (call.settled) return false;
-    call.settled = true;
-    this.#calls--;
-    this.#bytes -= call.bytes;
-    return true;
-  }
-
-  // ---- faults ----
-
   /** The other node takes no batch of that length: the batch keeps its number and goes out empty. */
-  #tooLong(number: bigint): void {
-    const sent = this.#sent.get(number);
+  #tooLong(line: Line, number: bigint): void {
+    const sent = this.#window.batch(number);
     if (!sent) return;
-    if (sent.calls.every(({ settled }) => settled)) {
-      // Not even an empty batch gets through.
-      this.#line?.close();
-      this.#broken(new MeshError("unknown", "the other node takes no batches"));
+    if (this.#window.rejectTooLong(sent)) {
+      line.send(this.#window.message(sent));
       return;
     }
-    for (const call of sent.calls) this.#reject(call, tooLongError(this.to.host));
-    this.#line?.send(this.#batch(sent));
+    // Not even an empty batch gets through.
+    this.#dropLine();
+    this.#broken(new MeshError("unknown", `${this.to.host} takes no batches`));
   }
+
+  // ---- faults and time ----
 
   #broken(error: MeshError): void {
     this.#line = undefined;
-    if (error.code === "resource_exhausted") this.#rejectLongest();
+    if (error.code === "resource_exhausted") this.#window.rejectLongest();
     const neverTaken = REFUSED.has(error.code) || (error.code === "unavailable" && !this.#heardOnLine);
     const waitMs = backoffMs(this.#failures++);
     if (neverTaken) {
       this.#refusing = { error, untilMs: performance.now() + waitMs };
-      this.#failAll(error);
+      this.#window.failAll(error);
       return;
     }
-    this.#doubt();
-    // Whoever waits has a deadline: until then the batches can be sent again, and are taken once.
+    this.#window.doubt();
+    // Each call has a deadline: until then its batch can be sent again, and is taken once.
     if (this.#failures === 1) this.#reopen();
     else this.#reopenAtMs = performance.now() + waitMs;
   }
 
-  /** A stream ended because one of its batches was too long for the other node: that is the longest of them. */
-  #rejectLongest(): void {
-    const bytesOf = ({ calls }: SentBatch): number => calls.reduce((sum, { bytes }) => sum + bytes, 0);
-    const [longest] = [...this.#sent.values()].toSorted((one, other) => bytesOf(other) - bytesOf(one));
-    if (!longest || bytesOf(longest) <= MAX_BATCH_BYTES) return;
-    for (const call of longest.calls) this.#reject(call, tooLongError(this.to.host));
-  }
-
-  /** Opens a line if somebody waits, and sends again what was unanswered. */
-  #reopen(): void {
-    if (this.#calls === 0) return;
-    const line = this.#openLine();
-    this.#line = line;
-    for (const sent of this.#sent.values()) line.send(this.#batch(sent));
-    this.#sendWaiting();
-  }
-
-  #doubt(): void {
-    for (const sent of this.#sent.values()) sent.doubtful = true;
-  }
-
-  /** Rejects every call: with `unknown` where it is in doubt, else with the error, which says that it was not taken. */
-  #failAll(error: MeshError): void {
-    const doubt = new MeshError("unknown", `the line to ${this.to.host} broke`, { cause: error });
-    for (const sent of this.#sent.values()) {
-      const why = sent.doubtful ? doubt : error;
-      for (const call of sent.calls) this.#reject(call, why);
-    }
-    for (const call of this.#waiting) this.#reject(call, error);
-    this.#waiting = [];
-    if (this.#sent.size > 0) this.#rename();
-  }
-
-  // ---- time ----
-
   /** Looks at the clock; to be called a few times a second. False: there is nothing to watch over. */
   onTime(now: number): boolean {
-    if (this.#calls > 0) this.#expire(now);
-    else if (this.#sent.size === 0 && !this.#options.keepOpen) this.#rest();
-    if (this.#line) this.#watchSilence(now);
+    const window = this.#window;
+    if (window.calls > 0) window.expire(now);
+    else if (window.answered && !this.#options.keepOpen) this.#dropLine();
+    if (this.#line) this.#watchSilence(this.#line, now);
     else if (now >= this.#reopenAtMs) this.#reopen();
-    return this.#calls > 0 || this.#line !== undefined;
+    return window.calls > 0 || this.#line !== undefined;
   }
 
-  /** Gives up the line until the next call. */
-  #rest(): void {
-    this.#line?.close();
-    this.#line = undefined;
-  }
-
-  #expire(now: number): void {
-    const late = new MeshError("deadline_exceeded", `${this.to.host} did not answer in time`);
-    const expire = (call: Call): void => {
-      if (call.deadlineMs <= now) this.#reject(call, late);
-    };
-    for (const sent of this.#sent.values()) sent.calls.forEach(expire);
-    this.#waiting.forEach(expire);
-  }
-
-  #watchSilence(now: number): void {
+  #watchSilence(line: Line, now: number): void {
     const { silenceMs, pingMs } = this.#options;
     const pinged = this.#pingedAtMs > this.#heardAtMs ? this.#pingedAtMs : undefined;
-    const askedAtMs = this.#sent.values().next().value?.sentAtMs ?? pinged;
+    const [oldest] = this.#window.sent;
+    const askedAtMs = oldest?.sentAtMs ?? pinged;
     if (askedAtMs === undefined) {
-      if (now - this.#heardAtMs > pingMs) this.#ping();
+      if (now - this.#heardAtMs > pingMs) this.#ping(line);
     } else if (now - Math.max(askedAtMs, this.#heardAtMs) > silenceMs) {
-      this.#line?.close();
+      this.#dropLine();
       this.#broken(new MeshError("unknown", `${this.to.host} is silent`));
     }
   }
+
+  #ping(line: Line): void {
+    this.#pingedAtMs = performance.now();
+    line.send(create(BatchSchema, { line: this.#window.name, toLife: this.to.life, number: 0n }));
+  }
 }
 
-function tooLongError(host: string): MeshError {
-  return new MeshError(
-    "resource_exhausted",
-    `the message is longer than ${host} takes: raise limits.maxMessageBytes there`,
-  );
+/** How a {@link Link} behaves. */
+export interface LinkOptions extends SendWindowLimits {
+  /** The life of the node that the link leads to. */
+  to: Holder;
+  /** The sender; undefined if it is not a node. */
+  from: (() => Holder) | undefined;
+  open: OpenLine;
+  /** Whether a line without calls is kept for the next ones. */
+  keepOpen: boolean;
+  /** Milliseconds without an answer after which the line is taken for dead. */
+  silenceMs: number;
+  /** Milliseconds of quiet after which the node is asked for a sign of life. */
+  pingMs: number;
+  /** Called when the link has something to watch over: {@link Link.onTime} is wanted from now on. */
+  onActive: () => void;
+  /** Called when the node answered as another life: this link leads nowhere. */
+  onOtherLife: () => void;
 }

@@ -10,7 +10,7 @@ import { Frame } from "../../src/send/frame.ts";
 import { AnswerSchema, BatchSchema, Outcome, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "../../src/base/host.ts";
 import { Inbox } from "../../src/link/inbox.ts";
-import { parseLineName } from "../../src/link/line-name.ts";
+import { parseLineName } from "../../src/link/inbox.ts";
 import { decodeControl } from "../../src/wire/v1.ts";
 import { Requests } from "../../src/client/requests.ts";
 import { offeredProtocols } from "../../src/door/subprotocol.ts";

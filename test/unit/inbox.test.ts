@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { AnswerSchema, BatchSchema, ItemSchema, Outcome, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../../src/link/inbox.ts";
-import { LineName } from "../../src/link/line-name.ts";
+import { MeshError } from "../../src/base/error.ts";
+import { SendWindow } from "../../src/link/send-window.ts";
 
 /** An inbox that counts what it takes, with room for two lines. */
 function makeInbox(): { send: (line: string, number: bigint) => Promise<Outcome>; taken: string[] } {
@@ -58,12 +59,15 @@ test("inbox: what lines are remembered is bounded, and who was forgotten learns 
 
 test("inbox: a line's name is new whenever its numbers start again, and never another link's", async () => {
   const { send, taken } = makeInbox();
-  const name = new LineName();
-  const first = name.text;
-  name.renew();
-  assert.notEqual(name.text, first);
-  assert.notEqual(new LineName().text.split(":")[0], first.split(":")[0]);
-  assert.equal(await send(name.text, 1n), Outcome.TAKEN);
+  const open = (): SendWindow => {
+    return new SendWindow({ host: "b:1", life: "b" }, undefined, { maxInFlight: 1, maxBytes: 1, maxCalls: 1 });
+  };
+  const window = open();
+  const first = window.name;
+  window.startOver(new MeshError("unknown", "the numbers are lost"));
+  assert.notEqual(window.name, first);
+  assert.notEqual(open().name.split(":")[0], first.split(":")[0]);
+  assert.equal(await send(window.name, 1n), Outcome.TAKEN);
   assert.equal(await send(first, 1n), Outcome.UNKNOWN);
   assert.equal(taken.length, 1);
 });

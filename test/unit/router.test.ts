@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { MeshError } from "../../src/base/error.ts";
 import { AnswerSchema, Status } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { onlineItem } from "../../src/link/items.ts";
-import type { Caller } from "../../src/link/link-call.ts";
+import type { Caller } from "../../src/link/send-window.ts";
 import { Router } from "../../src/cluster/router.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import type { MemoryStorage } from "../../src/storage/memory.ts";
