@@ -37,7 +37,7 @@ export interface UpgradeHandler {
 /**
  * Takes WebSocket upgrades for a hub in `deno serve` or `Deno.serve`.
  *
- * `fetch` composes: what it leaves undefined is the application's to answer, and a Response it gives is to be returned.
+ * `fetch` composes: if it resolves with undefined, the application answers the request; return a Response of its as it is.
  * Deno's own server has no size limit (a message is measured when it is there), cannot cut a connection (`terminate`
  * starts a close and treats the client as gone) and accepts some frames that break the protocol: `serve` has all that.
  * Throws a TypeError (`invalid_argument`) for bad options.

@@ -56,7 +56,7 @@ function chosen(): {
   };
 }
 
-/** The peers, and what draws, come from a package of their own, so that an ordinary install stays small. */
+/** The peers and the plotting library come from a package of their own, so that an ordinary install stays small. */
 function installPeers(): void {
   const { dependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as { dependencies: object };
   if (Object.keys(dependencies).every((name) => existsSync(join(folder, "node_modules", name)))) return;
@@ -90,7 +90,7 @@ async function measure(): Promise<Results> {
       .map((contender) => ({ scenario: scenario.name, contender, runs: [] }));
     series.push(...own);
     console.log(`\n${scenario.title}: ${scenario.unit}`);
-    // Each round goes through all servers, so that what else the machine does falls on all of them.
+    // Each round goes through all servers, so that other work of the machine falls on all of them.
     for (let run = 0; run < runs; run++) {
       for (const one of own) await runOnce(scenario, one, measureMs);
     }
@@ -147,7 +147,7 @@ function machine(): string {
   return `${cpus().length} × ${cpu?.model ?? "unknown"}, ${process.platform}`;
 }
 
-/** What this call measured, and what earlier ones wrote of the other scenarios. */
+/** The measurements of this call, and those that earlier ones wrote of the other scenarios. */
 function withEarlier(results: Results): Results {
   const path = join(folder, "results.json");
   if (!existsSync(path)) return results;

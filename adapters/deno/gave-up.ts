@@ -27,7 +27,7 @@ export class GaveUp {
     return this.#controller.signal;
   }
 
-  /** The upgrade is decided: what becomes of the request is of no more interest. */
+  /** The upgrade is decided: stops looking at the request. */
   release(): void {
     clearTimeout(this.#timer as number);
     this.#signal?.removeEventListener("abort", this.#onAbort);

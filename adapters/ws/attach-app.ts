@@ -16,7 +16,7 @@ export interface FetchApp {
  * Hands WebSocket upgrades of a `node:http` server to an application, whose routes answer them: for Hono, with
  * `upgrade` of `meshsocket/hono`. Paths that a hub was attached to before are that hub's.
  *
- * Returns what detaches the application again. Throws a TypeError (`invalid_argument`) for an app without `fetch`.
+ * Returns a function that detaches the application again. Throws a TypeError (`invalid_argument`) for an app without `fetch`.
  */
 export function attachApp(app: FetchApp, server: UpgradeServer): () => void {
   if (typeof app?.fetch !== "function") {

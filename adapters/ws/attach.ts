@@ -14,7 +14,7 @@ import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrad
  * Lets a hub take WebSocket upgrades of a `node:http` or `node:https` server that the application brought.
  *
  * Upgrades on other paths are left to whoever else listens for them, and answered with 404 if nobody does.
- * Returns what detaches the hub again; its clients stay. Throws a TypeError (`invalid_argument`) for bad options.
+ * Returns a function that detaches the hub again; its clients stay. Throws a TypeError (`invalid_argument`) for bad options.
  */
 export function attach<Data>(hub: Hub<Data>, server: UpgradeServer, options: UpgradeOptions<Data>): () => void {
   checkHub(USAGE, hub);

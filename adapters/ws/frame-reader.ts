@@ -45,7 +45,7 @@ const scratch = Buffer.alloc(MAX_HEAD_BYTES);
 /**
  * Reads the frames of a client (RFC 6455 section 5), however they are cut into chunks.
  *
- * Each chunk goes in with what the one before it left unfinished, and what this one leaves comes back. The chunk is unmasked
+ * Each chunk goes in with the unfinished part that the chunk before it left, and its own comes back. The chunk is unmasked
  * in place. A message that is whole in its chunk is not copied: its text is made of the chunk's bytes, its bytes are moved
  * once, because they belong to the application then.
  */
@@ -122,7 +122,7 @@ function takeMessage(chunk: Buffer, start: number, end: number, opcode: number, 
   return valid;
 }
 
-/** Takes a frame of any other kind, or what is there of one. False after a close or a fault. */
+/** Takes a frame of any other kind, or the part of one that is there. False after a close or a fault. */
 function beginFrame(
   chunk: Buffer,
   start: number,

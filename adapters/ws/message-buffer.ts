@@ -7,7 +7,7 @@ const MIN_BYTES = 64;
 /**
  * The payload of a message or control frame of which not all bytes have come.
  *
- * It grows with the bytes that came, and never by what a header only announces.
+ * It grows with the bytes that came, and never by a length that a header only announces.
  */
 export class MessageBuffer {
   readonly binary: boolean;

@@ -4,7 +4,7 @@ import { isHost } from "../shared/upgrade-options.ts";
 
 /**
  * A `node:http` request as a web Request, its body streamed.
- * Throws a TypeError for one that a Request cannot be: a method, a host or a path that is none.
+ * Throws a TypeError for a method, a host or a path that a Request cannot have.
  */
 export function toRequest(incoming: IncomingMessage, signal?: AbortSignal): Request {
   const { method = "GET", rawHeaders } = incoming;

@@ -52,7 +52,7 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
     this.#rules = rules;
   }
 
-  /** Joins the hub with a connection whose 101 was written to `stream`, which is listened to; `early` is what came of its frames before that. */
+  /** Joins the hub with a connection whose 101 was written to `stream`, which is listened to; `early` holds the bytes that came before that. */
   static open(stream: Duplex, early: Buffer, admission: Admission, limits: Readonly<Limits>): void {
     const socket = new FrameSocket(stream, rulesFor(limits));
     giveTo(stream, socket);

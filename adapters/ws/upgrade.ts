@@ -15,7 +15,7 @@ import { guard } from "./stream-owner.ts";
 /** A listener of a server's `upgrade` event. */
 export type OnUpgrade = (this: UpgradeServer, incoming: IncomingMessage, stream: Duplex, head: Buffer) => void;
 
-/** A server of `node:http` or `node:https`: what takes its upgrade requests. */
+/** The part of a server of `node:http` or `node:https` that takes upgrade requests. */
 export interface UpgradeServer {
   on(event: "upgrade", listener: OnUpgrade): unknown;
   off(event: "upgrade", listener: OnUpgrade): unknown;
@@ -33,7 +33,7 @@ export interface UpgradeRoute {
 /** The routes of each server, in the order they were added, behind one listener. */
 const routesOf = new WeakMap<UpgradeServer, Set<UpgradeRoute>>();
 
-/** Answers a server's upgrade requests from now on; returns what ends that. */
+/** Answers a server's upgrade requests from now on; returns a function that ends that. */
 export function addUpgradeRoute(server: UpgradeServer, route: UpgradeRoute): () => void {
   const routes = routesOf.get(server) ?? new Set();
   if (routes.size === 0) {

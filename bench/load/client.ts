@@ -6,7 +6,7 @@ import { type LoadSocket, openSocket } from "./socket.ts";
 const END_OF_HEAD = "\r\n\r\n";
 const PONG = clientFrame("3");
 
-/** How to reach a server and what to say first. */
+/** The address of a server, and the first words to it. */
 export interface ClientOptions {
   port: number;
   dialect: "plain" | "socketio";
@@ -17,12 +17,12 @@ export interface ClientOptions {
   onLost: (client: LoadClient) => void;
 }
 
-/** A WebSocket client that writes frames made before and only counts what comes back. */
+/** A WebSocket client that writes frames made before and only counts the messages that come back. */
 export class LoadClient {
   readonly index: number;
   /** Messages that came since the run began. */
   received = 0;
-  /** Set by a shape: what this client sends, and to whom its deliveries count. */
+  /** Set by a shape: the frame that this client sends, and the group that its deliveries count for. */
   frame: Buffer = Buffer.alloc(0);
   readonly #options: ClientOptions;
   readonly #counter = new FrameCounter();

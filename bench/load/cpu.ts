@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
-/** What this process has used of a core so far, in milliseconds. */
+/** The processor time of this process so far, in milliseconds. */
 export function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -10,7 +10,7 @@ export function cpuMs(): number {
 /** Linux counts processor time in steps of this many milliseconds. */
 const TICK_MS = 10;
 
-/** The same of other processes, with all their threads; 0 where the system does not tell. */
+/** The same of other processes, with all their threads; 0 if the system does not tell. */
 export function processesMs(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + processMs(pid), 0);
 }

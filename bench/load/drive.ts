@@ -3,19 +3,19 @@ import { clientFrame } from "./frames.ts";
 import { Histogram } from "./histogram.ts";
 import type { Job, JobResult } from "./job.ts";
 
-/** What a drive itself measures. */
+/** The measurements of a drive itself. */
 export type Driven = Pick<JobResult, "perSecond" | "p50Ms" | "p99Ms" | "kept">;
 
-/** Keeps messages under way and measures what comes of them. */
+/** Keeps messages under way and measures their deliveries. */
 export interface Drive {
   start(): void;
   received(client: LoadClient, frames: number): void;
-  /** Forgets what was measured so far. */
+  /** Forgets the measurements so far. */
   reset(): void;
   result(ms: number): Driven;
 }
 
-/** Who sends, and who gets each of its messages. */
+/** A sender, and the clients that get each of its messages. */
 interface Group {
   readonly sender: LoadClient;
   readonly members: number;

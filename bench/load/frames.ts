@@ -13,7 +13,7 @@ export function clientFrame(text: string): Buffer {
 /** Frames no longer than this are the server's pings and greetings, not messages. */
 const SHORTEST_MESSAGE = 32;
 
-/** Counts the whole messages in what a server sends, by their lengths alone. */
+/** Counts the whole messages in the bytes of a server, by their lengths alone. */
 export class FrameCounter {
   /** Payload bytes of the present frame that have not come yet. */
   #left = 0;

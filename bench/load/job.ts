@@ -17,7 +17,7 @@ export type Shape =
 export interface Job {
   /** The servers' ports; clients are dealt out to them in turn. */
   ports: number[];
-  /** Their processes, to see what they use of the processor. */
+  /** Their processes, whose processor time is read. */
   pids: number[];
   dialect: "plain" | "socketio";
   shape: Shape;
@@ -38,7 +38,7 @@ export interface Job {
   hold?: boolean;
 }
 
-/** What a run measured. */
+/** The measurements of a run. */
 export interface JobResult {
   /** Deliveries per second; of `connect` connections per second. */
   perSecond: number;
@@ -50,7 +50,7 @@ export interface JobResult {
   lost: number;
   /** The generator's own load while measuring, as a share of one core. */
   generatorBusy: number;
-  /** The servers' load, together, as a share of one core; 0 where the system does not tell. */
+  /** The servers' load, together, as a share of one core; 0 if the system does not tell. */
   serverBusy: number;
   /** Deliveries for each second of the servers' processor time: steadier than {@link perSecond} on a busy machine. */
   perCpuSecond: number;

@@ -9,7 +9,7 @@ export interface LoadSocket {
   close(): void;
 }
 
-/** What is told of a {@link LoadSocket}. */
+/** The events of a {@link LoadSocket}. */
 export interface LoadSocketEvents {
   opened(): void;
   /** Bytes came: the first `length` of `chunk`, which is written over afterwards. */
@@ -19,7 +19,7 @@ export interface LoadSocketEvents {
 
 const READ_BYTES = 262_144;
 const LOST = new Error("the server closed the connection");
-/** All sockets read into the same memory: what came is counted before the next read. */
+/** All sockets read into the same memory: the bytes are counted before the next read. */
 const shared = Buffer.alloc(READ_BYTES);
 
 interface BunSocket {
@@ -35,7 +35,7 @@ interface BunRuntime {
 
 const { Bun } = globalThis as unknown as { Bun?: BunRuntime };
 
-/** Connects to a port of this machine, by what costs the generator's runtime the least. */
+/** Connects to a port of this machine, in the way that costs the generator's runtime the least. */
 export function openSocket(port: number, events: LoadSocketEvents): LoadSocket {
   return Bun ? new BunLoadSocket(Bun, port, events) : nodeSocket(port, events);
 }
@@ -73,7 +73,7 @@ const handlers = {
 class BunLoadSocket implements LoadSocket {
   readonly events: LoadSocketEvents;
   #socket: BunSocket | undefined;
-  /** What the operating system did not take yet. */
+  /** Bytes that the operating system did not take yet. */
   #rest: Uint8Array | undefined;
 
   constructor(bun: BunRuntime, port: number, events: LoadSocketEvents) {

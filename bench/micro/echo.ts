@@ -1,5 +1,5 @@
 /**
- * What an echo costs above bare `ws`, without sockets: the frames of a thousand clients come and go through streams in memory.
+ * The cost of an echo, of a hub and of bare `ws`, without sockets: the frames of a thousand clients come and go through streams in memory.
  *
  *   node bench/micro/echo.ts [bare|hub]
  */

@@ -1,9 +1,9 @@
 /** A runtime that servers run on. */
 export type RuntimeName = "node" | "bun" | "deno";
 
-/** What a server stands for in the comparison. */
+/** The role of a server in the comparison. */
 export type Kind =
-  /** What this project is. */
+  /** This project. */
   | "meshsocket"
   /** The runtime's own engine, used plainly. */
   | "native"

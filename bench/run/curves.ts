@@ -32,7 +32,7 @@ function onNodes(count: number): Point {
   };
 }
 
-/** What becomes of the work as it grows. */
+/** The curve of a measurement as the work grows. */
 export const curves: readonly Scenario[] = [
   ...curve(
     "curve-clients",

@@ -55,7 +55,7 @@ function start(
   return child;
 }
 
-/** The lines of a process, one by one; rejects with what it wrote to stderr when it ends before. */
+/** The lines of a process, one by one; rejects with its stderr if it ends before. */
 function reader(child: ChildProcess, what: string): () => Promise<string> {
   let errors = "";
   child.stderr?.on(

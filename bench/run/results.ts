@@ -67,14 +67,14 @@ export function find(
   );
 }
 
-/** What came of a target on one runtime. */
+/** The outcome of a target on one runtime. */
 export interface Verdict {
   readonly runtime: string;
   readonly text: string;
   readonly met: boolean;
 }
 
-/** Holds a scenario's targets against what was measured. */
+/** Holds a scenario's targets against its measurements. */
 export function verdicts(results: Results, scenario: Scenario): Verdict[] {
   return (scenario.targets ?? []).flatMap((target) =>
     find(results, scenario.name, "meshsocket").flatMap((series) => {
@@ -131,7 +131,7 @@ function verdictOf(
   return { runtime, met, text: by === "" ? text + byProcessorTime(scenario, series, best.series) : text };
 }
 
-/** The same comparison by what the servers used of the processor, which other work on the machine disturbs less. */
+/** The same comparison by processor time of the servers, which other work on the machine disturbs less. */
 function byProcessorTime(scenario: Scenario, series: Series, other: Series): string {
   if (scenario.metric !== "perSecond") return "";
   const times = ratio(series, other, "perCpuSecond")?.median;

@@ -3,10 +3,10 @@ import type { ServerSetup } from "../servers/control.ts";
 import type { Contender, RuntimeName } from "./contenders.ts";
 import { type BenchServer, load, startServer } from "./processes.ts";
 
-/** What one run of a scenario gave, by the names of what was measured. */
+/** The measurements of one run of a scenario, by name. */
 export type Measured = Readonly<Record<string, number>>;
 
-/** What a cluster's servers share. */
+/** The setup that a cluster's servers share. */
 export type Cluster = Required<ServerSetup>;
 
 /** Long enough for the code of a server to be compiled: the compiler counts as its processor time, too. */

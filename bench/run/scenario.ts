@@ -4,16 +4,16 @@ import type { Cluster, Measured } from "./runs.ts";
 /** One thing to measure on each of several servers. */
 export interface Scenario {
   readonly name: string;
-  /** What a reader of the table sees. */
+  /** The title in the table. */
   readonly title: string;
   readonly kinds: readonly Kind[];
-  /** Of what {@link Scenario.run} measures, what the ratios are of. */
+  /** The measurement of {@link Scenario.run} that ratios are made of. */
   readonly metric: string;
   readonly unit: string;
   readonly better: "more" | "less";
   /** The scenario is a point of a curve: what grows, and how far it has grown here. */
   readonly curve?: { readonly name: string; readonly title: string; readonly x: string };
-  /** What meshsocket must reach, as a multiple of another kind on its runtime, or as a bound on a metric. */
+  /** The marks that meshsocket must reach, each a multiple of another kind on its runtime, or a bound on a metric. */
   readonly targets?: readonly Target[];
   run(
     contender: Contender,

@@ -12,7 +12,7 @@ const KINDS: readonly Kind[] = [
   "Socket.IO",
 ];
 
-/** The results as Markdown: for each scenario a table of medians, and what came of its targets. */
+/** The results as Markdown: for each scenario a table of medians, and the outcome of its targets. */
 export function toMarkdown(
   results: Results,
   scenarios: readonly Scenario[],
@@ -74,7 +74,7 @@ function row(results: Results, scenario: Scenario, kind: Kind): string {
   return `| ${kind === "meshsocket" ? "**meshsocket**" : kind} | ${cells.join(" | ")} |`;
 }
 
-/** The median, its spread over the runs, and what meshsocket is to it. */
+/** The median, its spread over the runs, and meshsocket's ratio to it. */
 function cell(
   results: Results,
   scenario: Scenario,

@@ -1,12 +1,12 @@
 import process from "node:process";
 
-/** What a server tells of itself when it is asked. */
+/** The answer of a server that is asked about itself. */
 export interface ServerStats {
   rssBytes: number;
   heapBytes: number;
   /** How late the event loop was since the last question: the 99th percentile, in milliseconds. */
   lagP99Ms: number;
-  /** What it has used of a core, in milliseconds. */
+  /** Its processor time, in milliseconds. */
   cpuMs: number;
 }
 

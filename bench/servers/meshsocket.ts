@@ -6,7 +6,7 @@ import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { ready, setup } from "./control.ts";
 
 const { storage } = setup();
-// One client of the bench asks for what a thousand get.
+// One client of the bench asks for the messages that a thousand get.
 const limits = { messagesPerSecond: Infinity };
 const hub = storage ? new DistHub({ storage: new RedisStorage(storage, "bench"), limits }) : new Hub({ limits });
 const serve = await loadServe();

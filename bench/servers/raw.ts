@@ -1,5 +1,5 @@
 /**
- * Native control: what the runtime's sockets can do at most. A raw TCP server that knows just enough of WebSocket: all that
+ * Native control: the most that the runtime's sockets can do. A raw TCP server that knows just enough of WebSocket: all that
  * a tick sends to all is framed once, put together once, and written once to each socket. No limits, no close, no order
  * between echo and broadcast: a bound, not a design.
  */
@@ -28,7 +28,7 @@ function broadcast(payload: Buffer): void {
   });
 }
 
-/** Whole frames of a client, whose mask is all zeros; returns what is left. */
+/** Whole frames of a client, whose mask is all zeros; returns the rest. */
 function take(socket: Socket, bytes: Buffer): Buffer {
   let at = 0;
   const echoes: Buffer[] = [];

@@ -12,7 +12,7 @@ export interface Difference {
   readonly text: string;
 }
 
-/** What a run over random inputs found. */
+/** The findings of a run over random inputs. */
 export interface FuzzResult {
   readonly inputs: number;
   readonly differences: readonly Difference[];
@@ -56,7 +56,7 @@ export function toLine({ bytes, cuts }: FrameInput): string {
   return `${bytes.toString("hex")} ${cuts.join(",")}`.trim();
 }
 
-/** The inputs of a corpus; what follows a `#` is a comment. */
+/** The inputs of a corpus; text after a `#` is a comment. */
 export function fromLines(text: string): FrameInput[] {
   const lines = text.split("\n").map((line) => line.replace(/#.*/, "").trim()).filter((line) => line !== "");
   return lines.map((line) => {

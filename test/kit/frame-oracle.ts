@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { type FrameSink, readFrames, type Unfinished } from "../../adapters/ws/frame-reader.ts";
 import { type FrameInput, MAX_MESSAGE_BYTES } from "./frame-input.ts";
 
-/** What we use of the receiver of `ws`. */
+/** The part of the receiver of `ws` that is used here. */
 interface WsReceiver {
   write(chunk: Buffer): boolean;
   on(event: string, listener: (...args: never[]) => void): WsReceiver;
@@ -14,7 +14,7 @@ const require = createRequire(import.meta.url);
 const Receiver = require("../../node_modules/ws/lib/receiver.js") as new (options: object) => WsReceiver;
 const { kStatusCode } = require("../../node_modules/ws/lib/constants.js") as { kStatusCode: symbol };
 
-/** What a reader makes of an input, a line for each event. */
+/** The events that our reader makes of an input, a line for each. */
 export function ours(input: FrameInput): string[] {
   const sink = new Lines();
   let unfinished: Unfinished | undefined;
