@@ -40,7 +40,7 @@ async function claimSlice(ids: readonly string[], claim: ClaimSlice, call: Claim
   });
 }
 
-/** If this fails, the claims stand until somebody else claims the ids or the life ends. */
+/** If this fails, the claims stay until another claim of the ids or the life ends. */
 function giveBack(ids: readonly string[], claimed: readonly Claimed[], { storage, holder }: ClaimCall): void {
   const entries = claimed.flatMap(({ claim }, index) =>
     claim === undefined ? [] : [{ id: ids[index] ?? "", life: holder.life, claim }]

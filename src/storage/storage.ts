@@ -1,3 +1,9 @@
+/**
+ * STORAGE SEAM: which node holds which id, and which nodes want which topic.
+ *
+ * This folder holds the seam with its contract, the storage in memory (`memory.ts`), the one in Redis (`redis/redis.ts`) and the one in
+ * etcd (`etcd/etcd.ts`). A node claims an id when a client connects and releases it afterwards. Messages never pass through a storage.
+ */
 import { checkObject } from "../base/check.ts";
 
 /**
@@ -34,7 +40,7 @@ export interface Claimed {
 export interface Renewal {
   /** Whether this life had no lease before this call: at the first, and after a lapse or a wipe. */
   readonly lapsed: boolean;
-  /** Everyone who holds a lease, the caller included. */
+  /** All holders of a lease, the caller included. */
   readonly living: readonly Holder[];
   /** Names this content of the storage; another value means that it was wiped and every claim is gone. */
   readonly generation: string;
@@ -64,10 +70,10 @@ export interface StorageCallOptions {
  *
  * Every implementation MUST keep the following, and `test/contract/storage.ts` proves it:
  *
- * - Results stand in the order of the arguments, one for each. An id named twice is handled twice, in order.
+ * - Results have the order of the arguments, one for each. An id named twice is handled twice, in order.
  * - A holder whose lease ended MUST be treated as absent by every operation from that moment.
  * - A call either takes effect once or rejects; a claim whose answer was lost MUST NOT be repeated blindly,
- *   because a later claim of another node may stand between.
+ *   because another node may have claimed the id in between.
  * - Ids and topics are any well-formed strings; no two of them, and no prefix, may share a key.
  * - Every failure rejects with a MeshError: `unavailable` when the storage cannot be reached or is too slow,
  *   `failed_precondition` when `set` or `subscribe` is called by a life without a lease.
@@ -86,28 +92,28 @@ export interface Storage {
   /** Gives up claims. Removes an entry only if it still carries that life and that claim number; says which it removed. */
   del(entries: readonly Pick<IdEntry, "id" | "life" | "claim">[], options?: StorageCallOptions): Promise<boolean[]>;
 
-  /** Removes what a dead life left behind; does nothing to a living one. Costs in proportion to its entries. Says how many entries it removed. */
+  /** Removes what a dead life left behind; does nothing to a living one. Costs in proportion to its entries. Returns how many entries it removed. */
   clear(holder: Holder, options?: StorageCallOptions): Promise<number>;
 
   /** Every entry of every living holder, read in pages. An entry that changes meanwhile may be missed or seen as it was. */
   all(options?: StorageCallOptions): AsyncIterable<IdEntry>;
 
   /**
-   * Takes or renews the lease of a life, in one command, and answers who lives and who holds some ids.
+   * Takes or renews the lease of a life, in one command, and returns the living holders and the entries of some ids.
    * Taking it ends the lease of any older life on the same host in the same step.
    */
   renew(holder: Holder, ttlMs: number, options?: RenewOptions): Promise<Renewal>;
 
-  /** Everyone who holds a lease, without taking one: for callers that are no node. */
+  /** All holders of a lease, without taking one: for callers that are not nodes. */
   living(options?: StorageCallOptions): Promise<Holder[]>;
 
   /** Ends the lease of a life and removes what it left: what a node does when it closes. */
   leave(holder: Holder, options?: StorageCallOptions): Promise<void>;
 
-  /** Writes that a node wants a topic and returns who publishes to it from a cache, in one step. */
+  /** Records that a node wants a topic and returns the nodes that publish to it from a cache, in one step. */
   subscribe(topic: string, holder: Holder, options?: StorageCallOptions): Promise<Holder[]>;
 
-  /** Writes that a node no longer wants a topic. */
+  /** Records that a node no longer wants a topic. */
   unsubscribe(topic: string, holder: Holder, options?: StorageCallOptions): Promise<void>;
 
   /**

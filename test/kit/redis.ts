@@ -68,9 +68,15 @@ function textOf(reply: Reply | undefined): unknown {
 
 const TOKEN = "test-token";
 
+/** How {@link startRedis} starts. */
+export interface StartRedisOptions extends Pick<EndpointServerOptions, "through"> {
+  /** A server that runs already and is stopped with this one. Default: one of its own. */
+  behind?: TestRedisServer;
+}
+
 /** Starts one. `through` sits in front of the endpoint and may delay, drop or break answers. Rejects with one clear line if there is no redis-server. */
-export async function startRedis(options: Pick<EndpointServerOptions, "through"> = {}): Promise<TestRedis> {
-  const { child, port } = await startServer();
+export async function startRedis({ behind, ...options }: StartRedisOptions = {}): Promise<TestRedis> {
+  const { child, port } = behind === undefined ? await startServer() : { child: behind.process, port: behind.port };
   const commands: string[][] = [];
   const redis = await connectRedis({ socket: { host: "127.0.0.1", port } });
   const endpoint = await serveRedisEndpoint({
@@ -94,7 +100,7 @@ export async function startRedis(options: Pick<EndpointServerOptions, "through">
     async stop() {
       await endpoint.close();
       await redis.close();
-      await end(child);
+      await (behind === undefined ? end(child) : behind.stop());
     },
   };
 }

@@ -48,9 +48,9 @@ const MAX_ROUNDS = 5;
 /**
  * Claims ids, each call taking effect once.
  *
- * A claim's transaction rewrites the node key with a name of the call, on condition that nobody wrote there since the last one. So a
+ * A claim's transaction rewrites the node key with a name of the call, on condition that it was not written since the last one. So a
  * repeated or late transaction of the same call does nothing, and rewriting the node key once more settles what became of a lost one:
- * it either stands in the store's history or never will.
+ * it is either in the store's history or never will be.
  */
 export class EtcdClaims {
   readonly #client: EtcdClient;

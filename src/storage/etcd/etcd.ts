@@ -24,7 +24,7 @@ import type {
 
 export type { EtcdConfig, EtcdRequestInit } from "./http.ts";
 
-/** The longest id or topic, in bytes: etcd refuses a request over 1.5 MiB, and a key stands in one more than once. */
+/** The longest id or topic, in bytes: etcd refuses a request over 1.5 MiB, and a request holds a key more than once. */
 const MAX_NAME_BYTES = 150_000;
 
 const PAGE_ENTRIES = 500;
@@ -44,7 +44,7 @@ const PAGE_ENTRIES = 500;
  * A request that finds no answer at one endpoint goes to the next, and stays there. The claims of one life are made one
  * transaction after another; a claim number is a revision of the store, the same for ids that one transaction claimed.
  * The constructor throws a TypeError (`invalid_argument`) for bad endpoints, credentials or prefix.
- * An aborted `set` may have taken effect; what it was granted is then given back.
+ * An aborted `set` may have taken effect; its claims are then given back.
  */
 export class EtcdStorage implements Storage {
   readonly #client: EtcdClient;

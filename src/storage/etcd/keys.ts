@@ -18,7 +18,7 @@ export interface EtcdKeys {
   idOf(connection: Bytes): string;
   /** → a random name, written once. */
   readonly generation: Bytes;
-  /** → `life call`: who lives at a host, and its newest call to `set`. Attached to the life's own lease. */
+  /** → `life call`: the life of a host, and its newest call to `set`. Attached to the life's own lease. */
   node(host: string): Bytes;
   readonly nodes: KeyRange;
   hostOf(node: Bytes): string;
@@ -32,7 +32,7 @@ export interface EtcdKeys {
   holderOf(inTopic: Bytes): Holder;
 }
 
-/** The two ways to stand in a topic. */
+/** The two roles of a life in a topic. */
 export type TopicKind = "subscribers" | "publishers";
 
 /** Throws a TypeError (`invalid_argument`) for text that cannot be a prefix. */

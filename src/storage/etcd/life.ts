@@ -7,7 +7,7 @@ import type { Holder } from "../storage.ts";
 
 /**
  * How much longer than the life's own lease the leases of its keys last, in seconds: they must not end before it. What a dead life left is
- * hidden at once and cleared by whoever notices; this is when etcd itself removes it, should nobody be there to notice.
+ * hidden at once and cleared by the nodes that notice; this is when etcd itself removes it, if no node notices.
  */
 const KEYS_OUTLIVE_S = 60;
 

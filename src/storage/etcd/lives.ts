@@ -66,7 +66,7 @@ export class EtcdLives {
     return kept ?? await life.inTurn(() => this.#take(life, ttlS, view, signal));
   }
 
-  /** Everyone who lives. */
+  /** All living holders. */
   async living(signal?: AbortSignal): Promise<Holder[]> {
     const { answers } = await this.#client.txn([], [read(this.#keys.nodes)], [], { signal });
     return livingOf(this.#keys, answers[0]);

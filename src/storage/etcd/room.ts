@@ -15,7 +15,7 @@ interface KeyLease {
   reserved: number;
 }
 
-/** The leases that the keys of one life are attached to, besides the one that says that it lives. */
+/** The leases that the keys of one life are attached to, besides its own. */
 export class EtcdRoom {
   readonly #client: EtcdClient;
   readonly #take: () => Promise<string>;
@@ -79,7 +79,7 @@ export class EtcdRoom {
       if (oldest.keys < ROOMY_KEYS) return;
     }
     const name = await this.#take();
-    // The key that says whose it is stands first. A renewal may have found it in the store meanwhile.
+    // The first key says whose lease it is. A renewal may have found it in the store meanwhile.
     const found = this.#leases.find((lease) => lease.name === name);
     if (found) found.keys = 1;
     else this.#leases.push({ name, keys: 1, reserved: 0 });

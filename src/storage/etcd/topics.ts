@@ -19,7 +19,7 @@ export class EtcdTopics {
     this.#lives = lives;
   }
 
-  /** Adds a holder in one way and answers who stands there in the other, in one step. */
+  /** Adds a holder in one role and returns the holders in the other, in one step. */
   async add(kind: TopicKind, topic: string, holder: Holder, signal?: AbortSignal): Promise<Holder[]> {
     const key = this.#keys.inTopic(kind, topic, holder);
     const others = this.#keys.topic(kind === "subscribers" ? "publishers" : "subscribers", topic);

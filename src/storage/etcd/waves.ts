@@ -1,7 +1,7 @@
 /** At most this many requests at once for one call. */
 const WAVE = 8;
 
-/** Runs work for every item, a few at once; answers in their order. Rejects with the first failure, after its wave. */
+/** Runs work for every item, a few at once; returns the results in their order. Rejects with the first failure, after its wave. */
 export async function inWaves<In, Out>(items: readonly In[], work: (item: In) => Promise<Out>): Promise<Out[]> {
   const results: Out[] = [];
   for (let start = 0; start < items.length; start += WAVE) {
@@ -21,7 +21,7 @@ export function transactionSlices<T>(items: readonly T[], key: (item: T) => stri
   let bytes = Infinity;
   for (const item of items) {
     const name = key(item);
-    // A key stands in several operations and conditions of its transaction.
+    // A key is in several operations and conditions of its transaction.
     const size = 6 * name.length + 200;
     const current = slices.at(-1);
     if (

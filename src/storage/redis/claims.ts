@@ -73,7 +73,7 @@ export class RedisClaims {
     return recallClaims(ids, values, { ...how, base: BigInt(base) });
   }
 
-  /** The moment on the server's clock at which nobody waits for this claim any more: a request held up for longer must not run. */
+  /** The moment on the server's clock from which no caller waits for this claim: a request held up for longer must not run. */
   #latest(): string {
     if (this.#clock === undefined) return "0";
     return String(Math.ceil(this.#clock.serverMs + performance.now() - this.#clock.localMs + this.#timeoutMs));

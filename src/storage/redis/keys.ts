@@ -8,7 +8,7 @@ export interface RedisKeys {
   readonly leases: string;
   /** Hash: the generation, the newest claim number, the tenure of each life. */
   readonly meta: string;
-  /** Sorted sets by name: who stands in each topic. */
+  /** Sorted sets by name: the holders in each topic. */
   readonly subscribers: string;
   readonly publishers: string;
   /** Set: the ids (`i…`) and topics (`s…`, `p…`) of one life. May name more than the life still has. */

@@ -9,7 +9,7 @@
  * key of its own for a while: a second run of the same call, even much later, changes nothing.
  */
 
-/** `now` in ms of the server's clock, and who lives: `lives("life host")`. The leases are KEYS[1] in every script. */
+/** `now` in ms of the server's clock, and whether a holder lives: `lives("life host")`. The leases are KEYS[1] in every script. */
 const CLOCK = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -31,7 +31,7 @@ local function entry(value)
 end
 `;
 
-/** `start(topic)`: what the members of a topic begin with; `holders(key, topic)`: "ok", then who stands there and lives. */
+/** `start(topic)`: the beginning of the members of a topic; `holders(key, topic)`: "ok", then its living holders. */
 const TOPIC = `
 local function start(topic) return #topic .. ':' .. topic end
 local function holders(key, topic)
@@ -83,7 +83,7 @@ return answer
 
 /**
  * KEYS: leases, connections, call. ARGV: ms to remember the call, ids.
- * Answers the number before the call's first claim and what stands at each id, as `get` does;
+ * Answers the number before the call's first claim and the value of each id, as `get` does;
  * or "void" first if the call did not run, and from now on it cannot.
  */
 const recall = `-- meshsocket recall
@@ -179,7 +179,7 @@ end
  * ARGV: life, host, ttl in ms, a random name, ms after which a dead life is an orphan, "1" to look at the policy first, ids.
  * Answers `{"evicting", policy}` and does nothing if that look shows a server that would drop claims. Else:
  * The random name becomes the generation of an empty store and the tenure of a lease that is taken: an unknown tenure tells of a lapse
- * even where the answer that told of it first was lost. Answers the tenure, the generation, now, then what stands at each id, as `get` does, then `+holder` for
+ * even if the first answer that told of it was lost. Answers the tenure, the generation, now, then the value of each id, as `get` does, then `+holder` for
  * each living one and `-holder` for up to eight dead ones to clear.
  */
 const renew = `-- meshsocket renew

@@ -112,7 +112,7 @@ function wayOverTcp(
     throw invalidArgument(`${what} may end in the number of a database, such as redis://127.0.0.1:6379/2`);
   }
   if (url.search !== "" || url.hash !== "") {
-    throw invalidArgument(`${what} may have no ? and no #: write options beside it, { url, socket, … }`);
+    throw invalidArgument(`${what} may have no ? and no #: write options next to it, { url, socket, … }`);
   }
   checkPackageOptions(config);
   checkTls(url, config["socket"]);

@@ -7,7 +7,7 @@ export interface RedisEntry extends Entry {
 
 const ENTRY = /^(\S+) (\d+) (\S+)(?: (\S+) (\d+) (\S+))?$/;
 
-/** Reads a value of the connections hash; undefined for the empty text and for what is not ours. */
+/** Reads a value of the connections hash; undefined for the empty text and for a value that is not ours. */
 export function parseEntry(value: string): RedisEntry | undefined {
   const [, life, claim, host, oldLife, oldClaim, oldHost] = ENTRY.exec(value) ?? [];
   if (life === undefined || claim === undefined || host === undefined) return undefined;
@@ -53,7 +53,7 @@ export interface LostClaim extends Holder {
   readonly base: bigint;
 }
 
-/** The answer that was lost, made again from what stands at the ids now. */
+/** The answer that was lost, made again from the values of the ids now. */
 export function recallClaims(ids: readonly string[], values: readonly string[], lost: LostClaim): Claimed[] {
   const before = new Map<string, Entry>();
   return ids.map((id, index) => {
@@ -61,7 +61,7 @@ export function recallClaims(ids: readonly string[], values: readonly string[], 
     const entry = parseEntry(values[index] ?? "");
     const ours = entry?.life === lost.life && entry.claim > lost.base && entry.claim <= lost.base + BigInt(ids.length);
     if (!ours) {
-      // With ifAbsent: refused, or taken since, which is the same to the caller. Else taken since, by one who was told of us.
+      // With ifAbsent: refused, or taken since, which is the same to the caller. Else taken since, by a claim that was told of ours.
       return lost.ifAbsent
         ? { claim: undefined, previous: entry && publicEntry(entry) }
         : { claim, previous: undefined };
@@ -72,7 +72,7 @@ export function recallClaims(ids: readonly string[], values: readonly string[], 
   });
 }
 
-/** At most this many items in one script call, so that none holds up the server. */
+/** At most this many items in one script call, so that no call holds up the server. */
 export const SCRIPT_ITEMS = 500;
 const SCRIPT_CHARS = 262_144;
 
