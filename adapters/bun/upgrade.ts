@@ -1,4 +1,5 @@
 import { type Admission, isAdmission, refuse, type UpgradeContext } from "../../src/door/admission.ts";
+import { MeshError } from "../../src/base/error.ts";
 import { extraHeaders } from "../shared/extra-headers.ts";
 import { plainAddress } from "../shared/upgrade-options.ts";
 import type { BunServer } from "./engine.ts";
@@ -12,10 +13,22 @@ export async function upgrade(request: Request, server: BunServer, admit: Admit)
   const remoteAddress = plainAddress(server.requestIP(request)?.address);
   const answer = await admit(request, { remoteAddress, signal: request.signal });
   if (!isAdmission(answer)) return answer;
-  if (server.upgrade(request, { headers: headersOf(answer), data: new BunSocket(answer) })) return new Response(null);
+  if (make(request, server, answer)) return new Response(null);
   answer.cancel();
   return refuse(400, "the upgrade failed");
 }
+
+function make(request: Request, server: BunServer, admission: Admission): boolean {
+  try {
+    return server.upgrade(request, { headers: headersOf(admission), data: new BunSocket(admission) });
+  } catch (error) {
+    admission.cancel();
+    throw new MeshError("failed_precondition", NO_WEBSOCKET, { cause: error });
+  }
+}
+
+const NO_WEBSOCKET = "could not upgrade: Bun was started without the hub's WebSocket handlers: " +
+  "write Bun.serve({ fetch: app.fetch, websocket: websocket(hub) })";
 
 function headersOf(admission: Admission): Headers {
   const headers = new Headers(extraHeaders(admission));

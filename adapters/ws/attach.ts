@@ -14,6 +14,9 @@ import { addUpgradeRoute, type UpgradeRoute, type UpgradeServer } from "./upgrad
  * Lets a hub take WebSocket upgrades of a `node:http` or `node:https` server that the application brought.
  *
  * Upgrades on other paths are left to whoever else listens for them, and answered with 404 if nobody does.
+ * A server is closed once its last connection is, so close the hub first: with Fastify in its `preClose` hook, because
+ * `onClose` waits for the clients.
+ *
  * Returns a function that detaches the hub again; its clients stay. Throws a TypeError (`invalid_argument`) for bad options.
  */
 export function attach<Data>(hub: Hub<Data>, server: UpgradeServer, options: UpgradeOptions<Data>): () => void {

@@ -223,7 +223,9 @@ export class Admissions<Data> {
     const { logger } = this.#host;
     const refused = refusalOf(error);
     if (refused.reason === "error") logger.error("meshsocket: could not decide about a client", error);
-    if (refused.reason === "storage") logger.warn("meshsocket: could not take a client", error);
+    if (refused.reason === "storage" || refused.reason === "starting") {
+      logger.warn("meshsocket: could not take a client", error);
+    }
     return refused;
   }
 

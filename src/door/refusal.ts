@@ -16,6 +16,7 @@ import { errorCode } from "../base/error.ts";
  * | `id` | its id is empty, too long or not Unicode | 400 | 4401 |
  * | `duplicate` | the id is connected and the oldest wins | 409 | 4409 |
  * | `storage` | the storage does not answer | 503 | 1013 |
+ * | `starting` | the hub has not joined its cluster: `listen` was not called or has not settled | 503 | 1013 |
  * | `timeout` | `session` or the first message took too long, or the client gave up | 503 | 3008 |
  * | `pace` | it sent too fast before it was authenticated | | 1008 |
  * | `error` | the application failed, or returned something that is not a session | 500 | 1011 |
@@ -30,6 +31,7 @@ export type RefusalReason =
   | "id"
   | "duplicate"
   | "storage"
+  | "starting"
   | "timeout"
   | "pace"
   | "error";
@@ -89,9 +91,10 @@ export function refusalOf(error: unknown): Refused {
   switch (errorCode(error)) {
     case "already_exists":
       return new Refused("duplicate", refuse(409, "the id is connected already"));
+    case "failed_precondition":
+      return new Refused("starting", refuse(503, "this node is not ready", { "retry-after": "1" }), error);
     case "unavailable":
     case "deadline_exceeded":
-    case "failed_precondition":
       return new Refused("storage", refuse(503, "this node cannot take clients now", { "retry-after": "1" }), error);
     default:
       return new Refused("error", refuse(500, "internal error"), error);

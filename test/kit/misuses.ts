@@ -188,6 +188,7 @@ export const OF_DIST_HUB: readonly Unmakeable[] = [
   [[{ storage, storages: 5 }], /"storages"/, /mean storage/],
   [[{ storage, leaseMs: "15s" }], /leaseMs/, /milliseconds/],
   [[{ storage, peers: [] }], /peers/, /function/],
+  [[{ storage, secret: "s", apiKeys: [{ secret: "k" }] }], /apiKeys\[0\]\.calls/, /\["Emit"\]/],
 ];
 
 export const OF_DIST_CLIENT: readonly Unmakeable[] = [

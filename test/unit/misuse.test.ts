@@ -7,6 +7,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { type Logger, silentLogger } from "../../src/base/logger.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { verifyBearer } from "../../src/door/auth.ts";
 import { MemoryClient, upgradeRequest } from "../kit/memory-client.ts";
@@ -154,4 +155,17 @@ test("each session that is none refuses its upgrade with 500, and the event says
     assert.match(String(seen.pop()), name);
   }
   assert.equal(hub.size, 0);
+});
+
+test("a DistHub that was attached and never listens refuses with 503, and says to call listen", async () => {
+  const warnings: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (...data) => void warnings.push(data.map(String).join(": ")) };
+  await using hub = new DistHub({ storage: new MemoryStorage(), logger });
+  const reasons: string[] = [];
+  hub.on("refused", ({ reason, status }) => reasons.push(`${reason} ${status}`));
+  const answer = await hub.admit(upgradeRequest(), () => ({}), { remoteAddress: "" });
+  assert.ok(answer instanceof Response);
+  assert.equal(answer.status, 503);
+  assert.deepEqual(reasons, ["starting 503"]);
+  assert.match(warnings.join("\n"), /has not joined its cluster: .*listen\(\)/);
 });
