@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import type { Holder } from "../../src/storage/storage.ts";
@@ -68,6 +70,34 @@ test("a script that the server forgot is sent again, and each call is one reques
   redis.commands.length = 0;
   for (let round = 0; round < 10; round++) await storage.get(["alice"]);
   assert.deepEqual(redis.commands.map(([verb]) => verb), Array.from({ length: 10 }, () => "evalsha"));
+});
+
+const OTHERS: readonly (readonly [what: string, body: string, status: number])[] = [
+  ["a page", "<html><body>Welcome</body></html>", 200],
+  ["a page of a gateway", "<html><body>502 Bad Gateway</body></html>", 502],
+  ["JSON of another shape", '{"status":"ok"}', 200],
+  ["a JSON array", '["a","b"]', 200],
+  ["a result of another shape", '{"result":["a"]}', 200],
+  ["a JSON error of another program", '{"message":"not found"}', 404],
+];
+
+test("another program at the URL makes calls reject as unavailable, and names the host", async () => {
+  for (const [what, body, status] of OTHERS) {
+    const server = createServer((_request, response) => void response.writeHead(status).end(body));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const storage = new RedisStorage({ url: `http://${host}`, token: "token" });
+    const calls = [() => storage.renew(newHolder(A), LONG_MS), () => storage.get(["alice"]), () => storage.living()];
+    for (const call of calls) {
+      await assert.rejects(call(), (error: Error) => {
+        assert.ok(error.message.includes(host), `${what}: ${error.message}`);
+        return withCode("unavailable")(error);
+      });
+    }
+    assert.equal((await storage.check()).length, 1, what);
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  }
 });
 
 test("a bad url, token, prefix or holder is refused with invalid_argument", async () => {
