@@ -28,6 +28,7 @@ export class Clients<Data = unknown> {
   #spare: HubClient<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #fanOut: FanOut<Data> | undefined;
+  #emptied: PromiseWithResolvers<void> | undefined;
 
   constructor(limits: Readonly<Limits>) {
     this.#heartbeat = new Heartbeat(limits);
@@ -55,6 +56,13 @@ export class Clients<Data = unknown> {
     if (!this.#all.has(client)) return;
     this.#beforeChange(this.#all);
     this.#byId.delete(client.id);
+    if (this.size === 0) this.#emptied?.resolve();
+  }
+
+  /** Settles when there is no client any more. */
+  emptied(): Promise<void> {
+    if (this.size === 0) return Promise.resolve();
+    return (this.#emptied ??= Promise.withResolvers()).promise;
   }
 
   /** Looks after a client's connection from now on. */

@@ -109,6 +109,12 @@ export class Handlers<Data> {
     this.inTurn({ name: "onResume", bytes: 0, run });
   }
 
+  /** The client came from another node: there its `onConnect` ran, here its `onResume` does. */
+  arrived(): void {
+    this.#connected = true;
+    this.inTurn({ name: "onResume", bytes: 0, run: () => this.#session.onResume?.(this.#client) });
+  }
+
   /** Answers a request of the client. Rejects with the error to send: one without a code was reported. */
   async request(message: string | Uint8Array): Promise<Frame> {
     const session = this.#session;

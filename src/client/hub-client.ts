@@ -6,6 +6,7 @@ import type { ConnectionOwner, Identity } from "./connection-owner.ts";
 import { teach } from "../base/habits.ts";
 import { exceptAlso } from "../send/except.ts";
 import type { Frame, Message } from "../send/frame.ts";
+import { type HandedOver, MAX_HANDOVER_BYTES } from "./handover.ts";
 import { type End, Handlers } from "./handlers.ts";
 import { Outbox } from "./outbox.ts";
 import { Protocol, type ResumeOffer } from "./protocol.ts";
@@ -58,12 +59,16 @@ export class HubClient<Data = unknown> implements Client<Data> {
   readonly #owner: ConnectionOwner<Data>;
   /** Undefined while the client is away, and before and after its time. */
   #connection: Connection<Data> | undefined;
+  /** The connection of a client whose state is still on its way from another node. */
+  #expected: Connection<Data> | undefined;
+  #arrival: Promise<void> | undefined;
   #open = true;
   /** How this side ended it, if it did so first. */
   #closeSent: End | undefined;
   /** How the last connection ended. */
   #lastEnd: End = { code: CloseCode.Abnormal, reason: "" };
   #ended = false;
+  #moved = false;
   #window: unknown;
 
   constructor(owner: ConnectionOwner<Data>, identity: Identity<Data>) {
@@ -96,9 +101,14 @@ export class HubClient<Data = unknown> implements Client<Data> {
     return this.outbox.bufferedAmount;
   }
 
-  /** Whether a newer client took the id. */
+  /** Whether a newer client took the id, or the same one on another node. */
   get replaced(): boolean {
-    return this.#closeSent?.code === CloseCode.Replaced;
+    return this.#moved || this.#closeSent?.code === CloseCode.Replaced;
+  }
+
+  /** Whether it goes on on another node. */
+  get moved(): boolean {
+    return this.#moved;
   }
 
   get topics(): ReadonlySet<string> {
@@ -165,6 +175,53 @@ export class HubClient<Data = unknown> implements Client<Data> {
     this.v1?.hello(false, lost);
   }
 
+  /** Has a connection that is not used before the client's state came from another node. */
+  expected(connection: Connection<Data>, arrival: Promise<void>): void {
+    this.#expected = connection;
+    this.#arrival = arrival.finally(() => {
+      this.#arrival = undefined;
+      this.#expected = undefined;
+    });
+  }
+
+  /** Settles when the client's state came from another node, or could not; undefined if it is here. */
+  get arrival(): Promise<void> | undefined {
+    return this.#arrival;
+  }
+
+  /** Goes on here after it was on another node; if the new connection ended meanwhile, the client is away. */
+  arrived(connection: Connection<Data>, offer: ResumeOffer, handed: HandedOver): void {
+    const ended = this.#expected !== connection;
+    this.outbox.catchUp();
+    this.outbox.flush();
+    this.#connection = connection;
+    if (!ended) this.outbox.attach(connection.socket);
+    this.v1?.arrive(offer, handed);
+    this.handlers.arrived();
+    this.#owner.resumed(this);
+    if (ended && this.#connection === connection) this.#goAway();
+  }
+
+  /** Gives the client to another node, on which it came back; returns why not, if it cannot. It ends here without a handler. */
+  handOver(offer: ResumeOffer): HandedOver | string {
+    const { v1 } = this;
+    const refusal = v1 ? v1.refusalOf(offer) : "unknown";
+    if (!v1 || refusal !== undefined) return refusal ?? "unknown";
+    this.outbox.catchUp();
+    this.outbox.flush();
+    if (v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
+    const handed = v1.handOver(offer, [...this.topics]);
+    const connection = this.#connection;
+    this.#moved = true;
+    this.#ended = true;
+    this.#connection = undefined;
+    this.handlers.silence();
+    this.#leave();
+    v1.ledger.clear();
+    connection?.terminate();
+    return handed;
+  }
+
   /** Goes on over another connection, which may come while the old one still looks alive. */
   resume(connection: Connection<Data>, identity: Identity<Data>): void {
     if (this.#connection) this.#halfOpen(this.#connection);
@@ -189,7 +246,11 @@ export class HubClient<Data = unknown> implements Client<Data> {
 
   /** The engine lost the connection, or the peer closed it. */
   disconnected(connection: Connection<Data>, end: End): void {
-    if (this.#connection !== connection) return;
+    if (this.#expected === connection) this.#expected = undefined;
+    if (this.#connection === connection) this.#disconnected(end);
+  }
+
+  #disconnected(end: End): void {
     this.#lastEnd = end;
     if (this.#open && this.#mayComeBack(end.code)) return this.#goAway();
     this.#connection = undefined;

@@ -1,4 +1,4 @@
-import type { Burst } from "../send/burst.ts";
+import { Burst } from "../send/burst.ts";
 import type { Frame } from "../send/frame.ts";
 
 /**
@@ -59,8 +59,22 @@ export class Ledger {
 
   /** The frames after the first `count` messages, as they are sent again. */
   after(count: number): Frame[] {
-    const skip = count - this.#first;
-    return this.#kept.flatMap((burst) => [...burst.forV1]).slice(skip);
+    return this.framesAfter(count).map((frame) => frame.forV1);
+  }
+
+  /** The frames after the first `count` messages, as the application sent them. */
+  framesAfter(count: number): Frame[] {
+    return this.#kept.flatMap((burst) => [...burst.frames]).slice(count - this.#first);
+  }
+
+  /** Goes on with the counts and the messages from another node, before those that are kept already. */
+  arrive(received: number, handled: number, frames: readonly Frame[]): void {
+    const here = this.#kept.splice(0);
+    const burst = frames.reduce<Burst | undefined>((before, frame) => Burst.add(before, frame), undefined);
+    this.#first = this.acked = this.sent = received;
+    this.received = this.handled = handled;
+    for (const each of here) this.#count(-costOf(each));
+    for (const each of burst ? [burst, ...here] : here) this.keep(each);
   }
 
   /** The messages of the application that the client did not acknowledge, as far as they are kept. */

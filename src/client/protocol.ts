@@ -13,6 +13,7 @@ import type { Acknowledging } from "./acks.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import { Frame } from "../send/frame.ts";
+import type { HandedOver } from "./handover.ts";
 import type { HubClient } from "./hub-client.ts";
 import { Ledger } from "./ledger.ts";
 import { MeshError } from "../base/error.ts";
@@ -190,6 +191,31 @@ export class Protocol<Data> implements Acknowledging {
     this.hello(true, undefined);
     const frames = this.ledger.after(received);
     if (frames.length > 0) this.#client.writeNow(frames);
+  }
+
+  /** The state of a client that goes on on another node: messages that it has not got go with it. */
+  handOver({ received }: ResumeOffer, topics: readonly string[]): HandedOver {
+    this.ledger.ack(received);
+    const messages = this.ledger.framesAfter(received).map((frame) => ({
+      data: frame.bytes,
+      binary: frame.binary,
+      control: frame.isControl,
+    }));
+    return { received, handled: this.ledger.handled, messages, topics, lastRequest: this.#requests?.lastNumber ?? 0 };
+  }
+
+  /** Goes on with the state from another node. Messages that were sent here meanwhile come after those that it brings. */
+  arrive({ token }: ResumeOffer, { received, handled, messages, lastRequest }: HandedOver): void {
+    // Until the client proves that it got the hello, it may come back with the same token.
+    this.token.next(token);
+    const frames = messages.map(({ data, binary, control }) =>
+      control ? Frame.relayedControl(data, binary) : Frame.relayed(data, binary)
+    );
+    this.ledger.arrive(received, handled, frames);
+    if (lastRequest > 0) this.#requests = new Requests(this.#owner.limits.maxRequestsPerClient, lastRequest);
+    this.hello(true, undefined);
+    const missing = this.ledger.after(received);
+    if (missing.length > 0) this.#client.writeNow(missing);
   }
 
   /** Tells the client when to come back after the close that follows. */

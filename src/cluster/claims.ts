@@ -37,12 +37,12 @@ export class Claims {
    * Claims an id. Rejects with `already_exists` if it is held and `ifAbsent` is set, with the reason why this node takes no
    * clients, and with the error of the storage. End the admission with {@link Claims.settle}.
    */
-  async claim(id: string): Promise<DistSession> {
+  async claim(id: string, comesBack = false): Promise<DistSession> {
     const { ifAbsent, clients, node } = this.#options;
     const { refusal } = node;
     if (refusal) throw refusal;
     // The storage sees only that the same node has the id, not that it is for another connection.
-    if (ifAbsent && (clients.get(id) || this.#pending.has(id))) throw heldAlready();
+    if (ifAbsent && ((clients.get(id) && !comesBack) || this.#pending.has(id))) throw heldAlready();
     const pending = this.#pending.get(id) ?? { sessions: 0, evictedBy: 0n, lost: false };
     pending.sessions++;
     this.#pending.set(id, pending);

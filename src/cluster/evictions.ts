@@ -1,5 +1,6 @@
 import { evictItem, type SizedItem } from "../link/items.ts";
 import type { Logger } from "../base/logger.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 import type { Holder } from "../storage/storage.ts";
 
 /** Has the previous holders of claimed ids close their connections, again until they did or their life is over. */
@@ -17,10 +18,13 @@ export class Evictions {
     this.#deps = deps;
   }
 
-  /** Tells the previous holder of an id. Settles when it has closed its connection, or did not answer for now. Never rejects. */
-  async evict(to: Holder, id: string, claim: bigint): Promise<void> {
+  /**
+   * Tells the previous holder of an id, and with `resume` asks it for the client. Resolves with its answer; with undefined
+   * if it could not be told for now. Never rejects.
+   */
+  async evict(to: Holder, id: string, claim: bigint, resume?: ResumeOffer): Promise<unknown> {
     this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
-    await this.#tell(to, id, claim);
+    return await this.#tell(to, id, claim, resume);
   }
 
   /**
@@ -49,15 +53,18 @@ export class Evictions {
     for (const id of claims.keys()) this.#settle(id);
   }
 
-  async #tell(to: Holder, id: string, claim: bigint): Promise<void> {
+  async #tell(to: Holder, id: string, claim: bigint, resume?: ResumeOffer): Promise<unknown> {
     try {
-      await this.#deps.links.call(to, evictItem(id, claim), performance.now() + this.#deps.timeoutMs);
+      const deadlineMs = performance.now() + this.#deps.timeoutMs;
+      const answer = await this.#deps.links.call(to, evictItem(id, claim, resume), deadlineMs);
       this.#settle(id);
+      return answer;
     } catch (error) {
       const text =
         `meshsocket: could not have ${to.host} close its connection of an id that was taken over: it is tried again while that node lives`;
       this.#deps.logger.warn(text, error);
       if (!this.#remember(to, id, claim)) this.#settle(id);
+      return undefined;
     }
   }
 

@@ -3,6 +3,8 @@ import type { Holder, Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { replyItem } from "../link/items.ts";
+import type { HandedOver } from "../client/handover.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 import type { Logger } from "../base/logger.ts";
 import type { Neighbours } from "./neighbours.ts";
 import { type Peers, Receiver } from "./receive.ts";
@@ -42,8 +44,12 @@ export class Incoming<Data> implements Peers {
     this.lines = new IncomingLines({ node: neighbours, inbox: this.inbox, limits, stopped });
   }
 
-  evict(id: string, claim: bigint): void {
-    this.#neighbours.evict(id, claim);
+  evict(
+    id: string,
+    claim: bigint,
+    resume: ResumeOffer | undefined,
+  ): HandedOver | string | Promise<HandedOver | string> {
+    return this.#neighbours.evict(id, claim, resume);
   }
 
   disown(id: string, claim: bigint): Promise<boolean> {

@@ -7,13 +7,18 @@ import type { DistSession } from "./dist-session.ts";
 import type { MeshError } from "../base/error.ts";
 import { Evictions } from "./evictions.ts";
 import {
+  type Answer,
   type HelloRequest,
   type HelloResponse,
   HelloResponseSchema,
   Status,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Hello } from "./hello.ts";
-import { disownItem } from "../link/items.ts";
+import { disownItem, type SizedItem } from "../link/items.ts";
+import { fromHandover } from "./handover.ts";
+import type { HubClient } from "../client/hub-client.ts";
+import type { HandedOver } from "../client/handover.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { Links } from "../link/links.ts";
 import { Membership, type NeighbourEvents } from "./membership.ts";
@@ -44,7 +49,13 @@ export class Neighbours<Data> {
     this.#timeoutMs = timeoutMs;
     this.links = new Links({ limits, tokens, transport, lines: "stream", from: () => this.holder });
     this.#hello = new Hello({ links: this.links, limits, leaseMs, logger });
-    this.#evictions = new Evictions({ logger, links: this.links, node: this, timeoutMs, maxWaiting });
+    this.#evictions = new Evictions({
+      logger,
+      links: { call: this.#tell.bind(this) },
+      node: this,
+      timeoutMs,
+      maxWaiting,
+    });
     this.claims = new Claims({ storage, node: this, clients, ifAbsent: node.refusesDuplicates, maxWaiting });
     this.reclaim = new Reclaim<Data>({ storage, node: this, clients, evictions: this.#evictions });
     const { reclaim } = this;
@@ -133,11 +144,13 @@ export class Neighbours<Data> {
 
   // ---- ids ----
 
-  /** Another node claimed an id: the client that has it here is closed. */
-  evict(id: string, claim: bigint): void {
+  /** Another node claimed an id: the client that has it here is closed, or handed over if it came back there. */
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Handed | Promise<Handed> {
     this.claims.evict(id, claim);
-    const connection = this.#clients.get(id);
-    if (connection && connection.claim < claim) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+    const client = this.#clients.get(id);
+    if (!client || client.claim >= claim) return "unknown";
+    const { arrival } = client;
+    return resume && arrival ? arrival.then(() => giveAway(client, resume)) : giveAway(client, resume);
   }
 
   /** The storage names this node for an id: gives the claim up unless a client here has it. Never rejects. */
@@ -155,7 +168,22 @@ export class Neighbours<Data> {
   /** Has the previous holder of a claimed id close its connection; undefined if there is none. Never rejects. */
   evictPrevious(id: string, { previous, claim }: DistSession): Promise<void> | undefined {
     const elsewhere = previous && previous.life !== this.holder.life;
-    return elsewhere ? this.#evictions.evict(previous, id, claim) : undefined;
+    return elsewhere ? this.#evictions.evict(previous, id, claim).then(() => {}) : undefined;
+  }
+
+  /** Asks the previous holder of a claimed id for the client that came back here, or why there is none. Never rejects. */
+  async takeOver(id: string, { previous, claim }: DistSession, resume: ResumeOffer): Promise<HandedOver | string> {
+    if (!previous || previous.life === this.holder.life) return "unknown";
+    const answer = (await this.#evictions.evict(previous, id, claim, resume)) as Answer | undefined;
+    return answer?.handover ? fromHandover(answer.handover) : "unknown";
+  }
+
+  /** Tells again while an answer has no room for the client that is asked for: each batch has room for one. */
+  async #tell(to: Holder, item: SizedItem, deadlineMs: number): Promise<Answer> {
+    for (;;) {
+      const answer = await this.links.call(to, item, deadlineMs);
+      if (answer.status !== Status.TOO_LONG) return answer;
+    }
   }
 
   /** Gives a claim up, once its previous holder knows that it was taken over. */
@@ -163,4 +191,13 @@ export class Neighbours<Data> {
     const { life } = this.holder;
     this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
   }
+}
+
+/** A client for another node, or why that does not get it. */
+type Handed = HandedOver | string;
+
+function giveAway<Data>(client: HubClient<Data>, resume: ResumeOffer | undefined): Handed {
+  const handed = resume ? client.handOver(resume) : "unknown";
+  if (typeof handed === "string") client.close(CloseCode.Replaced, "replaced by a newer connection");
+  return handed;
 }

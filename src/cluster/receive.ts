@@ -8,6 +8,7 @@ import {
   type Answer,
   AnswerSchema,
   type Disconnect,
+  type Evict,
   type Holder,
   type Item,
   type Members,
@@ -17,6 +18,9 @@ import {
   Status,
   type Subscription,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { handoverAnswer } from "./handover.ts";
+import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/handover.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { Listener } from "../client/topics.ts";
 import { memberBytes, partOf } from "../send/members.ts";
@@ -31,6 +35,8 @@ export class Receiver<Data> {
   readonly #clients: Clients<Data>;
   readonly #local: Pick<Verbs, "subscribe" | "unsubscribe">;
   readonly #peers: Peers;
+  /** Bytes of clients that the present batch handed over. */
+  #handedBytes = 0;
 
   constructor(clients: Clients<Data>, local: Pick<Verbs, "subscribe" | "unsubscribe">, peers: Peers) {
     this.#clients = clients;
@@ -45,6 +51,7 @@ export class Receiver<Data> {
    * reach each client in that order.
    */
   async receive(items: readonly Item[], from: Holder | undefined): Promise<Answer[]> {
+    this.#handedBytes = 0;
     const pending = items.map((item) => this.#begin(item, from));
     await this.#clients.written();
     const answers: Answer[] = [];
@@ -73,8 +80,7 @@ export class Receiver<Data> {
         return delivered(clients.publish(topic, frame, exceptOf(kind.value.except)), frame);
       }
       case "evict":
-        this.#peers.evict(kind.value.id, kind.value.claim);
-        return plainAnswer(Status.OK);
+        return this.#evict(kind.value);
       case "disown":
         return this.#peers.disown(kind.value.id, kind.value.claim).then((done) =>
           plainAnswer(done ? Status.OK : Status.FAILED)
@@ -98,6 +104,19 @@ export class Receiver<Data> {
       default:
         return plainAnswer(Status.INVALID);
     }
+  }
+
+  /** Closes a client, or hands it over; that only if the answer to this batch has room for it. */
+  #evict({ id, claim, resume }: Evict): Answer | Promise<Answer> {
+    if (!resume) {
+      void this.#peers.evict(id, claim, undefined);
+      return plainAnswer(Status.OK);
+    }
+    const bytes = this.#clients.get(id)?.v1?.ledger.bytes ?? 0;
+    if (this.#handedBytes > 0 && this.#handedBytes + bytes > MAX_HANDOVER_BYTES) return plainAnswer(Status.TOO_LONG);
+    this.#handedBytes += bytes;
+    const handed = this.#peers.evict(id, claim, { token: resume.token, received: Number(resume.received) });
+    return handed instanceof Promise ? handed.then(handoverAnswer) : handoverAnswer(handed);
   }
 
   #disconnect({ id, code, reason }: Disconnect): Answer {
@@ -167,7 +186,7 @@ export class Receiver<Data> {
 /** Takes what other nodes tell this node itself, rather than its clients. */
 export interface Peers {
   /** A newer claim on the id was made elsewhere. */
-  evict(id: string, claim: bigint): void;
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): HandedOver | string | Promise<HandedOver | string>;
   /** The storage names this node for the id: gives the claim up unless a client here has it; false if one has. */
   disown(id: string, claim: bigint): Promise<boolean>;
   /** Another node got its first client on the topic. */

@@ -2,6 +2,8 @@ import type { Clients } from "../client/clients.ts";
 import type { Cluster } from "./cluster.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { DistSession } from "./dist-session.ts";
+import type { HandedOver } from "../client/handover.ts";
+import type { ResumeOffer } from "../client/protocol.ts";
 import type { LocalVerbs } from "../hub/local.ts";
 import type { Grant, Registry } from "../hub/registry.ts";
 
@@ -13,9 +15,13 @@ export class ClusterRegistry<Data> implements Registry<Data> {
     this.#node = node;
   }
 
-  async claim(id: string): Promise<Grant> {
+  get hasOthers(): boolean {
+    return (this.#node.joined?.neighbours.nodes().length ?? 0) > 0;
+  }
+
+  async claim(id: string, resume: ResumeOffer | undefined): Promise<Grant> {
     const older = this.#node.clients.get(id);
-    const grant = await this.#node.cluster.neighbours.claims.claim(id);
+    const grant = await this.#node.cluster.neighbours.claims.claim(id, older?.keeps(resume) === false);
     // A storage that lost its last writes may count from a smaller number. The older connection stays the older one.
     if (older && older.claim >= grant.claim) older.claim = grant.claim - 1n;
     return grant;
@@ -32,6 +38,15 @@ export class ClusterRegistry<Data> implements Registry<Data> {
     const evicted = neighbours.evictPrevious(client.id, grant);
     if (!grant.lost) return evicted;
     return Promise.all([evicted, neighbours.reclaim.one(client)]).then(() => {});
+  }
+
+  async takeOver(client: HubClient<Data>, grant: Grant, resume: ResumeOffer): Promise<HandedOver | string> {
+    if (!(grant instanceof DistSession)) return "unknown";
+    const { neighbours } = this.#node.cluster;
+    neighbours.reclaim.claimed(client);
+    const handed = await neighbours.takeOver(client.id, grant, resume);
+    if (grant.lost) await neighbours.reclaim.one(client);
+    return handed;
   }
 
   release(id: string, claim: bigint): void {

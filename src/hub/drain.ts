@@ -1,19 +1,20 @@
 import { CloseCode } from "../base/close-code.ts";
 import type { Clients } from "../client/clients.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import { settledWithin } from "../send/deadline.ts";
 
 const SLICE_MS = 100;
 const MIN_SPREAD_MS = 1_000;
 
 /**
- * Closes all clients with 1012 and a hint when to come back, in slices over `drainMs`. Settles when they are gone or were
- * cut.
+ * Closes all connections with 1012 and a hint when to come back, in slices over `drainMs`. Settles when they are gone or were
+ * cut, and the clients of `meshsocket.v1` have come back on other nodes, or had the time to; the rest is lost.
  */
 export async function drainClients<Data>(
   clients: Clients<Data>,
-  drainMs: number,
-  closeTimeoutMs: number,
+  { drainMs, closeTimeoutMs, moveTimeoutMs }: DrainTimes,
 ): Promise<void> {
+  const spreadMs = Math.max(MIN_SPREAD_MS, drainMs);
   const all = [...clients.values()];
   const slices = Math.max(1, Math.ceil(drainMs / SLICE_MS));
   const perSlice = Math.ceil(all.length / slices);
@@ -21,16 +22,25 @@ export async function drainClients<Data>(
   for (let start = 0; start < all.length; start += perSlice) {
     if (start > 0) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
     for (const client of all.slice(start, start + perSlice)) {
-      const { connection } = client;
-      if (connection) gone.push(connection.gone());
-      client.interrupt(CloseCode.ServiceRestart, retryHint(drainMs));
+      if (client.connection) gone.push(client.connection.gone());
+      sendAway(client, Math.round(Math.random() * spreadMs));
     }
   }
   await settledWithin(Promise.all(gone), closeTimeoutMs + SLICE_MS);
+  if (moveTimeoutMs > 0) await settledWithin(clients.emptied(), spreadMs + moveTimeoutMs);
+  for (const client of [...clients.values()]) client.lose("closed");
 }
 
-/** The reason of the close: when to come back, spread at random, so that the clients do not all come at once. */
-function retryHint(drainMs: number): string {
-  const spreadMs = Math.max(MIN_SPREAD_MS, drainMs);
-  return JSON.stringify({ retryAfterMs: Math.round(Math.random() * spreadMs) });
+/** How long the parts of a drain may take, in milliseconds. */
+interface DrainTimes {
+  readonly drainMs: number;
+  readonly closeTimeoutMs: number;
+  /** After the time that the clients were told; 0 if there is no other node to come back to. */
+  readonly moveTimeoutMs: number;
+}
+
+/** Tells a client when to come back: at random, so that they do not all come at once. */
+function sendAway<Data>(client: HubClient<Data>, retryAfterMs: number): void {
+  client.v1?.bye(retryAfterMs);
+  client.interrupt(CloseCode.ServiceRestart, JSON.stringify({ retryAfterMs }));
 }

@@ -121,7 +121,8 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     const drainedMs = performance.now() + drainMs;
     state.drain();
     this.#owner.admissions.close();
-    await drainClients(clients, drainMs, limits.closeTimeoutMs);
+    const { closeTimeoutMs, timeoutMs } = limits;
+    await drainClients(clients, { drainMs, closeTimeoutMs, moveTimeoutMs: registry.hasOthers ? timeoutMs : 0 });
     await calls.ended(Math.max(limits.timeoutMs, drainedMs - performance.now()));
     state.drained();
     presences.close();

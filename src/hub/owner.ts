@@ -72,18 +72,54 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     registry.settle(grant);
     const current = clients.get(identity.id);
     if (grant.replaced || (current && current.claim > identity.claim)) return this.#turnAway(socket, identity);
-    const refusal = identity.resume &&
-      (current?.v1?.refusalOf(identity.resume) ?? (current?.v1 ? undefined : "unknown"));
+    if (current?.arrival && identity.resume) {
+      const connection = new Connection<Data>(current, this, socket, identity);
+      clients.watch(connection);
+      void this.#afterArrival(current, connection, identity, grant);
+      return connection;
+    }
+    const refusal = identity.resume && current && (current.v1 ? current.v1.refusalOf(identity.resume) : "unknown");
     if (current && identity.resume && refusal === undefined) return this.#resume(current, socket, identity, grant);
     const client = new HubClient<Data>(this, identity);
     const connection = new Connection<Data>(client, this, socket, identity);
     clients.add(client);
     current?.close(CloseCode.Replaced, "replaced by a newer connection");
-    client.connected(connection, refusal);
     clients.watch(connection);
-    client.handlers.start(registry.opened(client, grant));
-    this.#closeIfClosing(client);
+    if (identity.resume && refusal === undefined) {
+      client.expected(connection, this.#takeOver(client, connection, identity.resume, grant));
+    } else {
+      client.connected(connection, refusal);
+      client.handlers.start(registry.opened(client, grant));
+      this.#closeIfClosing(client);
+    }
     return connection;
+  }
+
+  /** Asks the node that had the client before for it. Until that answers, messages to the client wait. */
+  async #takeOver(client: HubClient<Data>, connection: Connection<Data>, resume: ResumeOffer, grant: Grant) {
+    const { registry, subscriptions } = this.#node;
+    const handed = await registry.takeOver(client, grant, resume);
+    if (!client.open) return connection.close(CloseCode.Replaced, "replaced by a newer connection");
+    if (typeof handed === "string") {
+      client.connected(connection, handed);
+      client.handlers.start(undefined);
+    } else {
+      await subscriptions.add(client, handed.topics).catch((error: unknown) => this.report("a topic was lost", error));
+      client.arrived(connection, resume, handed);
+    }
+    this.#closeIfClosing(client);
+  }
+
+  /** The client comes back a second time, while its state is still on its way here. */
+  async #afterArrival(client: HubClient<Data>, connection: Connection<Data>, identity: Identity<Data>, grant: Grant) {
+    await client.arrival;
+    const { resume } = identity;
+    if (!client.open || !resume || client.v1?.refusalOf(resume) !== undefined) {
+      connection.close(CloseCode.TryAgainLater, "try again");
+      return;
+    }
+    client.resume(connection, identity);
+    void this.#node.registry.opened(client, grant);
   }
 
   /** A newer client has the id already. */
@@ -131,7 +167,8 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   left(client: HubClient<Data>): void {
     this.#node.clients.delete(client);
     this.#node.subscriptions.deleteAll(client);
-    this.#node.registry.release(client.id, client.claim);
+    // A client that moved has its claim from the other node, which took this one's place.
+    if (!client.moved) this.#node.registry.release(client.id, client.claim);
   }
 
   connected(client: Client<Data>): void {

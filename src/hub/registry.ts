@@ -2,6 +2,7 @@ import type { Clients } from "../client/clients.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import type { Grant } from "../door/admit.ts";
 import { MeshError } from "../base/error.ts";
+import type { HandedOver } from "../client/handover.ts";
 import type { ResumeOffer } from "../client/protocol.ts";
 
 export type { Grant };
@@ -12,12 +13,16 @@ export type { Grant };
  * For each client the hub calls `claim`, then `settle`, then `opened` if its connection opened, and `release` at the end.
  */
 export interface Registry<Data> {
+  /** Whether there are other nodes, to which clients may go. */
+  readonly hasOthers: boolean;
   /** Makes the id this node's own. Rejects with `already_exists` if it is held by a client that is not away, the oldest wins, and `resume` does not fit it. */
   claim(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant>;
   /** The admission of a granted claim is over: its connection is open, or never will be. */
   settle(grant: Grant): void;
   /** The connection of a granted claim is open. `onConnect` waits for the returned promise, which must not reject. */
   opened(client: HubClient<Data>, grant: Grant): Promise<void> | undefined;
+  /** Takes the client over from the node that it was on before, or returns why it cannot resume. Must not reject. */
+  takeOver(client: HubClient<Data>, grant: Grant, resume: ResumeOffer): Promise<HandedOver | string>;
   /** The claim ended: its connection is gone, or never opened. Must not throw. */
   release(id: string, claim: bigint): void;
   /** The hub holds no clients any more and takes none. Must not reject. */
@@ -26,6 +31,7 @@ export interface Registry<Data> {
 
 /** The registry of a hub on its own: it only counts claims, since all clients are at hand. */
 export class LocalRegistry<Data> implements Registry<Data> {
+  readonly hasOthers = false;
   readonly #clients: Clients<Data>;
   readonly #refusesDuplicates: boolean;
   #claims = 0n;
@@ -45,6 +51,10 @@ export class LocalRegistry<Data> implements Registry<Data> {
   settle(): void {}
 
   opened(): undefined {}
+
+  async takeOver(): Promise<string> {
+    return "unknown";
+  }
 
   release(): void {}
 

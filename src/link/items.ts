@@ -43,8 +43,10 @@ export function publishItem(topic: string, frame: Frame, except: ReadonlySet<str
   return sized({ case: "publish", value }, frame.byteLength + topic.length + listBytes(value.except));
 }
 
-export function evictItem(id: string, claim: bigint): SizedItem {
-  return sized({ case: "evict", value: { id, claim } }, id.length);
+/** `resume` asks for a client of meshsocket.v1 that came back here. */
+export function evictItem(id: string, claim: bigint, resume?: { token: string; received: number }): SizedItem {
+  const offer = resume && { token: resume.token, received: BigInt(resume.received) };
+  return sized({ case: "evict", value: { id, claim, resume: offer } }, id.length + (resume?.token.length ?? 0));
 }
 
 export function disownItem(id: string, claim: bigint): SizedItem {

@@ -105,6 +105,13 @@ export class Frame {
     return frame;
   }
 
+  /** A control line of meshsocket.v1 from another node. */
+  static relayedControl(bytes: Uint8Array, binary: boolean): Frame {
+    const frame = Frame.relayed(bytes, binary);
+    frame.#forV1 = frame;
+    return frame;
+  }
+
   /** Whether it is a control line of meshsocket.v1, not a message of the application. */
   get isControl(): boolean {
     return this.#forV1 === this && this.#isReserved;

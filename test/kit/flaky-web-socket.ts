@@ -27,8 +27,9 @@ export function flakyWebSocket(hubs: () => Hub, session: SessionFactory, faults:
     }
 
     async #open(url: string, protocols: string[]): Promise<void> {
+      const hub = hubs();
       const request = upgradeRequest(url.replace("ws", "http"), protocols.join(", "));
-      const admission = await hubs().admit(request, session, { remoteAddress: "" });
+      const admission = await hub.admit(request, session, { remoteAddress: "" });
       if ("status" in admission) return void this.dispatchEvent(closeEvent(1006, ""));
       const [server, browser] = MemoryWebSocket.pair();
       this.#end = browser;
@@ -43,7 +44,7 @@ export function flakyWebSocket(hubs: () => Hub, session: SessionFactory, faults:
         this.dispatchEvent(closeEvent(code, reason));
       });
       this.dispatchEvent(new Event("open"));
-      openWebSocket(server, admission, hubs().limits);
+      openWebSocket(server, admission, hub.limits);
     }
 
     send(data: string | Uint8Array<ArrayBuffer>): void {

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file meshsocket/node/v1/node.proto.
  */
 export const file_meshsocket_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkibgoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgSEQoJZGlhbF9iYWNrGAMgASgIEhAKCGxlYXNlX21zGAQgASgNImkKDUhlbGxvUmVzcG9uc2USJgoCdG8YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEhAKCGxlYXNlX21zGAIgASgNEg0KBXVubWV0GAMgASgJEg8KB3JlZnVzZWQYBCABKAgiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciLSBAoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSAASLgoHcmVxdWVzdBgKIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SAASKgoFcmVwbHkYCyABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuUmVwbHlIABIsCgZkaXNvd24YDCABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzb3duSABCBgoEa2luZCIwCgRFbWl0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjkKCUJyb2FkY2FzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiRgoHUHVibGlzaBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiIgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQiIwoGRGlzb3duEgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEIhQKBk9ubGluZRIKCgJpZBgBIAEoCSI2CgpEaXNjb25uZWN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIlsKB01lbWJlcnMSDQoFdG9waWMYASABKAkSEgoKY291bnRfb25seRgCIAEoCBIQCghpZHNfb25seRgDIAEoCBIMCgRwYXJ0GAQgASgNEg0KBXBhcnRzGAUgASgNIhkKCEludGVyZXN0Eg0KBXRvcGljGAEgASgJIjkKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgiVAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBILCgNrZXkYBCABKAQSEgoKdGltZW91dF9tcxgFIAEoDSJeCgVSZXBseRILCgNrZXkYASABKAQSKgoGc3RhdHVzGAIgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIMCgRkYXRhGAMgASgMEg4KBmJpbmFyeRgEIAEoCCJBCg9QcmVzZW5jZVJlcXVlc3QSDwoHdG9fbGlmZRgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgimgEKEFByZXNlbmNlUmVzcG9uc2USDQoFdG9waWMYASABKAkSEAoIc25hcHNob3QYAiABKAgSKgoGam9pbmVkGAMgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1lbWJlchIrCgRsZWZ0GAQgAygLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkRlcGFydHVyZRIMCgRtb3JlGAUgASgIIiIKBk1lbWJlchIKCgJpZBgBIAEoCRIMCgRpbmZvGAIgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyIqABCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgSDAoEaGVsZBgIIAEoDSpiCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIRCg1PVVRDT01FX1RBS0VOEAESFgoST1VUQ09NRV9PVEhFUl9MSUZFEAISEwoPT1VUQ09NRV9VTktOT1dOEAMqvgEKBlN0YXR1cxIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABINCglTVEFUVVNfT0sQARITCg9TVEFUVVNfTk9UX0hFUkUQAhIPCgtTVEFUVVNfRlVMTBADEhIKDlNUQVRVU19JTlZBTElEEAQSEQoNU1RBVFVTX0ZBSUxFRBAFEhYKElNUQVRVU19OT19SRVFVRVNUUxAGEhMKD1NUQVRVU19OT19SRVBMWRAHEhMKD1NUQVRVU19UT09fTE9ORxAIMr4CCgROb2RlEkwKBUhlbGxvEiAubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVxdWVzdBohLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1Jlc3BvbnNlEkYKBExpbmsSGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXIoATABEkUKB0RlbGl2ZXISGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXISWQoIUHJlc2VuY2USIy5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVzcG9uc2UoATABYgZwcm90bzM");
+  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkibgoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgSEQoJZGlhbF9iYWNrGAMgASgIEhAKCGxlYXNlX21zGAQgASgNImkKDUhlbGxvUmVzcG9uc2USJgoCdG8YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEhAKCGxlYXNlX21zGAIgASgNEg0KBXVubWV0GAMgASgJEg8KB3JlZnVzZWQYBCABKAgiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciLSBAoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSAASLgoHcmVxdWVzdBgKIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SAASKgoFcmVwbHkYCyABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuUmVwbHlIABIsCgZkaXNvd24YDCABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzb3duSABCBgoEa2luZCIwCgRFbWl0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjkKCUJyb2FkY2FzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiRgoHUHVibGlzaBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiTgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQSKgoGcmVzdW1lGAMgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLlJlc3VtZSIpCgZSZXN1bWUSDQoFdG9rZW4YASABKAkSEAoIcmVjZWl2ZWQYAiABKAQilwEKCEhhbmRvdmVyEg8KB3JlZnVzYWwYASABKAkSEAoIcmVjZWl2ZWQYAiABKAQSDwoHaGFuZGxlZBgDIAEoBBIxCghtZXNzYWdlcxgEIAMoCzIfLm1lc2hzb2NrZXQubm9kZS52MS5IZWxkTWVzc2FnZRIOCgZ0b3BpY3MYBSADKAkSFAoMbGFzdF9yZXF1ZXN0GAYgASgEIjwKC0hlbGRNZXNzYWdlEgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg8KB2NvbnRyb2wYAyABKAgiIwoGRGlzb3duEgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEIhQKBk9ubGluZRIKCgJpZBgBIAEoCSI2CgpEaXNjb25uZWN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIlsKB01lbWJlcnMSDQoFdG9waWMYASABKAkSEgoKY291bnRfb25seRgCIAEoCBIQCghpZHNfb25seRgDIAEoCBIMCgRwYXJ0GAQgASgNEg0KBXBhcnRzGAUgASgNIhkKCEludGVyZXN0Eg0KBXRvcGljGAEgASgJIjkKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgiVAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBILCgNrZXkYBCABKAQSEgoKdGltZW91dF9tcxgFIAEoDSJeCgVSZXBseRILCgNrZXkYASABKAQSKgoGc3RhdHVzGAIgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIMCgRkYXRhGAMgASgMEg4KBmJpbmFyeRgEIAEoCCJBCg9QcmVzZW5jZVJlcXVlc3QSDwoHdG9fbGlmZRgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgimgEKEFByZXNlbmNlUmVzcG9uc2USDQoFdG9waWMYASABKAkSEAoIc25hcHNob3QYAiABKAgSKgoGam9pbmVkGAMgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1lbWJlchIrCgRsZWZ0GAQgAygLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkRlcGFydHVyZRIMCgRtb3JlGAUgASgIIiIKBk1lbWJlchIKCgJpZBgBIAEoCRIMCgRpbmZvGAIgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyItABCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgSDAoEaGVsZBgIIAEoDRIuCghoYW5kb3ZlchgJIAEoCzIcLm1lc2hzb2NrZXQubm9kZS52MS5IYW5kb3ZlcipiCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIRCg1PVVRDT01FX1RBS0VOEAESFgoST1VUQ09NRV9PVEhFUl9MSUZFEAISEwoPT1VUQ09NRV9VTktOT1dOEAMqvgEKBlN0YXR1cxIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABINCglTVEFUVVNfT0sQARITCg9TVEFUVVNfTk9UX0hFUkUQAhIPCgtTVEFUVVNfRlVMTBADEhIKDlNUQVRVU19JTlZBTElEEAQSEQoNU1RBVFVTX0ZBSUxFRBAFEhYKElNUQVRVU19OT19SRVFVRVNUUxAGEhMKD1NUQVRVU19OT19SRVBMWRAHEhMKD1NUQVRVU19UT09fTE9ORxAIMr4CCgROb2RlEkwKBUhlbGxvEiAubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVxdWVzdBohLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1Jlc3BvbnNlEkYKBExpbmsSGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXIoATABEkUKB0RlbGl2ZXISGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXISWQoIUHJlc2VuY2USIy5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVzcG9uc2UoATABYgZwcm90bzM");
 
 /**
  * One life of one node: new at each start and after each lapse of its lease.
@@ -348,6 +348,13 @@ export type Evict = Message<"meshsocket.node.v1.Evict"> & {
    * @generated from field: uint64 claim = 2;
    */
   claim: bigint;
+
+  /**
+   * The client came back and asks to resume: if the token is right, the answer hands it over.
+   *
+   * @generated from field: meshsocket.node.v1.Resume resume = 3;
+   */
+  resume?: Resume | undefined;
 };
 
 /**
@@ -356,6 +363,113 @@ export type Evict = Message<"meshsocket.node.v1.Evict"> & {
  */
 export const EvictSchema: GenMessage<Evict> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 8);
+
+/**
+ * What a client of meshsocket.v1 comes back with.
+ *
+ * @generated from message meshsocket.node.v1.Resume
+ */
+export type Resume = Message<"meshsocket.node.v1.Resume"> & {
+  /**
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * How many messages it has.
+   *
+   * @generated from field: uint64 received = 2;
+   */
+  received: bigint;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Resume.
+ * Use `create(ResumeSchema)` to create a new message.
+ */
+export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 9);
+
+/**
+ * A client of meshsocket.v1 that comes back on another node.
+ *
+ * @generated from message meshsocket.node.v1.Handover
+ */
+export type Handover = Message<"meshsocket.node.v1.Handover"> & {
+  /**
+   * Why it cannot resume; the rest is then empty.
+   *
+   * @generated from field: string refusal = 1;
+   */
+  refusal: string;
+
+  /**
+   * How many messages to the client come before the first of `messages`.
+   *
+   * @generated from field: uint64 received = 2;
+   */
+  received: bigint;
+
+  /**
+   * How many messages of the client were handled.
+   *
+   * @generated from field: uint64 handled = 3;
+   */
+  handled: bigint;
+
+  /**
+   * @generated from field: repeated meshsocket.node.v1.HeldMessage messages = 4;
+   */
+  messages: HeldMessage[];
+
+  /**
+   * @generated from field: repeated string topics = 5;
+   */
+  topics: string[];
+
+  /**
+   * The number of the last request to the client.
+   *
+   * @generated from field: uint64 last_request = 6;
+   */
+  lastRequest: bigint;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Handover.
+ * Use `create(HandoverSchema)` to create a new message.
+ */
+export const HandoverSchema: GenMessage<Handover> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 10);
+
+/**
+ * @generated from message meshsocket.node.v1.HeldMessage
+ */
+export type HeldMessage = Message<"meshsocket.node.v1.HeldMessage"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 2;
+   */
+  binary: boolean;
+
+  /**
+   * A control line rather than a message of the application.
+   *
+   * @generated from field: bool control = 3;
+   */
+  control: boolean;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.HeldMessage.
+ * Use `create(HeldMessageSchema)` to create a new message.
+ */
+export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 11);
 
 /**
  * The storage says that the receiver holds the id by this claim. If it does not, it gives the claim up and answers
@@ -380,7 +494,7 @@ export type Disown = Message<"meshsocket.node.v1.Disown"> & {
  * Use `create(DisownSchema)` to create a new message.
  */
 export const DisownSchema: GenMessage<Disown> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 9);
+  messageDesc(file_meshsocket_node_v1_node, 12);
 
 /**
  * @generated from message meshsocket.node.v1.Online
@@ -397,7 +511,7 @@ export type Online = Message<"meshsocket.node.v1.Online"> & {
  * Use `create(OnlineSchema)` to create a new message.
  */
 export const OnlineSchema: GenMessage<Online> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 10);
+  messageDesc(file_meshsocket_node_v1_node, 13);
 
 /**
  * @generated from message meshsocket.node.v1.Disconnect
@@ -424,7 +538,7 @@ export type Disconnect = Message<"meshsocket.node.v1.Disconnect"> & {
  * Use `create(DisconnectSchema)` to create a new message.
  */
 export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 11);
+  messageDesc(file_meshsocket_node_v1_node, 14);
 
 /**
  * @generated from message meshsocket.node.v1.Members
@@ -467,7 +581,7 @@ export type Members = Message<"meshsocket.node.v1.Members"> & {
  * Use `create(MembersSchema)` to create a new message.
  */
 export const MembersSchema: GenMessage<Members> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 12);
+  messageDesc(file_meshsocket_node_v1_node, 15);
 
 /**
  * The sending node now has clients on the topic. That it no longer has any is said by STATUS_NOT_HERE to a Publish.
@@ -486,7 +600,7 @@ export type Interest = Message<"meshsocket.node.v1.Interest"> & {
  * Use `create(InterestSchema)` to create a new message.
  */
 export const InterestSchema: GenMessage<Interest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 13);
+  messageDesc(file_meshsocket_node_v1_node, 16);
 
 /**
  * Makes a client of the receiving node listen, or stop listening.
@@ -515,7 +629,7 @@ export type Subscription = Message<"meshsocket.node.v1.Subscription"> & {
  * Use `create(SubscriptionSchema)` to create a new message.
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 14);
+  messageDesc(file_meshsocket_node_v1_node, 17);
 
 /**
  * A message to a client that is asked to reply.
@@ -556,7 +670,7 @@ export type Request = Message<"meshsocket.node.v1.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 15);
+  messageDesc(file_meshsocket_node_v1_node, 18);
 
 /**
  * What came of a Request that had a key.
@@ -590,7 +704,7 @@ export type Reply = Message<"meshsocket.node.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 16);
+  messageDesc(file_meshsocket_node_v1_node, 19);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceRequest
@@ -619,7 +733,7 @@ export type PresenceRequest = Message<"meshsocket.node.v1.PresenceRequest"> & {
  * Use `create(PresenceRequestSchema)` to create a new message.
  */
 export const PresenceRequestSchema: GenMessage<PresenceRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 17);
+  messageDesc(file_meshsocket_node_v1_node, 20);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceResponse
@@ -662,7 +776,7 @@ export type PresenceResponse = Message<"meshsocket.node.v1.PresenceResponse"> & 
  * Use `create(PresenceResponseSchema)` to create a new message.
  */
 export const PresenceResponseSchema: GenMessage<PresenceResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 18);
+  messageDesc(file_meshsocket_node_v1_node, 21);
 
 /**
  * @generated from message meshsocket.node.v1.Member
@@ -686,7 +800,7 @@ export type Member = Message<"meshsocket.node.v1.Member"> & {
  * Use `create(MemberSchema)` to create a new message.
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 19);
+  messageDesc(file_meshsocket_node_v1_node, 22);
 
 /**
  * @generated from message meshsocket.node.v1.Departure
@@ -710,7 +824,7 @@ export type Departure = Message<"meshsocket.node.v1.Departure"> & {
  * Use `create(DepartureSchema)` to create a new message.
  */
 export const DepartureSchema: GenMessage<Departure> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 20);
+  messageDesc(file_meshsocket_node_v1_node, 23);
 
 /**
  * @generated from message meshsocket.node.v1.BatchAnswer
@@ -746,7 +860,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
  * Use `create(BatchAnswerSchema)` to create a new message.
  */
 export const BatchAnswerSchema: GenMessage<BatchAnswer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 21);
+  messageDesc(file_meshsocket_node_v1_node, 24);
 
 /**
  * @generated from message meshsocket.node.v1.Answer
@@ -797,6 +911,13 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
    * @generated from field: uint32 held = 8;
    */
   held: number;
+
+  /**
+   * The answer to an Evict that asks to resume.
+   *
+   * @generated from field: meshsocket.node.v1.Handover handover = 9;
+   */
+  handover?: Handover | undefined;
 };
 
 /**
@@ -804,7 +925,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 22);
+  messageDesc(file_meshsocket_node_v1_node, 25);
 
 /**
  * @generated from enum meshsocket.node.v1.Outcome

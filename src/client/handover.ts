@@ -1,0 +1,23 @@
+/** The state of a client of `meshsocket.v1` that goes on on another node. */
+export interface HandedOver {
+  /** How many messages to the client come before the first of {@link HandedOver.messages}. */
+  readonly received: number;
+  /** How many of the client's messages were handed to the application. */
+  readonly handled: number;
+  /** The messages that the client has not got, in order. */
+  readonly messages: readonly HeldMessage[];
+  readonly topics: readonly string[];
+  /** The number of the last request to the client. */
+  readonly lastRequest: number;
+}
+
+/** A message that waits for a client. */
+export interface HeldMessage {
+  readonly data: Uint8Array;
+  readonly binary: boolean;
+  /** A control line rather than a message of the application. */
+  readonly control: boolean;
+}
+
+/** The most bytes of messages that one client takes along to another node: as much as fits into an answer between nodes. */
+export const MAX_HANDOVER_BYTES = 786_432;

@@ -1,0 +1,176 @@
+/** Guarantee 10 over several nodes: a client may come back on any of them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Session } from "../../src/client/session.ts";
+import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
+import { V1Client } from "../kit/v1-client.ts";
+import { Events } from "../kit/wait.ts";
+
+/** Connects as "me" to a node, or comes back there. */
+async function connect({ hub }: MemoryNode, session: Session = {}, resume?: string): Promise<V1Client> {
+  const client = await V1Client.open(hub, { id: "me", ...session }, resume);
+  // Sends from other nodes reach it from now on.
+  while (!(await hub.online("me"))) await new Promise((resolve) => setTimeout(resolve, 1));
+  return client;
+}
+
+test("a client comes back on another node: what it had not got comes first, in order, and topics stay", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const log = new Events<string>("an entry of the log");
+  const session = (node: string): Session => ({
+    async onConnect(client) {
+      log.add(`${node} onConnect`);
+      await client.subscribe("news");
+    },
+    onResume: () => log.add(`${node} onResume`),
+    onEvent: (_, message) => log.add(`${node} ${String(message)}`),
+    onDisconnect: (_, code) => log.add(`${node} onDisconnect ${code}`),
+  });
+  const first = await connect(a, session("a"));
+  first.send("1");
+  assert.equal(await log.next(), "a onConnect");
+  assert.equal(await log.next(), "a 1");
+  await c.hub.emit("me", "one");
+  await first.next();
+  first.socket.terminate();
+  assert.equal(await c.hub.emit("me", "two"), true);
+  assert.equal((await c.hub.publish("news", "three")).held, 1);
+  const second = await connect(b, session("b"), `1.${first.hello.token}`);
+  assert.deepEqual([second.hello.resumed, second.hello.received, second.hello.handled], [true, 1, 1]);
+  assert.equal(await log.next(), "b onResume");
+  assert.equal(await c.hub.emit("me", "four"), true);
+  assert.equal((await c.hub.publish("news", "five")).delivered, 1);
+  assert.deepEqual(await second.take(4), ["two", "three", "four", "five"]);
+  second.send("2");
+  assert.equal(await log.next(), "b 2");
+  assert.deepEqual([a.hub.size, b.hub.size], [0, 1]);
+  assert.deepEqual((await c.hub.members("news")).ids, ["me"]);
+  second.socket.close(1000);
+  assert.equal(await log.next(), "b onDisconnect 1000");
+  assert.deepEqual(log.waiting, []);
+});
+
+test("a client may move from node to node, several times in a row", async () => {
+  await using cluster = new MemoryCluster();
+  const nodes = await threeNodes(cluster);
+  let client = await connect(nodes[0]);
+  for (let round = 1; round <= 9; round++) {
+    client.socket.terminate();
+    assert.equal(await nodes[0].hub.emit("me", `${round}`), true);
+    client = await connect(nodes[round % 3] as MemoryNode, {}, `${round - 1}.${client.hello.token}`);
+    assert.equal(client.hello.resumed, true);
+    assert.equal(await client.next(), `${round}`);
+    client.send(`~ack ${round}`);
+  }
+});
+
+test("a half-open connection on another node is closed by the resume, and its late messages are not handled", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const heard: unknown[] = [];
+  const first = await connect(a, { onEvent: (_, message) => void heard.push(message) });
+  const second = await connect(b, {}, `0.${first.hello.token}`);
+  assert.equal(second.hello.resumed, true);
+  assert.equal(await first.closed(), 1006);
+  assert.deepEqual(heard, []);
+  assert.equal(await a.hub.emit("me", "hello"), true);
+  assert.equal(await second.next(), "hello");
+});
+
+test("messages that wait for the application go on on the new node, because they were not acknowledged", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const busy = Promise.withResolvers<void>();
+  const handled: string[] = [];
+  const first = await connect(a, {
+    onEvent(_, message) {
+      handled.push(`a ${String(message)}`);
+      return busy.promise;
+    },
+  });
+  for (const text of ["1", "2", "3"]) first.send(text);
+  while (handled.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  first.socket.terminate();
+  const second = await connect(
+    b,
+    { onEvent: (_, message) => void handled.push(`b ${String(message)}`) },
+    `0.${first.hello.token}`,
+  );
+  assert.deepEqual([second.hello.received, second.hello.handled], [1, 1]);
+  second.send("2");
+  second.send("3");
+  second.send("~sync");
+  assert.equal(await second.next(), "~ack 3");
+  busy.resolve();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(handled, ["a 1", "b 2", "b 3"]);
+});
+
+test("a wrong token on another node makes a new client that hears lost, and the old one is closed", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  const thief = await connect(b, {}, "0.wrong");
+  assert.deepEqual([thief.hello.resumed, thief.hello.lost], [false, "token"]);
+  assert.equal(await first.closed(), 4409);
+});
+
+test("after the death of its node a client is lost, and told so", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { leaseMs: 500 });
+  const first = await connect(a);
+  await cluster.kill(a.host);
+  const second = await connect(b, {}, `0.${first.hello.token}`);
+  assert.deepEqual([second.hello.resumed, second.hello.lost], [false, "unknown"]);
+  await b.hub.emit("me", "again");
+  assert.equal(await second.next(), "again");
+});
+
+test("a resume on another node costs no storage command beyond the claim", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  first.socket.terminate();
+  const commands: string[] = [];
+  for (const name of ["set", "get", "del"] as const) {
+    const original = cluster.storage[name].bind(cluster.storage) as (...args: unknown[]) => unknown;
+    Object.assign(cluster.storage, {
+      [name]: (...args: unknown[]) => {
+        commands.push(name);
+        return original(...args);
+      },
+    });
+  }
+  const second = await connect(b, {}, `0.${first.hello.token}`);
+  assert.equal(second.hello.resumed, true);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(commands, ["set"]);
+});
+
+test("a node that is closed keeps its clients until they came back on another one", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  const closed = a.hub.close();
+  assert.match(String(await first.next()), /^~bye \{"retryAfterMs":\d+\}$/);
+  assert.equal(await first.closed(), 1012);
+  assert.equal(await b.hub.emit("me", "meanwhile"), true);
+  const second = await connect(b, {}, `0.${first.hello.token}`);
+  assert.equal(second.hello.resumed, true);
+  assert.equal(await second.next(), "meanwhile");
+  await closed;
+});
+
+test("a node that closes on its own gives up its clients, with what they never acknowledged", async () => {
+  const cluster = new MemoryCluster();
+  const a = await cluster.start();
+  const ends: unknown[] = [];
+  const first = await connect(a, {
+    onDisconnect: (_, code, __, undelivered) => void ends.push([code, ...undelivered]),
+  });
+  await a.hub.emit("me", "1");
+  assert.equal(await first.next(), "1");
+  await a.hub.close();
+  assert.deepEqual(ends, [[1012, "1"]]);
+});
