@@ -13,7 +13,7 @@ export interface MeshWebSocketEvents {
   resumed: Event;
   /** The server does not know the client any more: messages may be missing in either direction. */
   lost: Event & {
-    /** Why: a word of the protocol, or `plain` if the server does not speak it. */
+    /** Why: a word of the protocol, `plain` if the server does not speak it, or `closed` if it was closed while away. */
     readonly why: string;
     /** Messages that the server did not acknowledge: it may or may not have them. They are not sent again. */
     readonly pending: readonly Pending[];

@@ -326,7 +326,7 @@ export class MeshWebSocket extends EventTarget {
     globalThis.removeEventListener?.("online", this.#wake);
     this.#settings.signal?.removeEventListener("abort", this.#abort);
     if (isRefusal(code)) this.#fire("refused", { code, reason });
-    else if (this.#away) this.#lost("window");
+    else if (this.#away) this.#lost("closed");
     this.#away = false;
     this.#fail(new MeshError("unknown", "the connection is closed: the server may or may not have got it"));
     if (!wasOpen && !wasClean) this.#fire("error");

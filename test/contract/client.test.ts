@@ -245,7 +245,7 @@ test("client: a signal closes it, and a bound keeps the queue small", () =>
     ws.send("123456");
     assert.throws(() => ws.send("789012"), { code: "resource_exhausted" });
     controller.abort();
-    await took(log, "lost window 123456", "close 1005");
+    await took(log, "lost closed 123456", "close 1005");
   }));
 
 test("client: a plain server is connected to again, and nothing is promised", async () => {

@@ -54,8 +54,9 @@ async function play(
   for (let waited = 0; arrived.down.length < down.length && waited < 3_000; waited++) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
+  const heard = structuredClone(arrived);
   ws.close();
-  return arrived;
+  return heard;
 }
 
 test("nor while the client moves between nodes at random", async () => {
