@@ -11,7 +11,7 @@ import type { Holder } from "../storage/storage.ts";
 export interface HubEvents {
   /** The hub serves; on a DistHub: it is part of the cluster. */
   ready: { readonly status: "ready" };
-  /** The storage cannot be reached: clients stay, new ones are refused. */
+  /** The storage cannot be reached, or another node has this node's address. New clients are refused. */
   degraded: { readonly error: unknown };
   /** A client is connected: its `onConnect` is called next. */
   connect: { readonly client: Client };

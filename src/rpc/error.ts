@@ -171,6 +171,8 @@ function whyNeverSent(failure: ConnectError): string | undefined {
     if (word === "ETIMEDOUT" && error instanceof AggregateError) return word;
     // The peer's own word that it did not look at the request (RFC 9113 section 8.7).
     if (error.message.includes("REFUSED_STREAM")) return "REFUSED_STREAM";
+    // `fetch` dials none of the "bad ports" of its standard, such as 9 and 6000.
+    if (/^bad port$|Requests to port \d+ are blocked/.test(error.message)) return "fetch does not dial that port";
     // Deno's fetch has no codes; its HTTP client names the phase.
     if (error.message.includes("client error (Connect)")) return "";
   }

@@ -35,7 +35,10 @@ export const WRONG_ADDRESSES: readonly WrongCluster[] = [
   {
     title: "an advertised address at which nothing listens",
     state: REFUSES,
-    line: `advertise HOST does not lead to this node: HOST cannot be reached (ECONNREFUSED): ${SET_ADVERTISE}`,
+    // On Deno nodes dial with fetch.
+    line: ["ECONNREFUSED", "fetch does not dial that port"].map((why) =>
+      `advertise HOST does not lead to this node: HOST cannot be reached (${why}): ${SET_ADVERTISE}`
+    ),
     results: UNAFFECTED,
     async run(rig) {
       const a = await rig.node();
