@@ -66,10 +66,13 @@ export class Hello {
     return found.response.to?.life === self.life ? undefined : leadsElsewhere(self.host);
   }
 
-  /** Whether another life answers at this node's own address. */
-  async isDisplaced(self: Holder): Promise<boolean> {
-    const wrong = await this.#selfProblem(self);
-    return wrong !== undefined && !(wrong.cause instanceof MeshError && MAY_PASS.has(wrong.cause.code));
+  /** Whether another life answers at this node's own address, at one of so many attempts. */
+  async isDisplaced(self: Holder, attempts = 1): Promise<boolean> {
+    for (let attempt = 0; attempt < attempts; attempt++) {
+      const wrong = await this.#selfProblem(self);
+      if (wrong !== undefined) return !MAY_PASS.has(codeOf(wrong.cause));
+    }
+    return false;
   }
 
   /** Says to another node that this one leaves. Bounded in time; may reject. */

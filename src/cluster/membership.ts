@@ -24,6 +24,8 @@ type Finding = "first" | "kept" | "wiped" | "lapsed" | "taken";
 const RENEWALS_PER_LEASE = 3;
 const MAX_RETRY_MS = 1_000;
 const SUSPICIOUS_RENEWAL_MS = 500;
+/** How often a node whose lease was taken dials its address: behind a balancer it leads now here and now there. */
+const DIALS = 8;
 /** The part of a lease within which it cannot have ended by itself, whatever the drift of two clocks. */
 const IN_TIME = 0.9;
 
@@ -40,8 +42,6 @@ export class Membership {
   #renewal: Promise<void> | undefined;
   /** This process stood still for longer than its lease: it serves nobody until it knows its life again. */
   #frozen = false;
-  /** The last renewal showed that another node had taken the lease. */
-  #wasTaken = false;
   /** Another node has this node's address: this one holds no lease and waits. */
   #displaced: MeshError | undefined;
   /** The others know this node: it may say that it is ready. */
@@ -249,9 +249,7 @@ export class Membership {
   async #accept(first: Renewal): Promise<void> {
     const now = performance.now();
     const finding = this.#findingOf(first, now);
-    const again = this.#wasTaken;
-    this.#wasTaken = finding === "taken";
-    if (finding === "taken" && (await this.#yields(again))) return;
+    if (finding === "taken" && (await this.#yields())) return;
     const lostSome = first.entries.length > 0 && this.#options.reclaim.isLost(first.entries);
     if (this.#generation !== undefined && first.generation !== this.#generation) {
       this.#living.keep(now + this.#options.leaseMs);
@@ -280,15 +278,10 @@ export class Membership {
 
   // ---- an address of two nodes ----
 
-  /**
-   * The lease ended although it was renewed in time: whether this node gives way.
-   *
-   * It does if its address leads to another node, and if its lease is taken `again`: then the address leads now here and
-   * now there, and of two nodes that go on taking it from each other neither could be found.
-   */
-  async #yields(again: boolean): Promise<boolean> {
+  /** The lease ended although it was renewed in time: whether this node gives way, because its address leads to another one. */
+  async #yields(): Promise<boolean> {
     const { host, hello, storage, events } = this.#options;
-    const displaced = (await hello.isDisplaced(this.#holder)) || again;
+    const displaced = await hello.isDisplaced(this.#holder, DIALS);
     const error = new MeshError("failed_precondition", displaced ? sharedAddress(host) : leaseTaken(host));
     this.#reminder.report("address", error.message);
     events.degraded(error);
