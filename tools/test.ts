@@ -6,12 +6,13 @@
  *   npm test -- --only unit                    only the folder test/unit
  *   npm test -- --file hub                     only files whose path has "hub" in it
  *   npm test -- --verbose                      one line for each file and runtime
+ *   npm test -- --jobs 1                       one file at a time; else test/unit, meta and contract run two at a time
  *
  * A narrowed run leaves out the checks (`npm run check`). The last line is `N passed, N failed`.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { glob } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checks, runChecks } from "./check.ts";
@@ -26,6 +27,9 @@ const RUNTIME_TIMEOUT_MS = 1_500_000;
 /** Folders whose tests run real processes against time limits, which a busy machine can break: a file that fails there runs once more. */
 const AGAIN = /^test\/(?:cluster|chaos)\//;
 
+/** Folders whose tests need no process and no time limit of their own: files of them may run side by side. */
+const TOGETHER = /^test\/(?:unit|meta|contract)\//;
+
 interface Tally {
   passed: number;
   failed: number;
@@ -38,8 +42,12 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     file: { type: "string" },
     verbose: { type: "boolean", default: false },
+    jobs: { type: "string" },
   },
 });
+
+/** How many files run side by side, where they may. */
+const jobs = Math.max(1, Number(options.jobs ?? Math.min(2, availableParallelism())) || 1);
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
@@ -83,19 +91,32 @@ async function runSuite(runtime: Runtime, files: readonly string[], total: Tally
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const tests: TestCase[] = [];
   const ends = performance.now() + RUNTIME_TIMEOUT_MS;
-  for (const file of version === undefined ? [] : files) {
+  const runOne = async (file: string): Promise<void> => {
     const left = ends - performance.now();
-    if (left <= 0) {
-      fail(tally, `${runtime.name} ${file}: not run, the time for this runtime is over`);
-      continue;
-    }
+    if (left <= 0) return fail(tally, `${runtime.name} ${file}: not run, the time for this runtime is over`);
     tests.push(...await runFile(runtime, file, Math.min(left, FILE_TIMEOUT_MS), tally));
-  }
+  };
+  const runnable = version === undefined ? [] : files;
+  await eachOf(runnable.filter((file) => TOGETHER.test(file)), jobs, runOne);
+  await eachOf(runnable.filter((file) => !TOGETHER.test(file)), 1, runOne);
   if (version === undefined) fail(tally, `${runtime.name} does not start`);
   else if (tests.length === 0) fail(tally, `${runtime.name} ran no test`);
   console.log(`${runtime.name} ${version ?? "?"}: ${summary(tally)}`);
   add(total, tally);
   return tests;
+}
+
+/** Does work for each item, for so many at once. */
+async function eachOf<Item>(
+  items: readonly Item[],
+  atOnce: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const waiting = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of waiting) await work(item);
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
 /** Runs a file, and says so loudly when it needed a second attempt. */
