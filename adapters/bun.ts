@@ -92,6 +92,7 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
       if (!Bun) throw invalidArgument("meshsocket/bun runs on Bun: import meshsocket/node or meshsocket/deno here");
       const handler = handlerFor(hub, options);
       const app = appFetch(hub, options);
+      const plain = (request: Request): Response | Promise<Response> => checkHostHeader(request) ?? app(request);
       const server = Bun.serve({
         port,
         hostname,
@@ -99,8 +100,7 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
         // that asks nothing. WebSockets have a time of their own.
         idleTimeout: IDLE_TIMEOUT_SECONDS,
         ...(options.tls && { tls: { cert: options.tls.cert, key: options.tls.key } }),
-        fetch: async (request, engine) =>
-          (await handler.fetch(request, engine)) ?? checkHostHeader(request) ?? (await app(request)),
+        fetch: async (request, engine) => (await handler.fetch(request, engine)) ?? (await plain(withHost(request))),
         websocket: handler.websocket,
       });
       return { port: server.port ?? port, hostname, stop: () => stop(server) } satisfies OpenPort;
@@ -116,6 +116,12 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
  */
 export function listen<Data = unknown>(hub: DistHub<Data>, rpc?: RpcOptions): Promise<RpcListener> {
   return listenOn(hub, rpc, "bun");
+}
+
+/** A probe over HTTP/1.0 may have no Host, and Bun then gives its path as the URL: it is completed as on Node. */
+function withHost(request: Request): Request {
+  if (request.headers.has("host") || !request.url.startsWith("/")) return request;
+  return new Request(`http://localhost${request.url}`, request);
 }
 
 async function stop(server: BunListener): Promise<void> {

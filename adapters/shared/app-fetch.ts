@@ -1,16 +1,18 @@
 import { refuse } from "../../src/door/admission.ts";
 import type { DistServer } from "../../src/distributed/dist-server.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
+import { healthHandler } from "../../src/hub/health.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { ServeOptions } from "../../src/hub/serve-options.ts";
 import { isDistHub } from "./is-dist-hub.ts";
 
-/** Answers everything but WebSocket upgrades: RPC if that is wanted, else the application's `fetch`. Never rejects. */
+/** Answers everything but WebSocket upgrades: health and RPC if they are wanted, else the application's `fetch`. Never rejects. */
 export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
+  const health = healthOf(hub, options);
   const rpc = options.publicRpc ? publicRpc(hub) : undefined;
   return async (request) => {
     try {
-      const answer = await rpc?.(request);
+      const answer = health?.(request) ?? (await rpc?.(request));
       if (answer) return answer;
       return options.fetch ? await options.fetch(request) : nothingHere(request, options.path);
     } catch (error) {
@@ -24,6 +26,11 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
 function nothingHere(request: Request, path: string | undefined): Response {
   if (path === undefined || new URL(request.url).pathname !== path) return refuse(404, "not found");
   return refuse(426, "this is a WebSocket endpoint", { upgrade: "websocket", connection: "Upgrade" });
+}
+
+function healthOf<Data>(hub: Hub<Data>, { health }: ServeOptions<Data>): ReturnType<typeof healthHandler> | undefined {
+  if (health === undefined || health === false) return undefined;
+  return healthHandler(hub, health === true ? {} : health);
 }
 
 function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response | undefined> {

@@ -1,5 +1,6 @@
-import { checkFlag, kindOf, type OptionTable } from "../../src/base/check.ts";
+import { anything, checkFlag, kindOf, type OptionTable } from "../../src/base/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
+import { checkServeHealth } from "../../src/hub/health.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { listenError } from "./listen-error.ts";
@@ -36,6 +37,7 @@ export async function start<Data>(
   checkHub(USAGE, hub);
   checkOpen(hub);
   checkUpgradeOptions<ServeOptions>(USAGE, options, SERVE_OPTIONS);
+  checkServeHealth(options.health, options.path);
   const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
   const rpc = await starter.startRpc?.(hub, options.rpc);
   let open: OpenPort;
@@ -75,6 +77,8 @@ const SERVE_OPTIONS: OptionTable<ServeOptions> = {
       throw invalidArgument(`${name} must be a function from Request to Response, not ${kindOf(value)}`);
     }
   },
+  // Checked next to path, from which it must differ.
+  health: anything,
   tls: (_, value) => checkTls(value),
   rpc: (_, value) => checkRpcOptions(value),
   publicRpc: checkFlag,

@@ -1,5 +1,5 @@
 import { refuse } from "../../src/door/admission.ts";
-import { anything, checkOptions, kindOf, type OptionTable } from "../../src/base/check.ts";
+import { anything, checkOptions, checkPath, kindOf, type OptionTable } from "../../src/base/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import { listsToken } from "../../src/base/header-list.ts";
 import { Hub } from "../../src/hub/hub.ts";
@@ -28,16 +28,6 @@ export function checkUpgradeOptions<Options extends { session: unknown }>(
   if (typeof session === "function") return;
   throw invalidArgument(
     `session must be a function (request) => ({ id, onConnect, onEvent }), not ${kindOf(session)}: write ${usage}`,
-  );
-}
-
-function checkPath(name: string, path: unknown): void {
-  if (typeof path !== "string") throw invalidArgument(`${name} must be a string such as "/ws", not ${kindOf(path)}`);
-  if (!path.startsWith("/")) throw invalidArgument(`${name} must begin with "/": ${JSON.stringify(`/${path}`)}`);
-  const url = URL.parse(path, "http://localhost");
-  if (url?.pathname === path) return;
-  throw invalidArgument(
-    `${name} ${JSON.stringify(path)} never matches a request: write it as ${url?.pathname ?? '"/ws"'}`,
   );
 }
 

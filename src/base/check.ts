@@ -169,6 +169,17 @@ export const checkFlag: OptionCheck = (name, value) => {
   if (typeof value !== "boolean") throw invalidArgument(`${name} must be true or false, not ${kindOf(value)}`);
 };
 
+/** Throws a TypeError (`invalid_argument`) unless it is the path of a URL, written as requests have it. */
+export const checkPath: OptionCheck = (name, path) => {
+  if (typeof path !== "string") throw invalidArgument(`${name} must be a string such as "/ws", not ${kindOf(path)}`);
+  if (!path.startsWith("/")) throw invalidArgument(`${name} must begin with "/": ${JSON.stringify(`/${path}`)}`);
+  const url = URL.parse(path, "http://localhost");
+  if (url?.pathname === path) return;
+  throw invalidArgument(
+    `${name} ${JSON.stringify(path)} never matches a request: write it as ${url?.pathname ?? '"/ws"'}`,
+  );
+};
+
 /** A short value as it was written, or else its type: for options that hold no secret. */
 function shown(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? JSON.stringify(value).slice(0, 60) : kindOf(value);

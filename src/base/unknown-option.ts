@@ -25,6 +25,7 @@ const HABITS: Readonly<Record<string, string>> = {
   cors: 'origins, such as ["https://app.example.com"]',
   connection: "connect, or onConnect of a session",
   expiresIn: "ttlMs, in milliseconds",
+  health: "serve(hub, { health: true, session }), or healthHandler(hub) in a server of your own",
   host: "hostname",
   leaseMs: "new DistHub({ storage, secret, leaseMs })",
   maxHttpBufferSize: "limits: { maxMessageBytes }",

@@ -300,7 +300,11 @@ export class Membership {
     this.#living.listed(living, this.#holder);
     const taken = living.some(({ host, life }) => host === this.#holder.host && life !== this.#holder.life);
     if (taken || (await this.#options.hello.isDisplaced(this.#holder))) {
-      if (this.#displaced) this.#reminder.report("address", this.#displaced.message);
+      if (this.#displaced) {
+        this.#reminder.report("address", this.#displaced.message);
+        // The storage may have failed meanwhile: it answers again, and this remains.
+        this.#options.events.degraded(this.#displaced);
+      }
       return false;
     }
     this.#displaced = undefined;

@@ -8,6 +8,7 @@ import { checkCloseOptions, type CloseOptions, type HubOptions } from "./hub-opt
 import type { Logger } from "../base/logger.ts";
 import { HubNode } from "./node.ts";
 import { Owner } from "./owner.ts";
+import { type Readiness, readinessOf } from "./readiness.ts";
 import type { SessionFactory } from "../client/session.ts";
 import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "./presence-watch.ts";
 import { Sender } from "../send/sender.ts";
@@ -71,6 +72,11 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   /** The state of the hub: whether it takes clients. */
   get status(): HubStatus {
     return this.#node.state.status;
+  }
+
+  /** Whether the hub is ready for new traffic, and if it is not, since when and why: what `serve({ health: true })` answers. */
+  get readiness(): Readiness {
+    return readinessOf(this.#node.state);
   }
 
   /** Calls `listener` at each event of the type; returns what stops that. */

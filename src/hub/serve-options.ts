@@ -1,4 +1,5 @@
 import type { SessionFactory } from "../client/session.ts";
+import type { HealthOptions } from "./health.ts";
 
 /** A certificate and its key in PEM. */
 export interface TlsOptions {
@@ -48,6 +49,17 @@ export interface ServeOptions<Data = unknown> {
   session: SessionFactory<Data>;
   /** Answers everything that is not a WebSocket upgrade on `path`. Default: 404. */
   fetch?: (request: Request) => Response | Promise<Response>;
+  /**
+   * Answers `/livez` (200 until the hub is closed) and `/readyz` (200 if it is ready, or else 503 and why) before `fetch`
+   * does; with an object, on the paths that it has. See {@link healthHandler}. Default false.
+   *
+   * ```ts
+   * import { serve } from "meshsocket/node";
+   *
+   * await serve(hub, { port: 8080, path: "/ws", session, health: true }); // curl http://127.0.0.1:8080/readyz
+   * ```
+   */
+  health?: boolean | HealthOptions;
   /** Serves https and wss. */
   tls?: TlsOptions;
   /** The RPC port of a DistHub. */

@@ -9,6 +9,8 @@ export class HubState {
   readonly #changes = new EventTarget();
   #status: HubStatus;
   #closing = false;
+  #since = new Date();
+  #trouble: unknown;
 
   constructor(logger: Logger, status: "starting" | "ready") {
     this.#logger = logger;
@@ -20,6 +22,16 @@ export class HubState {
 
   get status(): HubStatus {
     return this.#status;
+  }
+
+  /** When the status began, or the drain. */
+  get since(): Date {
+    return this.#since;
+  }
+
+  /** The last error that kept the hub degraded. */
+  get trouble(): unknown {
+    return this.#trouble;
   }
 
   /** Whether the hub takes no new clients any more. */
@@ -35,8 +47,9 @@ export class HubState {
     this.events.dispatch("ready", { status: "ready" });
   }
 
-  /** The storage does not answer. */
+  /** The storage does not answer, or another node has this node's address. */
   degraded(error: unknown): void {
+    this.#trouble = error;
     if (this.#status !== "ready") return;
     this.#become("degraded");
     this.#logger.warn("meshsocket: degraded: clients stay and new ones are refused until the storage answers", error);
@@ -52,6 +65,7 @@ export class HubState {
   /** The hub takes no new clients any more. */
   drain(): void {
     this.#closing = true;
+    this.#since = new Date();
     this.#logger.info("meshsocket: draining: clients are told to connect to another node");
   }
 
@@ -82,6 +96,7 @@ export class HubState {
 
   #become(status: HubStatus): void {
     this.#status = status;
+    this.#since = new Date();
     this.#changes.dispatchEvent(new Event("change"));
   }
 
