@@ -10,6 +10,8 @@ import { serve, thisRuntime } from "./this-runtime.ts";
 export interface ChatNodeOptions {
   port: number;
   hostname: string;
+  /** Answers `/livez` and `/readyz`. */
+  health: boolean;
   /** Makes it a node of a cluster. */
   cluster?: { storage: Storage; secret: string | undefined; leaseMs: number | undefined; rpc: RpcOptions } | undefined;
 }
@@ -21,7 +23,7 @@ export interface ChatNode {
 }
 
 /** Starts a node with the chat page at `/`, its WebSockets at `/ws` and its readiness at `/ready`. */
-export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions): Promise<ChatNode> {
+export async function startChatNode({ port, hostname, health, cluster }: ChatNodeOptions): Promise<ChatNode> {
   const hub: Hub = cluster ? new DistHub(withoutUndefined(cluster)) : new Hub();
   const chat = new Chat(hub, thisRuntime.name, thisRuntime.version);
   const page = assets(["page.html", "page.css", "page.js", "theme.css"]);
@@ -29,6 +31,7 @@ export async function startChatNode({ port, hostname, cluster }: ChatNodeOptions
     port,
     hostname,
     path: "/ws",
+    health,
     session: (request) => chat.session(request),
     fetch: (request) => readiness(request, hub) ?? page(request) ?? new Response("not found", { status: 404 }),
     ...(cluster && { rpc: cluster.rpc }),

@@ -1,4 +1,5 @@
 import { checkHost } from "../src/base/host.ts";
+import type { CloseOptions } from "../src/hub/hub-options.ts";
 import type { RpcOptions } from "../src/hub/serve-options.ts";
 import { RedisStorage } from "../src/storage/redis/redis.ts";
 import type { Storage } from "../src/storage/storage.ts";
@@ -24,12 +25,14 @@ export function configFrom(environment: Environment): ChatNodeOptions {
     leaseMs: numberOf("MESHSOCKET_LEASE_MS", value("MESHSOCKET_LEASE_MS"), 300, 3_600_000),
     rpc: rpcOf(value),
   };
-  return { port: port ?? 8080, hostname: value("HOST") ?? "0.0.0.0", cluster };
+  const health = switchOf("MESHSOCKET_HEALTH", value("MESHSOCKET_HEALTH")) ?? true;
+  return { port: port ?? 8080, hostname: value("HOST") ?? "0.0.0.0", health, cluster };
 }
 
-/** Milliseconds over which a node that is told to end sends its clients away. Throws as {@link configFrom} does. */
-export function drainMsFrom(environment: Environment): number {
-  return numberOf("MESHSOCKET_DRAIN_MS", environment["MESHSOCKET_DRAIN_MS"] || undefined, 0, 600_000) ?? DRAIN_MS;
+/** How a node that is told to end closes its hub. Throws as {@link configFrom} does. */
+export function closeOptionsFrom(environment: Environment): Required<CloseOptions> {
+  const msOf = (name: string): number | undefined => numberOf(name, environment[name] || undefined, 0, 600_000);
+  return { announceMs: msOf("MESHSOCKET_ANNOUNCE_MS") ?? 0, drainMs: msOf("MESHSOCKET_DRAIN_MS") ?? DRAIN_MS };
 }
 
 type Value = (...names: string[]) => string | undefined;
@@ -73,6 +76,12 @@ function checkAdvertised(advertise: string): void {
       cause: error,
     });
   }
+}
+
+function switchOf(name: string, text: string | undefined): boolean | undefined {
+  if (text === undefined) return undefined;
+  if (text === "on" || text === "off") return text === "on";
+  throw new Error(`${name} must be on or off, not ${JSON.stringify(text)}`);
 }
 
 function numberOf(name: string, text: string | undefined, least: number, most: number): number | undefined {

@@ -15,6 +15,8 @@
  * | `MESHSOCKET_SECRET`        | what the nodes of the cluster share; without one RPC stays on this machine  | none             |
  * | `MESHSOCKET_LEASE_MS`      | milliseconds after which a dead node is forgotten                           | 15000            |
  * | `MESHSOCKET_DRAIN_MS`      | milliseconds over which clients are sent away, some at a time, when the node is told to end | 5000 |
+ * | `MESHSOCKET_ANNOUNCE_MS`   | milliseconds before that for which the node says that it is not ready, and still takes clients | 0 |
+ * | `MESHSOCKET_HEALTH`        | `on` answers `/livez` and `/readyz` in JSON (docs/serving.md), `off` does not | on            |
  * | `RPC_PORT`                 | the port for the other nodes and for back-ends                              | any free one     |
  * | `RPC_HOST`                 | the address to listen on for them                                           | 0.0.0.0; 127.0.0.1 without a secret |
  * | `ADVERTISE`                | `host:port` at which the others reach this node                             | this machine's address |
@@ -23,21 +25,22 @@
  * let in, those who are there are closed with 1012 and told when to come back, and calls under way are answered. A second signal ends it at once.
  */
 import process from "node:process";
+import type { CloseOptions } from "../src/hub/hub-options.ts";
 import { type ChatNode, startChatNode } from "./chat-node.ts";
-import { configFrom, drainMsFrom } from "./start-config.ts";
+import { closeOptionsFrom, configFrom } from "./start-config.ts";
 import { stopOnSignal } from "./stop.ts";
 import { thisRuntime } from "./this-runtime.ts";
 
 let chat: ChatNode;
-let drainMs: number;
+let closing: Required<CloseOptions>;
 try {
-  drainMs = drainMsFrom(process.env);
+  closing = closeOptionsFrom(process.env);
   chat = await startChatNode(configFrom(process.env));
 } catch (error) {
   console.error(`meshsocket cannot start: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }
 const { hub, server } = chat;
-stopOnSignal({ stop: () => hub.close({ drainMs }), drainMs });
+stopOnSignal({ stop: () => hub.close(closing), drainMs: closing.announceMs + closing.drainMs });
 const node = server.rpc ? `, node ${server.rpc.host} of the cluster` : "";
 console.log(`${server.url} on ${thisRuntime.name} ${thisRuntime.version}, listening on ${server.hostname}${node}`);

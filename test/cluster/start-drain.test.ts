@@ -143,3 +143,32 @@ test("start: a second signal ends a node at once that still sends its clients aw
   assert.ok(codes.includes(1012) && codes.some((code) => code !== 1012), codes.join());
   await redis.stop();
 });
+
+test("start: a node that is told to end is announced first: not ready, and still open to clients", async () => {
+  const env = { PORT: "0", HOST: "127.0.0.1", MESHSOCKET_ANNOUNCE_MS: "2000", MESHSOCKET_DRAIN_MS: "0" };
+  const program = startFile(runtime, "tools/start.ts", { env });
+  const [, url = ""] = await program.match(/(http:\/\/[\d.:]+) /);
+  const probe = async (): Promise<[number, string]> => {
+    const response = await fetch(`${url}/readyz`);
+    return [response.status, ((await response.json()) as { status: string }).status];
+  };
+  assert.deepEqual(await probe(), [200, "ready"]);
+  program.kill("SIGTERM");
+  await until("the announcement", async () => (await probe())[0] === 503);
+  assert.deepEqual(await probe(), [503, "announced"]);
+  const client = await TestClient.open(`${url.replace("http", "ws")}/ws?name=late`);
+  assert.equal((await client.closed()).code, 1012);
+  assert.equal(await program.ended, 0);
+});
+
+test("start: health is on, off, or a clear line", async () => {
+  const env = { PORT: "0", HOST: "127.0.0.1" };
+  const off = startFile(runtime, "tools/start.ts", { env: { ...env, MESHSOCKET_HEALTH: "off" } });
+  const [, url = ""] = await off.match(/(http:\/\/[\d.:]+) /);
+  assert.equal((await fetch(`${url}/readyz`)).status, 404);
+  off.kill("SIGTERM");
+  assert.equal(await off.ended, 0);
+  const wrong = startFile(runtime, "tools/start.ts", { env: { ...env, MESHSOCKET_HEALTH: "yes" } });
+  assert.equal(await wrong.ended, 1);
+  assert.match(wrong.output, /MESHSOCKET_HEALTH must be on or off, not "yes"/);
+});
