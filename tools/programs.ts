@@ -1,14 +1,15 @@
 import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { delimiter, isAbsolute, join } from "node:path";
 import { run } from "./run.ts";
 
-/** Programs that the tests need besides npm packages, by the name of the program and of its Debian package. */
+/** Programs that the tests need besides npm packages, by the name of the program, or the path of a library, and of its Debian package. */
 const PROGRAMS: Readonly<Record<string, string>> = {
   "redis-server": "redis-server",
   etcd: "etcd-server",
   chromium: "chromium",
   haproxy: "haproxy",
   nginx: "nginx-light",
+  "/usr/lib/python3/dist-packages/websockets": "python3-websockets",
 };
 
 /** Installs the missing programs where that is possible. Returns one line for each that stays missing. */
@@ -29,7 +30,9 @@ export async function ensurePrograms(log: (line: string) => void): Promise<strin
 
 /** The path of a program on the PATH. */
 export function findProgram(name: string): string | undefined {
-  const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, name));
+  const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) =>
+    isAbsolute(name) ? name : join(folder, name)
+  );
   return paths.find((path) => {
     try {
       accessSync(path, constants.X_OK);
