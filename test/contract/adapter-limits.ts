@@ -77,34 +77,46 @@ export function limits(promise: PromiseThat): void {
   }, { limits: { idleTimeoutMs: 100 } });
 }
 
-/** The promise of an engine that can pause. */
-export function pausing(promise: PromiseThat): void {
+/** What becomes of a client whose messages wait: an engine that can pause stops reading; with another one the client is closed. */
+export function waiting(promise: PromiseThat, canPause: boolean): void {
   const MESSAGES = 2_000;
   const message = "x".repeat(10_000);
   const handled = new Events<number>("a handled message");
+  const ends = new Events<number>("an end");
   let release = (): void => {};
   let first = true;
-  promise("a client whose messages wait is not read, and loses none", () => ({
+  promise("a client whose messages wait is not read, or closed with 1008", () => ({
     async onEvent(_client, { length }) {
       if (first) await new Promise<void>((resolve) => (release = resolve));
       first = false;
       handled.add(length);
     },
+    onDisconnect: (_client, code) => ends.add(code),
   }), async ({ hub, port }) => {
     const client = await RawClient.connect(port);
     client.handshake("/ws");
     await client.head();
     for (let sent = 0; sent < MESSAGES; sent++) client.frame(1, Buffer.from(message));
-    // What the system takes for both sides is less than what was sent: the rest stays with the client.
-    let left = -1;
-    while (client.socket.writableLength !== left) {
-      left = client.socket.writableLength;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+    if (canPause) {
+      await untilStill(client);
+      assert.ok(client.socket.writableLength > 0, "the server has read all of it");
+      release();
+      for (let index = 0; index < MESSAGES; index++) assert.equal(await handled.next(), message.length);
+      assert.equal(hub.size, 1);
+    } else {
+      while (hub.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      release();
+      assert.equal(await ends.next(), 1008);
     }
-    assert.ok(left > 0, "the server has read all of it");
-    release();
-    for (let index = 0; index < MESSAGES; index++) assert.equal(await handled.next(), message.length);
-    assert.equal(hub.size, 1);
     client.socket.destroy();
   }, { limits: { maxBacklogMessages: 4 } });
+}
+
+/** Resolves once the server takes nothing more: what the system holds for both sides is less than what was sent. */
+async function untilStill({ socket }: RawClient): Promise<void> {
+  let left = -1;
+  while (socket.writableLength !== left) {
+    left = socket.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }

@@ -9,7 +9,7 @@ import { admission } from "./adapter-admission.ts";
 import { closing, leaving } from "./adapter-closing.ts";
 import { decisions } from "./adapter-decisions.ts";
 import { controls, heartbeat } from "./adapter-heartbeat.ts";
-import { limits, pausing } from "./adapter-limits.ts";
+import { limits, waiting } from "./adapter-limits.ts";
 import { messages } from "./adapter-messages.ts";
 import { refusals } from "./adapter-refusals.ts";
 import { upgrades } from "./adapter-upgrades.ts";
@@ -56,6 +56,5 @@ export function adapterContract(way: Way): void {
   if (way.name !== "serve") return;
   controls(promise);
   leaving(promise);
-  // Bun cannot pause: there such a client is closed with 1008.
-  if (runtime !== "bun") pausing(promise);
+  waiting(promise, runtime !== "bun");
 }
