@@ -79,7 +79,8 @@ export class Rig implements AsyncDisposable {
     const lines: string[] = [];
     const write = (text: unknown): void => void lines.push(String(text).replace(/^meshsocket: /, ""));
     const logger: Logger = { debug() {}, info() {}, warn: write, error: write };
-    const hub = new DistHub({ storage: this.storage, secret: SECRET, logger, ...options });
+    const { secret, ...others } = { secret: SECRET, ...options };
+    const hub = new DistHub({ storage: this.storage, ...(secret !== undefined && { secret }), logger, ...others });
     this.#closing.push(() => hub.close());
     return { hub, lines };
   }
