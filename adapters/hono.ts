@@ -5,7 +5,7 @@
  */
 import type { Context, Env, Handler, Input } from "hono";
 import { type Admission, isAdmission, type UpgradeContext } from "../src/door/admission.ts";
-import { kindOf } from "../src/base/check.ts";
+import { kindOf } from "../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../src/base/error.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import type { Refusal, Session, UpgradeInfo } from "../src/client/session.ts";

@@ -51,7 +51,7 @@ export { createToken, type CreateTokenOptions, type Secret } from "./rpc/token.t
 
 // Settings
 export { DEFAULT_LIMITS, type Limits } from "./base/limits.ts";
-export { consoleLogger, errorLogger, type Logger, silentLogger } from "./base/logger.ts";
+export { consoleLogger, errorLogger, type Logger, silentLogger } from "./base/log/logger.ts";
 export { localAddress } from "./base/local-address.ts";
 export { MemoryStorage } from "./storage/memory.ts";
 export type { Storage } from "./storage/storage.ts";

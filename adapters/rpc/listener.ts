@@ -4,7 +4,7 @@ import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import type { Logger } from "../../src/base/logger.ts";
+import type { Logger } from "../../src/base/log/logger.ts";
 import { unknownMethod } from "../../src/rpc/grpc-answers.ts";
 import { ON_PROOF } from "../../src/rpc/proof.ts";
 

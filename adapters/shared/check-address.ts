@@ -1,4 +1,4 @@
-import { kindOf } from "../../src/base/check.ts";
+import { kindOf } from "../../src/base/check/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 
 /** Throws a TypeError (`invalid_argument`) unless it can be a port to listen on. */

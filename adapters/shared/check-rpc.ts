@@ -1,4 +1,4 @@
-import { checkFlag, checkOptions, checkText, defined, type OptionTable } from "../../src/base/check.ts";
+import { checkFlag, checkOptions, checkText, defined, type OptionTable } from "../../src/base/check/check.ts";
 import { checkHost } from "../../src/base/host.ts";
 import type { RpcOptions } from "../../src/hub/serve-options.ts";
 import { checkHostname, checkPort } from "./check-address.ts";

@@ -1,4 +1,4 @@
-import { kindOf } from "../../src/base/check.ts";
+import { kindOf } from "../../src/base/check/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 
 /** Throws a TypeError (`invalid_argument`) unless a value is a server of `node:http` or `node:https`. */

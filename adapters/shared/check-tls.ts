@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { checkOptions, checkText, defined, type OptionTable } from "../../src/base/check.ts";
+import { checkOptions, checkText, defined, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import type { TlsOptions } from "../../src/hub/serve-options.ts";
 

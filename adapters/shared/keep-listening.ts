@@ -1,6 +1,6 @@
 import { connect, type Server } from "node:net";
 import { setInterval } from "node:timers";
-import type { Logger } from "../../src/base/logger.ts";
+import type { Logger } from "../../src/base/log/logger.ts";
 
 /** How often a port is looked at, and how long a connection may take to arrive. */
 const CHECK_MS = 3_000;

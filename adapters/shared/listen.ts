@@ -1,5 +1,5 @@
 import type { DistHub } from "../../src/distributed/dist-hub.ts";
-import { kindOf } from "../../src/base/check.ts";
+import { kindOf } from "../../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import { localAddress } from "../../src/base/local-address.ts";

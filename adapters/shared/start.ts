@@ -1,4 +1,4 @@
-import { anything, checkFlag, kindOf, type OptionTable } from "../../src/base/check.ts";
+import { anything, checkFlag, kindOf, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import { checkServeHealth } from "../../src/hub/health.ts";
 import type { Hub } from "../../src/hub/hub.ts";

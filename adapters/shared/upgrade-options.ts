@@ -1,5 +1,5 @@
 import { refuse } from "../../src/door/admission.ts";
-import { anything, checkOptions, checkPath, kindOf, type OptionTable } from "../../src/base/check.ts";
+import { anything, checkOptions, checkPath, kindOf, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import { listsToken } from "../../src/base/header-list.ts";
 import { Hub } from "../../src/hub/hub.ts";

@@ -3,7 +3,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { refuse } from "../../src/door/admission.ts";
 import type { Hub } from "../../src/hub/hub.ts";
-import type { Logger } from "../../src/base/logger.ts";
+import type { Logger } from "../../src/base/log/logger.ts";
 import type { ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { appFetch } from "../shared/app-fetch.ts";
 import { opened } from "../shared/opened.ts";

@@ -1,4 +1,4 @@
-import { utf8Bytes } from "./check.ts";
+import { utf8Bytes } from "./check/check.ts";
 import { invalidArgument } from "./error.ts";
 
 /** A value that JSON can write. */

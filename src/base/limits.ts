@@ -1,6 +1,6 @@
-import { checkMs, checkPlain, kindOf } from "./check.ts";
+import { checkMs, checkPlain, kindOf } from "./check/check.ts";
 import { invalidArgument } from "./error.ts";
-import { unknownOption } from "./unknown-option.ts";
+import { unknownOption } from "./check/unknown-option.ts";
 
 /**
  * Every limit of a hub, with its default. A limit has one outcome, named with it; none loses a message silently.

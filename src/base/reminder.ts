@@ -1,4 +1,4 @@
-import type { Logger } from "./logger.ts";
+import type { Logger } from "./log/logger.ts";
 
 const AGAIN_MS = 30_000;
 const MAX_CAUSES = 1_024;

@@ -1,4 +1,4 @@
-import { utf8Bytes } from "../base/check.ts";
+import { utf8Bytes } from "../base/check/check.ts";
 
 /** Messages, and other things to do, that came while a handler was running: first in, first out, with their size known. */
 export class Backlog<Other extends Sized = never> {

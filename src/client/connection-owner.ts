@@ -1,11 +1,11 @@
-import type { Acks } from "./acks.ts";
+import type { Acks } from "./resume/acks.ts";
 import type { Connection } from "./connection.ts";
 import type { FanOut } from "./fan-out.ts";
 import type { HandlersHost } from "./handlers.ts";
 import type { HubClient, LostReason } from "./hub-client.ts";
-import type { Budget } from "./ledger.ts";
+import type { Budget } from "./resume/ledger.ts";
 import type { Message } from "../send/frame.ts";
-import type { ResumeOffer } from "./protocol.ts";
+import type { ResumeOffer } from "./resume/protocol.ts";
 import type { Session } from "./session.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 

@@ -4,7 +4,7 @@ import { cutAfter } from "./cut-after.ts";
 import type { HubClient } from "./hub-client.ts";
 import { Liveness } from "./liveness.ts";
 import { Pace } from "./pace.ts";
-import type { Protocol } from "./protocol.ts";
+import type { Protocol } from "./resume/protocol.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import { TextPinged } from "./text-ping.ts";
 

@@ -1,15 +1,15 @@
-import { checkClose, checkCount } from "../base/check.ts";
+import { checkClose, checkCount } from "../base/check/check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOwner, Identity } from "./connection-owner.ts";
-import { teach } from "../base/habits.ts";
+import { teach } from "../base/check/habits.ts";
 import { exceptAlso } from "../send/except.ts";
 import type { Frame, Message } from "../send/frame.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "./handover.ts";
 import { type End, Handlers } from "./handlers.ts";
 import { Outbox } from "./outbox.ts";
-import { Protocol, type ResumeOffer } from "./protocol.ts";
+import { Protocol, type ResumeOffer } from "./resume/protocol.ts";
 import { unref } from "../base/tick.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";

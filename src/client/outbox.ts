@@ -2,7 +2,7 @@ import { Burst } from "../send/burst.ts";
 import type { ConnectionOwner } from "./connection-owner.ts";
 import type { Frame } from "../send/frame.ts";
 import type { HubClient } from "./hub-client.ts";
-import type { Ledger } from "./ledger.ts";
+import type { Ledger } from "./resume/ledger.ts";
 import type { Socket } from "./socket.ts";
 
 /** The frames that this tick sends to one client, and their one write. */

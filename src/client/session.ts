@@ -2,7 +2,7 @@ import type { Client } from "./client.ts";
 import type { Json } from "../base/json.ts";
 import type { Message } from "../send/frame.ts";
 import type { TextPing } from "./text-ping.ts";
-import { anything, checkFunction, checkOptions, type OptionTable } from "../base/check.ts";
+import { anything, checkFunction, checkOptions, type OptionTable } from "../base/check/check.ts";
 
 /**
  * The handlers and the id that an application gives a client at its upgrade.

@@ -1,4 +1,4 @@
-import { checkObject, utf8Bytes } from "../base/check.ts";
+import { checkObject, utf8Bytes } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
 import { pingLine, V1_PROTOCOL } from "../wire/v1.ts";

@@ -12,7 +12,7 @@ type Release = Pick<IdEntry, "id" | "life" | "claim">;
 
 /** A node's claims on ids: made and released in batches, each release naming exactly the claim that it ends. */
 export class Claims {
-  readonly #options: ClaimsDependencies;
+  readonly #deps: ClaimsDependencies;
   readonly #claims: Batcher<string, { claimed: Claimed; holder: Holder }>;
   readonly #releases: Batcher<Release, boolean>;
   /** Ids between the start of their claim and the end of their admission, with the newest claim that evicts them. */
@@ -23,14 +23,14 @@ export class Claims {
   /** Ids whose claim got no answer, with the life that claimed them: it may have been granted. */
   #unanswered = new Map<string, string>();
 
-  constructor(options: ClaimsDependencies) {
-    this.#options = options;
+  constructor(deps: ClaimsDependencies) {
+    this.#deps = deps;
     const limits = {
-      maxWaiting: options.maxWaiting,
+      maxWaiting: deps.maxWaiting,
       full: () => new MeshError("unavailable", "too many claims wait for the storage"),
     };
     this.#claims = new Batcher((ids) => this.#claimAll(ids), limits);
-    this.#releases = new Batcher((entries) => options.storage.del(entries), limits);
+    this.#releases = new Batcher((entries) => deps.storage.del(entries), limits);
   }
 
   /**
@@ -38,7 +38,7 @@ export class Claims {
    * clients, and with the error of the storage. End the admission with {@link Claims.settle}.
    */
   async claim(id: string, comesBack = false): Promise<DistSession> {
-    const { ifAbsent, clients, node } = this.#options;
+    const { ifAbsent, clients, node } = this.#deps;
     const { refusal } = node;
     if (refusal) throw refusal;
     // The storage sees only that the same node has the id, not that it is for another connection.
@@ -82,7 +82,7 @@ export class Claims {
   release(id: string, life: string, claim: bigint): void {
     const entry: Release = { id, life, claim };
     this.#releases.add(entry).catch(() => {
-      if (this.#unreleased.length < this.#options.maxWaiting) this.#unreleased.push(entry);
+      if (this.#unreleased.length < this.#deps.maxWaiting) this.#unreleased.push(entry);
     });
   }
 
@@ -92,8 +92,8 @@ export class Claims {
    * So an id does not stay taken after a lost release, or a claim whose answer was lost. Never rejects.
    */
   async disown(id: string, life: string, claim: bigint): Promise<boolean> {
-    if (this.#options.clients.get(id) || this.#pending.has(id)) return false;
-    return await this.#options.storage.del([{ id, life, claim }]).then(() => true, () => false);
+    if (this.#deps.clients.get(id) || this.#pending.has(id)) return false;
+    return await this.#deps.storage.del([{ id, life, claim }]).then(() => true, () => false);
   }
 
   /** The storage answers: makes the releases again that it did not take, and gives up claims that it granted unheard. */
@@ -114,7 +114,7 @@ export class Claims {
   async #claim(id: string): Promise<DistSession> {
     let { claimed, holder } = await this.#claims.add(id);
     const { claim, previous } = claimed;
-    if (claim === undefined && previous && (await this.#options.node.disowns(previous, id))) {
+    if (claim === undefined && previous && (await this.#deps.node.disowns(previous, id))) {
       ({ claimed, holder } = await this.#claims.add(id));
     }
     if (claimed.claim === undefined) throw heldAlready();
@@ -122,31 +122,31 @@ export class Claims {
   }
 
   async #claimAll(ids: string[]): Promise<{ claimed: Claimed; holder: Holder }[]> {
-    const { holder } = this.#options.node;
+    const { holder } = this.#deps.node;
     // Claims that waited behind one that found no storage would find none either, only later.
     if (performance.now() < this.#refuseUntilMs) {
       throw new MeshError("unavailable", "the storage did not answer a moment ago");
     }
     try {
-      const results = await this.#options.storage.set(ids, holder, { ifAbsent: this.#options.ifAbsent });
+      const results = await this.#deps.storage.set(ids, holder, { ifAbsent: this.#deps.ifAbsent });
       return results.map((claimed) => ({ claimed, holder }));
     } catch (error) {
       this.#refuseUntilMs = performance.now() + REFUSE_MS;
       if (errorCode(error) !== "failed_precondition") this.#doubt(ids, holder.life);
-      this.#options.node.storageFailed(error);
+      this.#deps.node.storageFailed(error);
       throw error;
     }
   }
 
   #doubt(ids: Iterable<string>, life: string): void {
     for (const id of ids) {
-      if (this.#unanswered.size < this.#options.maxWaiting) this.#unanswered.set(id, life);
+      if (this.#unanswered.size < this.#deps.maxWaiting) this.#unanswered.set(id, life);
     }
   }
 
   /** Gives up what the storage has of claims whose answer was lost, unless a client of this node has the id now. */
   async #readBack(unanswered: ReadonlyMap<string, string>): Promise<void> {
-    const { storage, clients } = this.#options;
+    const { storage, clients } = this.#deps;
     const ids = [...unanswered.keys()];
     for (let start = 0; start < ids.length; start += IDS_AT_ONCE) {
       const some = ids.slice(start, start + IDS_AT_ONCE);

@@ -8,12 +8,12 @@ import { Incoming } from "./incoming.ts";
 import type { JoinOptions } from "./join-options.ts";
 import type { NeighbourEvents } from "./membership.ts";
 import { Neighbours } from "./neighbours.ts";
-import { presenceFeed } from "./presence-feed.ts";
+import { presenceFeed } from "./topics/presence-feed.ts";
 import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
 import type { Clients } from "../client/clients.ts";
 import type { Holder } from "../storage/storage.ts";
-import { Topics } from "./topics.ts";
+import { Topics } from "./topics/topics.ts";
 import { RemoteVerbs } from "./verbs.ts";
 
 /**

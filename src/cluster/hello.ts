@@ -2,7 +2,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { type HelloRequest, HelloRequestSchema, type HelloResponse } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { Links } from "../link/links.ts";
 import { fromRpcError, isConnectionRefused } from "../rpc/error.ts";

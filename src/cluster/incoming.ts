@@ -4,12 +4,12 @@ import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { replyItem } from "../link/items.ts";
 import type { HandedOver } from "../client/handover.ts";
-import type { ResumeOffer } from "../client/protocol.ts";
-import type { Logger } from "../base/logger.ts";
+import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { Logger } from "../base/log/logger.ts";
 import type { Neighbours } from "./neighbours.ts";
 import { type Peers, Receiver } from "./receive.ts";
 import type { RequestTable } from "./request-table.ts";
-import type { Topics } from "./topics.ts";
+import type { Topics } from "./topics/topics.ts";
 
 /**
  * The batches that other nodes send to this one.

@@ -1,4 +1,4 @@
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import type { Hello, Unmet } from "./hello.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
 

@@ -1,7 +1,7 @@
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { randomId } from "../base/random-id.ts";
 import { Reminder } from "../base/reminder.ts";
 import type { Hello } from "./hello.ts";
@@ -31,7 +31,7 @@ const IN_TIME = 0.9;
 
 /** This node's lease, and the other living nodes. */
 export class Membership {
-  readonly #options: MembershipDependencies;
+  readonly #deps: MembershipDependencies;
   readonly #living: Living;
   readonly #reminder: Reminder;
   #holder: Holder;
@@ -56,12 +56,12 @@ export class Membership {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
-  constructor(options: MembershipDependencies) {
-    this.#options = options;
-    this.#holder = { host: options.host, life: randomId() };
-    this.#living = new Living(options);
-    this.#reminder = new Reminder(options.logger);
-    this.#stall = new Stall(options.limits.timeoutMs, (stalledMs) => this.#onStall(stalledMs));
+  constructor(deps: MembershipDependencies) {
+    this.#deps = deps;
+    this.#holder = { host: deps.host, life: randomId() };
+    this.#living = new Living(deps);
+    this.#reminder = new Reminder(deps.logger);
+    this.#stall = new Stall(deps.limits.timeoutMs, (stalledMs) => this.#onStall(stalledMs));
   }
 
   /** The present life of this node. */
@@ -100,11 +100,11 @@ export class Membership {
    * other, and with the error of the storage if that cannot be reached.
    */
   async start(): Promise<void> {
-    await this.#options.hello.meetSelf(this.#holder);
+    await this.#deps.hello.meetSelf(this.#holder);
     await this.#accept(await this.#renewOnce());
-    this.#schedule(this.#options.leaseMs / RENEWALS_PER_LEASE);
+    this.#schedule(this.#deps.leaseMs / RENEWALS_PER_LEASE);
     await this.#introduce();
-    this.#options.events.renewed();
+    this.#deps.events.renewed();
   }
 
   /** Ends the lease and tells the others. Never rejects. */
@@ -114,8 +114,8 @@ export class Membership {
     this.#stall.stop();
     // A renewal that is still under way would take the lease again after it was given up.
     await this.#renewal;
-    const farewells = this.nodes().map((node) => this.#options.hello.leave(node, this.#holder));
-    await Promise.allSettled([this.#options.storage.leave(this.#holder), ...farewells]);
+    const farewells = this.nodes().map((node) => this.#deps.hello.leave(node, this.#holder));
+    await Promise.allSettled([this.#deps.storage.leave(this.#holder), ...farewells]);
   }
 
   /**
@@ -126,8 +126,8 @@ export class Membership {
    */
   async #introduce(): Promise<void> {
     const startedAtMs = performance.now();
-    const unmetUntilMs = startedAtMs + this.#options.limits.timeoutMs;
-    const untoldUntilMs = startedAtMs + this.#options.leaseMs / RENEWALS_PER_LEASE;
+    const unmetUntilMs = startedAtMs + this.#deps.limits.timeoutMs;
+    const untoldUntilMs = startedAtMs + this.#deps.leaseMs / RENEWALS_PER_LEASE;
     for (let failures = 0;; failures++) {
       const found = await this.#living.greet(this.#holder);
       const refusal = found.find((unmet) => unmet?.refused);
@@ -173,19 +173,19 @@ export class Membership {
   /** A node could not be reached: until it is gone, or two leases passed, the storage is asked more often. */
   suspect(node: Holder): void {
     if (this.#suspects.has(node.life) || !this.has(node)) return;
-    this.#suspects.set(node.life, performance.now() + 2 * this.#options.leaseMs);
+    this.#suspects.set(node.life, performance.now() + 2 * this.#deps.leaseMs);
     this.#renewSoon(SUSPICIOUS_RENEWAL_MS);
   }
 
   /** The storage did not answer another call: asks it again soon, rather than at the next renewal. */
   storageFailed(error: unknown): void {
-    this.#options.events.degraded(error);
+    this.#deps.events.degraded(error);
     this.#renewSoon(MAX_RETRY_MS / 2);
   }
 
   #onStall(stalledMs: number): void {
-    this.#options.events.stalled();
-    if (stalledMs >= this.#options.leaseMs) this.#frozen = true;
+    this.#deps.events.stalled();
+    if (stalledMs >= this.#deps.leaseMs) this.#frozen = true;
     // Before the input that waited: some of the lease may be left, or nothing.
     this.#renewSoon(0);
   }
@@ -195,7 +195,7 @@ export class Membership {
   #renewSoon(afterMs: number): void {
     if (this.#renewing || this.#stopped || this.#generation === undefined) return;
     clearTimeout(this.#timer);
-    this.#schedule(Math.min(afterMs, this.#options.leaseMs / RENEWALS_PER_LEASE));
+    this.#schedule(Math.min(afterMs, this.#deps.leaseMs / RENEWALS_PER_LEASE));
   }
 
   #schedule(afterMs: number): void {
@@ -210,13 +210,13 @@ export class Membership {
     for (const [life, untilMs] of this.#suspects) {
       if (untilMs < now || !this.has({ life, host: "" })) this.#suspects.delete(life);
     }
-    const regularMs = this.#options.leaseMs / RENEWALS_PER_LEASE;
+    const regularMs = this.#deps.leaseMs / RENEWALS_PER_LEASE;
     return this.#suspects.size > 0 ? Math.min(SUSPICIOUS_RENEWAL_MS, regularMs) : regularMs;
   }
 
   async #renew(): Promise<void> {
     this.#renewing = true;
-    const { leaseMs, events, logger } = this.#options;
+    const { leaseMs, events, logger } = this.#deps;
     try {
       if (this.#displaced === undefined || (await this.#isFree())) await this.#accept(await this.#renewOnce());
       this.#schedule(this.#nextRenewalMs());
@@ -233,29 +233,29 @@ export class Membership {
     this.#living.asking();
     this.#askedAtMs = performance.now();
     // While claims are made again some are still missing.
-    const ids = this.#lost || this.#restoring ? [] : this.#options.reclaim.sample();
-    return await this.#options.storage.renew(this.#holder, this.#options.leaseMs, { ids });
+    const ids = this.#lost || this.#restoring ? [] : this.#deps.reclaim.sample();
+    return await this.#deps.storage.renew(this.#holder, this.#deps.leaseMs, { ids });
   }
 
   #findingOf({ lapsed, generation }: Renewal, now: number): Finding {
     if (this.#generation === undefined) return "first";
     const sinceMs = now - this.#renewedAtMs;
     // A storage that was wiped took the lease along.
-    if (generation !== this.#generation) return lapsed && sinceMs > this.#options.leaseMs ? "lapsed" : "wiped";
+    if (generation !== this.#generation) return lapsed && sinceMs > this.#deps.leaseMs ? "lapsed" : "wiped";
     if (!lapsed) return "kept";
-    return sinceMs <= this.#options.leaseMs * IN_TIME ? "taken" : "lapsed";
+    return sinceMs <= this.#deps.leaseMs * IN_TIME ? "taken" : "lapsed";
   }
 
   async #accept(first: Renewal): Promise<void> {
     const now = performance.now();
     const finding = this.#findingOf(first, now);
     if (finding === "taken" && (await this.#yields())) return;
-    const lostSome = first.entries.length > 0 && this.#options.reclaim.isLost(first.entries);
+    const lostSome = first.entries.length > 0 && this.#deps.reclaim.isLost(first.entries);
     if (this.#generation !== undefined && first.generation !== this.#generation) {
-      this.#living.keep(now + this.#options.leaseMs);
-      this.#options.reclaim.wiped();
+      this.#living.keep(now + this.#deps.leaseMs);
+      this.#deps.reclaim.wiped();
     }
-    if (finding === "wiped" || lostSome) this.#options.logger.warn(`meshsocket: ${LOST[finding] ?? LOST_SOME}`);
+    if (finding === "wiped" || lostSome) this.#deps.logger.warn(`meshsocket: ${LOST[finding] ?? LOST_SOME}`);
     const begins = finding === "lapsed" || finding === "taken";
     const renewal = begins ? await this.#beginLife() : first;
     this.#frozen = false;
@@ -267,11 +267,11 @@ export class Membership {
     this.#lost ||= begins || finding === "wiped" || lostSome;
     void this.#restore();
     // After a lease that was taken the next renewal has to show that nobody takes it again.
-    if (this.#introduced && finding !== "taken") this.#options.events.renewed();
+    if (this.#introduced && finding !== "taken") this.#deps.events.renewed();
   }
 
   async #beginLife(): Promise<Renewal> {
-    this.#holder = { host: this.#options.host, life: randomId() };
+    this.#holder = { host: this.#deps.host, life: randomId() };
     this.#living.forgotten();
     return await this.#renewOnce();
   }
@@ -280,7 +280,7 @@ export class Membership {
 
   /** The lease ended although it was renewed in time: whether this node gives way, because its address leads to another one. */
   async #yields(): Promise<boolean> {
-    const { host, hello, storage, events } = this.#options;
+    const { host, hello, storage, events } = this.#deps;
     const displaced = await hello.isDisplaced(this.#holder, DIALS);
     const error = new MeshError("failed_precondition", displaced ? sharedAddress(host) : leaseTaken(host));
     this.#reminder.report("address", error.message);
@@ -296,14 +296,14 @@ export class Membership {
   /** Whether this node may take its lease again: no other life of its host holds one, and the address leads here. */
   async #isFree(): Promise<boolean> {
     this.#living.asking();
-    const living = await this.#options.storage.living();
+    const living = await this.#deps.storage.living();
     this.#living.listed(living, this.#holder);
     const taken = living.some(({ host, life }) => host === this.#holder.host && life !== this.#holder.life);
-    if (taken || (await this.#options.hello.isDisplaced(this.#holder))) {
+    if (taken || (await this.#deps.hello.isDisplaced(this.#holder))) {
       if (this.#displaced) {
         this.#reminder.report("address", this.#displaced.message);
         // The storage may have failed meanwhile: it answers again, and this remains.
-        this.#options.events.degraded(this.#displaced);
+        this.#deps.events.degraded(this.#displaced);
       }
       return false;
     }
@@ -322,10 +322,10 @@ export class Membership {
     while (this.#lost && !this.#stopped) {
       this.#lost = false;
       try {
-        await this.#options.events.lost();
+        await this.#deps.events.lost();
       } catch (error) {
         this.#lost = true;
-        this.#options.logger.warn("meshsocket: could not restore what the storage lost", error);
+        this.#deps.logger.warn("meshsocket: could not restore what the storage lost", error);
         break;
       }
     }

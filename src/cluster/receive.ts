@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { checkClose } from "../base/check.ts";
+import { checkClose } from "../base/check/check.ts";
 import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { errorCode } from "../base/error.ts";
@@ -20,7 +20,7 @@ import {
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { handoverAnswer } from "./handover.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/handover.ts";
-import type { ResumeOffer } from "../client/protocol.ts";
+import type { ResumeOffer } from "../client/resume/protocol.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { Listener } from "../client/topics.ts";
 import { memberBytes, partOf } from "../send/members.ts";

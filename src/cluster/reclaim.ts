@@ -16,18 +16,18 @@ const RECENT_IDS = MAX_RENEW_IDS / 2;
  * shows that the storage lost its last writes: the id is taken back.
  */
 export class Reclaim<Data> {
-  readonly #options: ReclaimDependencies<Data>;
+  readonly #deps: ReclaimDependencies<Data>;
   #recent: HubClient<Data>[] = [];
   #turn: Iterator<HubClient<Data>> | undefined;
   #sample: readonly { readonly connection: HubClient<Data>; readonly claim: bigint }[] = [];
 
-  constructor(options: ReclaimDependencies<Data>) {
-    this.#options = options;
+  constructor(deps: ReclaimDependencies<Data>) {
+    this.#deps = deps;
   }
 
   /** The storage was wiped and may count from the start: whatever it grants from now on is newer than what it granted before. */
   wiped(): void {
-    for (const connection of this.#options.clients.values()) connection.claim = 0n;
+    for (const connection of this.#deps.clients.values()) connection.claim = 0n;
   }
 
   /** Claims every id of this node. Rejects if the storage fails. */
@@ -48,7 +48,7 @@ export class Reclaim<Data> {
   async missing(): Promise<number> {
     let missing = 0;
     for (const connections of this.#slices()) {
-      const entries = await this.#options.storage.get(connections.map(({ id }) => id));
+      const entries = await this.#deps.storage.get(connections.map(({ id }) => id));
       const lost = connections.filter(({ open, claim }, index) => open && entries[index]?.claim !== claim);
       missing += lost.length;
       if (lost.length > 0) await this.#claim(lost);
@@ -65,7 +65,7 @@ export class Reclaim<Data> {
   /** The ids that the next renewal looks at. */
   sample(): readonly string[] {
     const connections = new Set(this.#recent);
-    this.#turn ??= this.#options.clients.values();
+    this.#turn ??= this.#deps.clients.values();
     while (connections.size < MAX_RENEW_IDS) {
       const next = this.#turn.next();
       if (next.done === true) {
@@ -81,7 +81,7 @@ export class Reclaim<Data> {
 
   /** Whether the entries of the sample's ids show that the storage lost claims. */
   isLost(entries: readonly (Entry | undefined)[]): boolean {
-    const { clients, node } = this.#options;
+    const { clients, node } = this.#deps;
     const { life } = node.holder;
     let lost = false;
     for (const [index, { connection, claim }] of this.#sample.entries()) {
@@ -98,14 +98,14 @@ export class Reclaim<Data> {
   }
 
   *#slices(): Iterable<HubClient<Data>[]> {
-    const connections = [...this.#options.clients.values()];
+    const connections = [...this.#deps.clients.values()];
     for (let start = 0; start < connections.length; start += IDS_AT_ONCE) {
       yield connections.slice(start, start + IDS_AT_ONCE).filter(({ open }) => open);
     }
   }
 
   async #claim(connections: readonly HubClient<Data>[]): Promise<void> {
-    const { storage, node: { holder } } = this.#options;
+    const { storage, node: { holder } } = this.#deps;
     const { life } = holder;
     const ids = connections.map(({ id }) => id);
     const results = await storage.set(ids, holder, { ifAbsent: true });
@@ -123,7 +123,7 @@ export class Reclaim<Data> {
 
   /** Claims ids from nodes whose claim is older: the storage lost the newer one. */
   async #takeBack(connections: readonly HubClient<Data>[], unwanted: Unwanted[]): Promise<void> {
-    const { storage, node: { holder }, evictions } = this.#options;
+    const { storage, node: { holder }, evictions } = this.#deps;
     const { life } = holder;
     const results = await storage.set(connections.map(({ id }) => id), holder);
     for (const [index, connection] of connections.entries()) {

@@ -3,7 +3,7 @@ import type { Cluster } from "./cluster.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { DistSession } from "./dist-session.ts";
 import type { HandedOver } from "../client/handover.ts";
-import type { ResumeOffer } from "../client/protocol.ts";
+import type { ResumeOffer } from "../client/resume/protocol.ts";
 import type { LocalVerbs } from "../hub/local.ts";
 import type { Grant, Registry } from "../hub/registry.ts";
 

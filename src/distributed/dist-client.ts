@@ -10,13 +10,13 @@ import {
   checkPlain,
   defined,
   type OptionTable,
-} from "../base/check.ts";
+} from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Fetch } from "../rpc/fetch.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
-import { LimitedLogger } from "../base/limited-logger.ts";
-import { checkLogger, chosenLogger, type Logger } from "../base/logger.ts";
+import { LimitedLogger } from "../base/log/limited-logger.ts";
+import { checkLogger, chosenLogger, type Logger } from "../base/log/logger.ts";
 import { Sender } from "../send/sender.ts";
 import { checkStorage, type Storage } from "../storage/storage.ts";
 import type { Secret } from "../rpc/token.ts";

@@ -1,4 +1,4 @@
-import { anything, checkCallback, checkMs, defined, type OptionTable } from "../base/check.ts";
+import { anything, checkCallback, checkMs, defined, type OptionTable } from "../base/check/check.ts";
 import { HUB_OPTIONS, type HubOptions } from "../hub/hub-options.ts";
 import type { ApiKey } from "../rpc/access.ts";
 import type { Secret } from "../rpc/token.ts";

@@ -1,5 +1,5 @@
 import { MeshError } from "../base/error.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { type AccessRules, type ApiKey, checkApiKeys, RpcAccess, type Scope } from "../rpc/access.ts";
 import { isWeakSecret, type Secret, secretList, TokenMint } from "../rpc/token.ts";
 

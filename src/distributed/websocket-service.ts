@@ -1,5 +1,5 @@
 import type { ServiceImpl } from "@connectrpc/connect";
-import { checkName } from "../base/check.ts";
+import { checkName } from "../base/check/check.ts";
 import { Frame } from "../send/frame.ts";
 import type { Websocket } from "../gen/websocket/websocket_pb.ts";
 import type { HubNode } from "../hub/node.ts";

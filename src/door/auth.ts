@@ -1,6 +1,6 @@
 import { type CryptoKey, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
 import { refuse } from "./admission.ts";
-import { checkOptions, checkText, defined, kindOf, type OptionTable } from "../base/check.ts";
+import { checkOptions, checkText, defined, kindOf, type OptionTable } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { BEARER_PROTOCOL_PREFIX, offeredProtocols } from "./subprotocol.ts";
 

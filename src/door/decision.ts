@@ -1,4 +1,4 @@
-import { anything, checkClose, checkOptions, checkPlain } from "../base/check.ts";
+import { anything, checkClose, checkOptions, checkPlain } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { checkSession, type Refusal, type Session } from "../client/session.ts";
 

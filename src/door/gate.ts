@@ -2,7 +2,7 @@ import { Addresses } from "./addresses.ts";
 import { refuse, type UpgradeContext } from "./admission.ts";
 import { checkHandshake } from "./handshake.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { isAllowedOrigin, type Origins } from "./origin.ts";
 import { behindProxies, type TrustProxy } from "./proxy.ts";
 import { Refused, type Visit } from "./refusal.ts";

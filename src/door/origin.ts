@@ -1,4 +1,4 @@
-import { kindOf } from "../base/check.ts";
+import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 
 /**

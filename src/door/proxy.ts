@@ -1,4 +1,4 @@
-import { anything, checkOptions, isPlain, kindOf, type OptionTable } from "../base/check.ts";
+import { anything, checkOptions, isPlain, kindOf, type OptionTable } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Admission } from "./admission.ts";
-import { utf8Bytes } from "../base/check.ts";
+import { utf8Bytes } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Frame } from "../send/frame.ts";
 import type { Limits } from "../base/limits.ts";

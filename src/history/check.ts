@@ -1,4 +1,4 @@
-import { checkMs, checkName, checkObject, utf8Bytes } from "../base/check.ts";
+import { checkMs, checkName, checkObject, utf8Bytes } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import {
   type HistoryQuery,

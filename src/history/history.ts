@@ -5,7 +5,7 @@
  * A message of a topic with history is appended first and then delivered with its offset. A listener that missed messages reads
  * them from its position. Live delivery never passes through a store.
  */
-import { checkObject } from "../base/check.ts";
+import { checkObject } from "../base/check/check.ts";
 
 /** A place in the history of one topic. */
 export interface Position {

@@ -1,4 +1,4 @@
-import { checkMs, checkName } from "../base/check.ts";
+import { checkMs, checkName } from "../base/check/check.ts";
 import { MeshError } from "../base/error.ts";
 import { randomId } from "../base/random-id.ts";
 import { checkAppend, checkQuery, messageBytes } from "./check.ts";

@@ -1,5 +1,5 @@
 import { BoundedMap } from "../base/bounded-map.ts";
-import { checkMs, checkName, checkObject } from "../base/check.ts";
+import { checkMs, checkName, checkObject } from "../base/check/check.ts";
 import { errorCode, invalidArgument, MeshError } from "../base/error.ts";
 import { DEFAULT_LIMITS } from "../base/limits.ts";
 import { randomId } from "../base/random-id.ts";

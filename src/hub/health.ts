@@ -1,4 +1,4 @@
-import { checkOptions, checkPath, kindOf, type OptionTable } from "../base/check.ts";
+import { checkOptions, checkPath, kindOf, type OptionTable } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { Hub } from "./hub.ts";
 

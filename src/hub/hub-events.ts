@@ -1,10 +1,10 @@
-import { checkFunction } from "../base/check.ts";
+import { checkFunction } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { LostReason } from "../client/hub-client.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import type { Client } from "../client/client.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
-import { unknownEvent } from "../base/unknown-option.ts";
+import { unknownEvent } from "../base/check/unknown-option.ts";
 import type { Holder } from "../storage/storage.ts";
 
 /** The events of a hub, for monitoring, each with what its listeners get. */

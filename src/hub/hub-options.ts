@@ -1,7 +1,7 @@
-import { checkMs, checkOptions, checkPlain, oneOf, type OptionTable } from "../base/check.ts";
+import { checkMs, checkOptions, checkPlain, oneOf, type OptionTable } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import { checkLogger } from "../base/logger.ts";
+import { checkLogger } from "../base/log/logger.ts";
 import type { ResumeOptions } from "../client/connection-owner.ts";
 import type { GateOptions } from "../door/gate.ts";
 import { checkOrigins, type Origins } from "../door/origin.ts";

@@ -1,11 +1,11 @@
 import type { Admission, UpgradeContext } from "../door/admission.ts";
-import { checkFunction, checkName, checkOptions } from "../base/check.ts";
+import { checkFunction, checkName, checkOptions } from "../base/check/check.ts";
 import type { Client } from "../client/client.ts";
 import { drainClients } from "./drain.ts";
 import type { HubStatus } from "../base/hub-status.ts";
 import type { HubEvents } from "./hub-events.ts";
 import { checkCloseOptions, type CloseOptions, type HubOptions } from "./hub-options.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { HubNode } from "./node.ts";
 import { Owner } from "./owner.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";

@@ -1,11 +1,11 @@
-import type { OptionTable } from "../base/check.ts";
+import type { OptionTable } from "../base/check/check.ts";
 import { Calls } from "../send/calls.ts";
 import { Clients } from "../client/clients.ts";
 import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "./hub-options.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
-import { LimitedLogger } from "../base/limited-logger.ts";
-import { chosenLogger, type Logger } from "../base/logger.ts";
+import { LimitedLogger } from "../base/log/limited-logger.ts";
+import { chosenLogger, type Logger } from "../base/log/logger.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";

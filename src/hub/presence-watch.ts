@@ -1,4 +1,4 @@
-import { checkCallback, checkSignal, type OptionTable } from "../base/check.ts";
+import { checkCallback, checkSignal, type OptionTable } from "../base/check/check.ts";
 import { fromJson, type Json } from "../base/json.ts";
 import type { PresenceChange } from "./presence-view.ts";
 

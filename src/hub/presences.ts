@@ -1,6 +1,6 @@
 import type { Clients } from "../client/clients.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { type PresenceChange, PresenceView } from "./presence-view.ts";
 import { PresenceWatch, type WatchOptions } from "./presence-watch.ts";
 

@@ -1,5 +1,5 @@
 import type { HubStatus } from "../base/hub-status.ts";
-import type { Logger } from "../base/logger.ts";
+import type { Logger } from "../base/log/logger.ts";
 import { HubEventTarget } from "./hub-events.ts";
 
 /** The status of a hub, which changes here and nowhere else, and the events that report it. */

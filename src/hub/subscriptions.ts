@@ -1,5 +1,5 @@
 import { unlessAborted } from "../base/abort.ts";
-import { checkName } from "../base/check.ts";
+import { checkName } from "../base/check/check.ts";
 import type { Clients } from "../client/clients.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { deadlineOf, withTimeout } from "../send/deadline.ts";

@@ -1,5 +1,5 @@
 import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
-import { utf8Bytes } from "../base/check.ts";
+import { utf8Bytes } from "../base/check/check.ts";
 import type { Frame } from "../send/frame.ts";
 import { type Emit, type Item, ItemSchema, type Members, type ReplySchema } from "../gen/meshsocket/node/v1/node_pb.ts";
 

@@ -1,4 +1,4 @@
-import { checkObject } from "../base/check.ts";
+import { checkObject } from "../base/check/check.ts";
 import { errorCode, invalidArgument, MeshError } from "../base/error.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { CLUSTER_AUDIENCE, secretList, TokenVerifier } from "./token.ts";

@@ -2,7 +2,7 @@ import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
 import { JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { BoundedMap } from "../base/bounded-map.ts";
-import { anything, checkOptions, defined, type OptionTable, utf8Bytes } from "../base/check.ts";
+import { anything, checkOptions, defined, type OptionTable, utf8Bytes } from "../base/check/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 
 /** The audience of a token for the Cluster service of any node. */

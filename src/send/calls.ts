@@ -1,4 +1,4 @@
-import { checkMs, checkOptions, checkSignal, isPlain, kindOf, type OptionTable } from "../base/check.ts";
+import { checkMs, checkOptions, checkSignal, isPlain, kindOf, type OptionTable } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { settledWithin } from "./deadline.ts";
 import type { SendOptions } from "./verbs.ts";

@@ -1,4 +1,4 @@
-import { isPlain, kindOf } from "../base/check.ts";
+import { isPlain, kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { Except, SendToManyOptions } from "./verbs.ts";
 

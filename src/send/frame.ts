@@ -1,5 +1,5 @@
 import type { Burst } from "./burst.ts";
-import { kindOf } from "../base/check.ts";
+import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
 import { isReserved, prefixed } from "../wire/v1.ts";

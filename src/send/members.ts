@@ -1,4 +1,4 @@
-import { utf8Bytes } from "../base/check.ts";
+import { utf8Bytes } from "../base/check/check.ts";
 import { fromJson, type Json } from "../base/json.ts";
 import type { Members, MembersOptions } from "./verbs.ts";
 

@@ -1,8 +1,8 @@
 import { type Calls, SEND_OPTIONS } from "./calls.ts";
-import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTable } from "../base/check.ts";
+import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTable } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
-import { teach } from "../base/habits.ts";
+import { teach } from "../base/check/habits.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
 import type { Limits } from "../base/limits.ts";

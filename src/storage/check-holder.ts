@@ -1,4 +1,4 @@
-import { checkName } from "../base/check.ts";
+import { checkName } from "../base/check/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import { type Holder, MAX_RENEW_IDS } from "./storage.ts";
 

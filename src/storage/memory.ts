@@ -1,4 +1,4 @@
-import { checkName } from "../base/check.ts";
+import { checkName } from "../base/check/check.ts";
 import { randomId } from "../base/random-id.ts";
 import { throwIfAborted } from "./abort.ts";
 import { checkRenewIds, noLease } from "./check-holder.ts";

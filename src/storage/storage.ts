@@ -4,7 +4,7 @@
  * This folder holds the seam with its contract, the storage in memory (`memory.ts`), the one in Redis (`redis/redis.ts`) and the one in
  * etcd (`etcd/etcd.ts`). A node claims an id when a client connects and releases it afterwards. Messages never pass through a storage.
  */
-import { checkObject } from "../base/check.ts";
+import { checkObject } from "../base/check/check.ts";
 
 /**
  * One life of one node. A life is new at each start and after each lapse of the lease,

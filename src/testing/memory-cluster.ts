@@ -1,5 +1,5 @@
 import { MeshError } from "../base/error.ts";
-import { silentLogger } from "../base/logger.ts";
+import { silentLogger } from "../base/log/logger.ts";
 import type { Session, SessionFactory } from "../client/session.ts";
 import { DistHub } from "../distributed/dist-hub.ts";
 import type { DistHubOptions } from "../distributed/dist-hub-options.ts";

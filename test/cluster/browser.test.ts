@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { verifyBearer } from "../../src/door/auth.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { Server } from "../../src/hub/serve-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import type { Session } from "../../src/client/session.ts";
 import { startBrowser } from "../kit/browser.ts";

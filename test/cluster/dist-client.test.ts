@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { DistClient, type DistClientOptions } from "../../src/distributed/dist-client.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Server } from "../../src/hub/serve-options.ts";
 import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { TestClient } from "../kit/client.ts";

@@ -1,7 +1,7 @@
 /** Probes seen from outside: through nginx while a node is closed, and while the storage or the address of a node is wrong. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { Readiness } from "../../src/hub/readiness.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

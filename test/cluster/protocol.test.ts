@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { test } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session } from "../../src/client/session.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { errorCode } from "../../src/base/error.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import type { Server } from "../../src/hub/serve-options.ts";
 import { RedisStorage, type RedisTarget } from "../../src/storage/redis/redis.ts";

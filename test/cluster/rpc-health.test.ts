@@ -1,7 +1,7 @@
 /** Health and reflection of the RPC port, by foreign clients on grpc-js. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { test } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Limits } from "../../src/base/limits.ts";
 import { DistClient } from "../../src/distributed/dist-client.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";

@@ -6,7 +6,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { onlineItem } from "../../src/link/items.ts";
 import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
 import { Links } from "../../src/link/links.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { RpcListener, RpcOptions } from "../../src/hub/serve-options.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/rpc/token.ts";

@@ -6,7 +6,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { MeshError } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { ServeOptions } from "../../src/hub/serve-options.ts";
 import type { Session } from "../../src/client/session.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";

@@ -5,7 +5,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { DistServer } from "../../src/distributed/dist-server.ts";
 import { errorCode, MeshError } from "../../src/base/error.ts";
-import type { Logger } from "../../src/base/logger.ts";
+import type { Logger } from "../../src/base/log/logger.ts";
 import type { RpcOptions } from "../../src/hub/serve-options.ts";
 import { MemoryNetwork } from "../../src/testing/memory-network.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";

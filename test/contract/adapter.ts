@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
 import { runtime } from "../kit/runtime.ts";
 import type { Way } from "../kit/servers.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { startBrowser } from "../kit/browser.ts";
 import { loadServe } from "../kit/servers.ts";
 import { TcpProxy } from "../kit/tcp-proxy.ts";

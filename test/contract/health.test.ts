@@ -1,7 +1,7 @@
 /** The probes of `serve({ health })`, on each runtime's own server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { HealthOptions } from "../../src/hub/health.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { ServeOptions, Server } from "../../src/hub/serve-options.ts";

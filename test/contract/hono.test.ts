@@ -6,7 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import { secureHeaders } from "hono/secure-headers";
 import { upgrade } from "../../adapters/hono.ts";
 import { Hub } from "../../src/hub/hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { TestClient } from "../kit/client.ts";
 import { runtime } from "../kit/runtime.ts";
 import { RawClient } from "../kit/raw.ts";

@@ -7,7 +7,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/rpc/token.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { RawClient } from "../kit/raw.ts";
 import { runtime } from "../kit/runtime.ts";
 import { loadServe, serveBun, serveNode, type TestServer, ways } from "../kit/servers.ts";

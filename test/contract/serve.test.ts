@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { selfSigned } from "../kit/certificate.ts";
 import { TestClient } from "../kit/client.ts";

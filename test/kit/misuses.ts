@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import { Hono } from "hono";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { upgradeRequest } from "./memory-client.ts";
 

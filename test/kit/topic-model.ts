@@ -1,9 +1,9 @@
 /** Interest and audience of several nodes over a storage and links whose every step waits for its turn. */
 import type { Scheduler } from "fast-check";
-import { Audience } from "../../src/cluster/audience.ts";
+import { Audience } from "../../src/cluster/topics/audience.ts";
 import { MeshError } from "../../src/base/error.ts";
-import { Interest } from "../../src/cluster/interest.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { Interest } from "../../src/cluster/topics/interest.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder, Storage } from "../../src/storage/storage.ts";
 import type { Delivery } from "../../src/send/verbs.ts";

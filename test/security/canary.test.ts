@@ -7,7 +7,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
-import type { Logger } from "../../src/base/logger.ts";
+import type { Logger } from "../../src/base/log/logger.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/rpc/token.ts";

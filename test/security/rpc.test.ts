@@ -9,7 +9,7 @@ import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { Websocket } from "../../src/gen/websocket/websocket_pb.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { RpcOptions, Server } from "../../src/hub/serve-options.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { ApiKey } from "../../src/rpc/access.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session, SessionFactory } from "../../src/client/session.ts";
 import type { Server } from "../../src/hub/serve-options.ts";
 import { TestClient } from "../kit/client.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Audience } from "../../src/cluster/audience.ts";
+import { Audience } from "../../src/cluster/topics/audience.ts";
 import { MeshError } from "../../src/base/error.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";

@@ -5,7 +5,7 @@ import type { Client } from "../../src/client/client.ts";
 import { DistClient } from "../../src/distributed/dist-client.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { Hub } from "../../src/hub/hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Sender } from "../../src/send/sender.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { any, assertAllInvalid, type Bad, each } from "../kit/invalid.ts";

@@ -6,7 +6,7 @@ import { DistHub } from "../../src/distributed/dist-hub.ts";
 import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { RedisStorage, type RedisStorageOptions } from "../../src/storage/redis/redis.ts";
 import { createToken, type CreateTokenOptions } from "../../src/rpc/token.ts";

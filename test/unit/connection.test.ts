@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 import { Events } from "../kit/wait.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { afterTick } from "../../src/base/tick.ts";
 import type { Delivery } from "../../src/send/verbs.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { healthHandler, type HealthOptions } from "../../src/hub/health.ts";
 import { Hub } from "../../src/hub/hub.ts";

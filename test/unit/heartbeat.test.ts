@@ -5,7 +5,7 @@ import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { Heartbeat } from "../../src/client/heartbeat.ts";
 import { type Limits, mergeLimits } from "../../src/base/limits.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { Liveness, type Verdict } from "../../src/client/liveness.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session, SessionFactory } from "../../src/client/session.ts";
 import { MemoryClient, upgradeRequest } from "../kit/memory-client.ts";
 import { Events, within } from "../kit/wait.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
-import { Interest, type InterestDependencies } from "../../src/cluster/interest.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { Interest, type InterestDependencies } from "../../src/cluster/topics/interest.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
-import { LimitedLogger } from "../../src/base/limited-logger.ts";
-import { chosenLogger, type Logger } from "../../src/base/logger.ts";
-import { oneLine } from "../../src/base/one-line.ts";
+import { LimitedLogger } from "../../src/base/log/limited-logger.ts";
+import { chosenLogger, type Logger } from "../../src/base/log/logger.ts";
+import { oneLine } from "../../src/base/log/one-line.ts";
 import { upgradeRequest } from "../kit/memory-client.ts";
 
 /** Runs with a console that keeps what is written to it, by level. */

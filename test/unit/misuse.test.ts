@@ -6,7 +6,7 @@ import { DistClient } from "../../src/distributed/dist-client.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { Hub } from "../../src/hub/hub.ts";
-import { type Logger, silentLogger } from "../../src/base/logger.ts";
+import { type Logger, silentLogger } from "../../src/base/log/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { verifyBearer } from "../../src/door/auth.ts";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { connect } from "../../client/index.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { flakyWebSocket } from "../kit/flaky-web-socket.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";

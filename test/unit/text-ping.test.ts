@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

@@ -19,7 +19,7 @@ import {
   Outcome,
   Status,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { silentLogger } from "../../src/base/log/logger.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Holder } from "../../src/storage/storage.ts";
 import { MemoryClient } from "../kit/memory-client.ts";

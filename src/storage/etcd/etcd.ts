@@ -1,4 +1,4 @@
-import { checkName } from "../../base/check.ts";
+import { checkName } from "../../base/check/check.ts";
 import { throwIfAborted } from "../abort.ts";
 import { checkHolder, checkRenewIds } from "../check-holder.ts";
 import { claimSlices } from "../claim-slices.ts";

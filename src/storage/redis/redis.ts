@@ -1,4 +1,4 @@
-import { checkMs, checkName, checkObject } from "../../base/check.ts";
+import { checkMs, checkName, checkObject } from "../../base/check/check.ts";
 import { invalidArgument } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { randomId } from "../../base/random-id.ts";

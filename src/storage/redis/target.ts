@@ -1,4 +1,4 @@
-import { checkObject } from "../../base/check.ts";
+import { checkObject } from "../../base/check/check.ts";
 import { invalidArgument } from "../../base/error.ts";
 import {
   openCluster,

@@ -1,4 +1,4 @@
-import { ACK_BYTES, ACK_MESSAGES, ackLine, byeLine, type Control, decodeControl, errorLine } from "../wire/v1.ts";
+import { ACK_BYTES, ACK_MESSAGES, ackLine, byeLine, type Control, decodeControl, errorLine } from "../../wire/v1.ts";
 import {
   helloLine,
   isCounted,
@@ -8,16 +8,16 @@ import {
   pongLine,
   replyLine,
   unescape,
-} from "../wire/v1.ts";
+} from "../../wire/v1.ts";
 import type { Acknowledging } from "./acks.ts";
-import { CloseCode } from "../base/close-code.ts";
-import type { ConnectionOwner } from "./connection-owner.ts";
-import { Frame } from "../send/frame.ts";
-import type { HandedOver } from "./handover.ts";
-import type { HubClient } from "./hub-client.ts";
+import { CloseCode } from "../../base/close-code.ts";
+import type { ConnectionOwner } from "../connection-owner.ts";
+import { Frame } from "../../send/frame.ts";
+import type { HandedOver } from "../handover.ts";
+import type { HubClient } from "../hub-client.ts";
 import { Ledger } from "./ledger.ts";
-import { MeshError } from "../base/error.ts";
-import { errorForClient, Requests } from "./requests.ts";
+import { MeshError } from "../../base/error.ts";
+import { errorForClient, Requests } from "../requests.ts";
 import { ResumeToken } from "./resume-token.ts";
 
 /** The server's side of `meshsocket.v1` for one client: control lines, counts, acknowledgements, and calls both ways. */

@@ -1,4 +1,4 @@
-import { randomId } from "../base/random-id.ts";
+import { randomId } from "../../base/random-id.ts";
 
 /**
  * The token with which a client may resume, once.

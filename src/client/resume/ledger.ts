@@ -1,5 +1,5 @@
-import { Burst } from "../send/burst.ts";
-import type { Frame } from "../send/frame.ts";
+import { Burst } from "../../send/burst.ts";
+import type { Frame } from "../../send/frame.ts";
 
 /**
  * The messages to and from one client of meshsocket.v1, counted, with those to it that it has not acknowledged.

@@ -1,15 +1,15 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import type { Clients } from "../client/clients.ts";
+import type { Clients } from "../../client/clients.ts";
 import {
   type PresenceRequest,
   type PresenceResponse,
   PresenceResponseSchema,
-} from "../gen/meshsocket/node/v1/node_pb.ts";
-import { memberBytes } from "../send/members.ts";
-import { Pipe } from "../base/pipe.ts";
-import type { PresentMember } from "../hub/presence-view.ts";
-import type { Holder } from "../storage/storage.ts";
-import { untilAborted } from "../base/until-aborted.ts";
+} from "../../gen/meshsocket/node/v1/node_pb.ts";
+import { memberBytes } from "../../send/members.ts";
+import { Pipe } from "../../base/pipe.ts";
+import type { PresentMember } from "../../hub/presence-view.ts";
+import type { Holder } from "../../storage/storage.ts";
+import { untilAborted } from "../../base/until-aborted.ts";
 
 const SIGN_OF_LIFE_MS = 15_000;
 /** Changes that may wait for the reader. More: the line ends, and the reader starts again with a snapshot. */

@@ -1,10 +1,10 @@
 import { Audience } from "./audience.ts";
-import type { ClusterHost } from "./cluster-host.ts";
+import type { ClusterHost } from "../cluster-host.ts";
 import { Interest } from "./interest.ts";
-import type { Neighbours } from "./neighbours.ts";
+import type { Neighbours } from "../neighbours.ts";
 import { PresenceLines } from "./presence-lines.ts";
-import type { Holder } from "../storage/storage.ts";
-import type { Destinations } from "./verbs.ts";
+import type { Holder } from "../../storage/storage.ts";
+import type { Destinations } from "../verbs.ts";
 
 /** The nodes with clients on each topic: what this node tells the others of its own, and what it knows of theirs. */
 export class Topics<Data> implements Destinations {

@@ -1,5 +1,5 @@
-import { BoundedMap } from "../base/bounded-map.ts";
-import type { Holder, Storage } from "../storage/storage.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import type { Holder, Storage } from "../../storage/storage.ts";
 
 /**
  * The other nodes with clients on a topic, as this node knows them for publishing.

@@ -1,17 +1,17 @@
 import type { Audience } from "./audience.ts";
-import { backoffMs } from "../base/backoff.ts";
+import { backoffMs } from "../../base/backoff.ts";
 import { create } from "@bufbuild/protobuf";
 import {
   type Member,
   type PresenceRequest,
   PresenceRequestSchema,
   type PresenceResponse,
-} from "../gen/meshsocket/node/v1/node_pb.ts";
-import type { Links } from "../link/links.ts";
-import type { PresenceView } from "../hub/presence-view.ts";
-import type { RemotePresence } from "../hub/presences.ts";
-import { Pipe } from "../base/pipe.ts";
-import type { Holder } from "../storage/storage.ts";
+} from "../../gen/meshsocket/node/v1/node_pb.ts";
+import type { Links } from "../../link/links.ts";
+import type { PresenceView } from "../../hub/presence-view.ts";
+import type { RemotePresence } from "../../hub/presences.ts";
+import { Pipe } from "../../base/pipe.ts";
+import type { Holder } from "../../storage/storage.ts";
 
 /** Follows members on other nodes, over one line to each node that has listeners on a watched topic. */
 export class PresenceLines implements RemotePresence {

@@ -1,4 +1,4 @@
-import { errorCode } from "./error.ts";
+import { errorCode } from "../error.ts";
 
 /** A line may not be longer, whatever a client sent. */
 const MAX_CHARS = 1_000;

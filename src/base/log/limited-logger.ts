@@ -1,5 +1,5 @@
 import type { Logger } from "./logger.ts";
-import { unref } from "./tick.ts";
+import { unref } from "../tick.ts";
 
 /** How many lines of one kind are written in a minute, and how many kinds are told apart. */
 const LINES_PER_MINUTE = 10;

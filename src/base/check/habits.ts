@@ -1,4 +1,4 @@
-import { invalidArgument } from "./error.ts";
+import { invalidArgument } from "../error.ts";
 
 /**
  * Gives an object the methods of other libraries, so that calling one says what to write here.

@@ -1,6 +1,6 @@
-import { interestItem, type SizedItem } from "../link/items.ts";
-import type { Logger } from "../base/logger.ts";
-import type { Holder, Storage } from "../storage/storage.ts";
+import { interestItem, type SizedItem } from "../../link/items.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import type { Holder, Storage } from "../../storage/storage.ts";
 
 const RESTORES_AT_ONCE = 64;
 

@@ -1,4 +1,4 @@
-import { unref } from "../base/tick.ts";
+import { unref } from "../../base/tick.ts";
 
 /** Acknowledges to clients within a second, with one timer for all of a node. */
 export class Acks {

@@ -1,5 +1,5 @@
-import { isSendableCloseCode, MAX_CLOSE_REASON_BYTES } from "./close-code.ts";
-import { invalidArgument } from "./error.ts";
+import { isSendableCloseCode, MAX_CLOSE_REASON_BYTES } from "../close-code.ts";
+import { invalidArgument } from "../error.ts";
 import { unknownOption } from "./unknown-option.ts";
 
 /** The UTF-8 length of a string. */

@@ -1,4 +1,4 @@
-import { checkObject } from "./check.ts";
+import { checkObject } from "../check/check.ts";
 import { oneLine } from "./one-line.ts";
 
 /** Where a hub writes; `console` is one. Texts hold no message, token, header or query. */
