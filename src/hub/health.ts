@@ -29,7 +29,8 @@ export function healthHandler<Data = unknown>(
   }
   const { livez, readyz } = checkedPaths(options);
   return (request) => {
-    const { pathname } = new URL(request.url);
+    // Bun gives a bare path as the URL of a request without a Host.
+    const pathname = URL.parse(request.url, "http://localhost")?.pathname;
     if (pathname !== livez && pathname !== readyz) return undefined;
     const { method } = request;
     if (method !== "GET" && method !== "HEAD") {

@@ -1,6 +1,7 @@
 /** Probes seen from outside: through nginx while a node is closed, and while the storage or the address of a node is wrong. */
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import { MeshError } from "../../src/base/error.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import { Hub } from "../../src/hub/hub.ts";
@@ -208,12 +209,22 @@ test("health: a node whose redis-server was stopped says so, with the time and w
   }
 });
 
-test("health: a node whose address leads to a newer one says which, while the newer one is ready", async () => {
+test("health: a node whose address leads to a newer one says which, also after its storage failed meanwhile", async () => {
   const storage = new MemoryStorage();
+  let failing = false;
+  const away = new MeshError("unavailable", "the storage is away");
+  /** The same storage, which does not answer while it is failing. */
+  const flaky = new Proxy(storage, {
+    get(target, name: keyof MemoryStorage) {
+      const method: unknown = target[name];
+      if (typeof method !== "function") return method;
+      return (...args: unknown[]): unknown => failing ? Promise.reject(away) : Reflect.apply(method, target, args);
+    },
+  });
   const proxy = await TcpProxy.open();
   const hubs: DistHub[] = [];
-  const start = async (): Promise<Server> => {
-    const hub = new DistHub({ storage, leaseMs: LEASE_MS, logger: silentLogger });
+  const start = async (own: MemoryStorage): Promise<Server> => {
+    const hub = new DistHub({ storage: own, leaseMs: LEASE_MS, logger: silentLogger });
     hubs.push(hub);
     const port = await freePort();
     proxy.target(port);
@@ -221,8 +232,8 @@ test("health: a node whose address leads to a newer one says which, while the ne
     return await serve(hub, { port: 0, hostname: "127.0.0.1", health: true, session: () => ({}), rpc });
   };
   try {
-    const older = await start();
-    const newer = await start();
+    const older = await start(flaky);
+    const newer = await start(storage);
     await until("the older one not to be ready", async () => (await readyz(older)).body.status === "degraded");
     await until("the line", async () => (await readyz(older)).body.reason?.includes("leads to another node") ?? false);
     const { status, body } = await readyz(older);
@@ -230,6 +241,11 @@ test("health: a node whose address leads to a newer one says which, while the ne
       503,
       `advertise ${proxy.host} leads to another node: give each node its own`,
     ]);
+    failing = true;
+    await until("the storage to be named", async () => (await readyz(older)).body.reason === away.message);
+    failing = false;
+    await until("the line again", async () => (await readyz(older)).body.reason === body.reason);
+    assert.equal((await readyz(older)).body.since, body.since);
     await until("the newer one to be ready", async () => (await readyz(newer)).status === 200);
   } finally {
     await Promise.all(hubs.map((hub) => hub.close()));

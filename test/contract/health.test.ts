@@ -2,11 +2,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger } from "../../src/base/log/logger.ts";
-import type { HealthOptions } from "../../src/hub/health.ts";
+import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { healthHandler, type HealthOptions } from "../../src/hub/health.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { ServeOptions, Server } from "../../src/hub/serve-options.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
+import { runtime } from "../kit/runtime.ts";
+import { serveFetch } from "../kit/serve-fetch.ts";
 import { loadServe } from "../kit/servers.ts";
 
 const serve = await loadServe();
@@ -76,6 +80,28 @@ test("health: a probe as old balancers send it, over HTTP/1.0 and without a Host
       client.socket.destroy();
     }
   });
+});
+
+test("health: in a server of one's own a DistHub that never listens is alive, and not ready over any version of HTTP", async () => {
+  await using hub = new DistHub({ storage: new MemoryStorage(), logger: silentLogger });
+  const health = healthHandler(hub);
+  const server = await serveFetch((request) => Promise.resolve(health(request) ?? new Response("app")));
+  try {
+    assert.equal((await fetch(`${server.url}/livez`)).status, 200);
+    assert.equal(await (await fetch(`${server.url}/`)).text(), "app");
+    const requests = ["GET /readyz HTTP/1.1\r\nHost: 10.0.0.5\r\n\r\n", "GET /readyz HTTP/1.0\r\nHost: a\r\n\r\n"];
+    // On Node it is Hono's server that serves here, which itself refuses a request without a Host.
+    if (runtime !== "node") requests.push("GET /readyz HTTP/1.0\r\n\r\n");
+    for (const request of requests) {
+      const client = await RawClient.connect(Number(new URL(server.url).port));
+      client.socket.write(request);
+      assert.equal(await client.status(), 503, request);
+      assert.match(await client.body(100), /"status":"starting".*"reason":"the hub has not joined/);
+      client.socket.destroy();
+    }
+  } finally {
+    await server.stop();
+  }
 });
 
 const BAD: [name: string, options: Partial<ServeOptions>, says: RegExp][] = [
