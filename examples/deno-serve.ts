@@ -1,4 +1,5 @@
 // A hub in `deno serve`: deno serve -A --host 127.0.0.1 --port 8080 examples/deno-serve.ts
+import process from "node:process";
 import { type DenoServeInfo, upgradeHandler } from "../adapters/deno.ts"; // in a project of yours: "meshsocket/deno"
 import { Hub } from "../src/index.ts"; // "meshsocket"
 
@@ -12,6 +13,9 @@ const sockets = upgradeHandler(hub, {
     onEvent: (client, message) => client.broadcast(message),
   }),
 });
+
+// `deno serve` waits at SIGTERM for whatever still runs, such as the RPC port of a DistHub: close the hub and end.
+process.once("SIGTERM", () => void hub.close().finally(() => process.exit()));
 
 export default {
   async fetch(request: Request, info: DenoServeInfo): Promise<Response> {
