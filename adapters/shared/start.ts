@@ -55,7 +55,7 @@ export async function start<Data>(
     hostname: open.hostname,
     url,
     rpc,
-    close: () => hub.close(),
+    close: (closing) => hub.close(closing),
     [Symbol.asyncDispose]: () => hub.close(),
   };
 }

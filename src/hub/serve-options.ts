@@ -1,3 +1,4 @@
+import type { CloseOptions } from "./hub-options.ts";
 import type { SessionFactory } from "../client/session.ts";
 import type { HealthOptions } from "./health.ts";
 
@@ -76,6 +77,6 @@ export interface Server extends AsyncDisposable {
   readonly hostname: string;
   /** The RPC side of a DistHub. */
   readonly rpc: RpcListener | undefined;
-  /** Closes the hub, which drains it, and then the ports. The same as `hub.close()`. */
-  close(): Promise<void>;
+  /** Closes the hub, which drains it, and then the ports. The same as `hub.close(options)`. */
+  close(options?: CloseOptions): Promise<void>;
 }

@@ -68,6 +68,16 @@ test("serve: close is hub.close and frees the port", async () => {
   await server.close();
 });
 
+test("serve: close takes the options of hub.close", async () => {
+  const hub = newHub();
+  const server = await serve(hub, { port: 0, hostname: "127.0.0.1", session });
+  await assert.rejects(server.close({ drainMs: -1 }), { code: "invalid_argument", message: /drainMs/ });
+  const closed = server.close({ announceMs: 300 });
+  assert.equal(hub.status, "draining");
+  assert.equal((await fetch(server.url)).status, 404, "it still serves");
+  await closed;
+});
+
 test("serve: closing the hub closes the server", async () => {
   const hub = newHub();
   const server = await serve(hub, { port: 0, hostname: "127.0.0.1", session });
