@@ -86,7 +86,7 @@ function handlerFor<Data>(hub: Hub<Data>, options: Pick<UpgradeOptions<Data>, "p
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
   return start(hub, options, {
-    startRpc: rpcStarter("bun"),
+    startRpc: rpcStarter(),
     async openPort(hostname, port) {
       const { Bun } = globalThis as unknown as { Bun?: BunEngine };
       if (!Bun) throw invalidArgument("meshsocket/bun runs on Bun: import meshsocket/node or meshsocket/deno here");
@@ -115,7 +115,7 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
  * machines and the hub has no secret, and with `unavailable` when the port or the storage cannot be had.
  */
 export function listen<Data = unknown>(hub: DistHub<Data>, rpc?: RpcOptions): Promise<RpcListener> {
-  return listenOn(hub, rpc, "bun");
+  return listenOn(hub, rpc);
 }
 
 /** A probe over HTTP/1.0 may have no Host, and Bun then gives its path as the URL: it is completed as on Node. */

@@ -74,7 +74,7 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
  * ```
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
-  return serveHttp(hub, options, rpcStarter("deno"));
+  return serveHttp(hub, options, rpcStarter());
 }
 
 /**
@@ -84,5 +84,5 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
  * machines and the hub has no secret, and with `unavailable` when the port or the storage cannot be had.
  */
 export function listen<Data = unknown>(hub: DistHub<Data>, rpc?: RpcOptions): Promise<RpcListener> {
-  return listenOn(hub, rpc, "deno");
+  return listenOn(hub, rpc);
 }

@@ -34,7 +34,7 @@ export type { OnUpgrade, UpgradeServer } from "./ws/upgrade.ts";
  * ```
  */
 export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data>): Promise<Server> {
-  return serveHttp(hub, options, rpcStarter("node"));
+  return serveHttp(hub, options, rpcStarter());
 }
 
 /**
@@ -44,5 +44,5 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
  * machines and the hub has no secret, and with `unavailable` when the port or the storage cannot be had.
  */
 export function listen<Data = unknown>(hub: DistHub<Data>, rpc?: RpcOptions): Promise<RpcListener> {
-  return listenOn(hub, rpc, "node");
+  return listenOn(hub, rpc);
 }

@@ -6,7 +6,7 @@ import { localAddress } from "../../src/base/local-address.ts";
 import type { RpcListener, RpcOptions } from "../../src/hub/serve-options.ts";
 import { checkRpcOptions } from "./check-rpc.ts";
 import { isDistHub } from "./is-dist-hub.ts";
-import type { Runtime } from "../rpc/runtime.ts";
+import { runtimeHere } from "../rpc/runtime.ts";
 import type { StartRpc } from "./start.ts";
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/;
@@ -22,7 +22,6 @@ const ANY = new Set(["0.0.0.0", "::", "[::]"]);
 export async function listenOn<Data>(
   hub: DistHub<Data>,
   rpc: RpcOptions | undefined,
-  runtime: Runtime,
 ): Promise<RpcListener> {
   if (!isDistHub(hub)) {
     throw invalidArgument(`listen takes a DistHub, not ${kindOf(hub)}: write listen(new DistHub({ storage, secret }))`);
@@ -31,6 +30,7 @@ export async function listenOn<Data>(
   checkRpcOptions(options);
   const hostname = options.hostname ?? (hub.hasSecret ? anyAddress() : "127.0.0.1");
   checkSecret(hub, hostname);
+  const runtime = runtimeHere();
   // Loaded here: a Hub needs none of its packages.
   const { openPort, transports } = await import("./rpc-side.ts");
   const rpcPort = await openPort(hub, { ...options, hostname }, runtime);
@@ -46,9 +46,9 @@ export async function listenOn<Data>(
 }
 
 /** The RPC side of `serve`: `listen` for a DistHub, nothing for a Hub. */
-export function rpcStarter<Data>(runtime: Runtime): StartRpc<Data> {
+export function rpcStarter<Data>(): StartRpc<Data> {
   return async (hub: Hub<Data>, rpc) => {
-    if (isDistHub(hub)) return await listenOn(hub, rpc, runtime);
+    if (isDistHub(hub)) return await listenOn(hub, rpc);
     if (rpc !== undefined) throw invalidArgument("rpc goes with a DistHub: a Hub has no RPC side");
     return undefined;
   };
