@@ -216,7 +216,7 @@ export function secretList(secret: Secret): readonly [string, ...string[]] {
   if (list.length === 0) throw invalidArgument("the list of secrets must not be empty");
   for (const each of list) {
     if (typeof each !== "string") throw invalidArgument(`the secret must be a string, not ${typeof each}`);
-    if (each === "") throw invalidArgument("the secret must not be empty");
+    if (each === "") throw invalidArgument("the secret is empty: set the environment variable that it comes from");
   }
   return list as [string, ...string[]];
 }
