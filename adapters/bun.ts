@@ -9,7 +9,7 @@ import type { DistHub } from "../src/distributed/dist-hub.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/hub/serve-options.ts";
 import type { BunEngine, BunListener, BunServer, BunWebSocketHandler } from "./bun/engine.ts";
-import { websocket } from "./bun/socket.ts";
+import { type BunSocket, websocket } from "./bun/socket.ts";
 import { upgrade } from "./bun/upgrade.ts";
 import { listenOn, rpcStarter } from "./shared/listen.ts";
 import { type OpenPort, start } from "./shared/start.ts";
@@ -37,7 +37,7 @@ const IDLE_TIMEOUT_SECONDS = 255;
 /** The result of {@link upgradeHandler}: parts for `Bun.serve` or `export default`. */
 export interface UpgradeHandler {
   /** Answers an upgrade on the path; undefined for any other request. */
-  fetch(request: Request, server: BunServer): Promise<Response | undefined>;
+  fetch(request: Request, server: BunServer<BunSocket>): Promise<Response | undefined>;
   /** The `websocket` of `Bun.serve`. */
   readonly websocket: BunWebSocketHandler<unknown>;
 }
@@ -88,7 +88,7 @@ export function serve<Data = unknown>(hub: Hub<Data>, options: ServeOptions<Data
   return start(hub, options, {
     startRpc: rpcStarter(),
     async openPort(hostname, port) {
-      const { Bun } = globalThis as unknown as { Bun?: BunEngine };
+      const { Bun } = globalThis as unknown as { Bun?: BunEngine<BunSocket> };
       if (!Bun) throw invalidArgument("meshsocket/bun runs on Bun: import meshsocket/node or meshsocket/deno here");
       const handler = handlerFor(hub, options);
       const app = appFetch(hub, options);
@@ -124,7 +124,7 @@ function withHost(request: Request): Request {
   return new Request(`http://localhost${request.url}`, request);
 }
 
-async function stop(server: BunListener): Promise<void> {
+async function stop(server: BunListener<BunSocket>): Promise<void> {
   const timer = setTimeout(() => void server.stop(true), STOP_TIMEOUT_MS);
   await server.stop();
   clearTimeout(timer);

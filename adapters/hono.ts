@@ -11,6 +11,7 @@ import type { Hub } from "../src/hub/hub.ts";
 import type { Refusal, Session, UpgradeInfo } from "../src/client/session.ts";
 import type { Admit } from "./bun/upgrade.ts";
 import type { BunServer } from "./bun/engine.ts";
+import type { BunSocket } from "./bun/socket.ts";
 import { upgrade as upgradeBun } from "./bun/upgrade.ts";
 import type { DenoServeInfo } from "./deno/engine.ts";
 import { copyOf, upgrade as upgradeDeno } from "./deno/upgrade.ts";
@@ -168,8 +169,8 @@ function fillSlot<Data>(slot: UpgradeSlot, hub: Hub<Data>, answered: Response | 
 }
 
 /** Hono has Bun's server as its `env`, or as `env.server`. */
-function bunServerOf(env: unknown): BunServer | undefined {
-  const outer = env as (Partial<BunServer> & { server?: BunServer }) | undefined;
+function bunServerOf(env: unknown): BunServer<BunSocket> | undefined {
+  const outer = env as (Partial<BunServer<BunSocket>> & { server?: BunServer<BunSocket> }) | undefined;
   const server = outer?.server ?? outer;
-  return typeof server?.upgrade === "function" ? (server as BunServer) : undefined;
+  return typeof server?.upgrade === "function" ? (server as BunServer<BunSocket>) : undefined;
 }

@@ -17,9 +17,9 @@
  *
  * @module
  */
-export { type Address, type CallOptions, connect, type EventListenerFor, MeshWebSocket } from "./mesh-web-socket.ts";
+export { type CallOptions, connect, type EventListenerFor, MeshWebSocket } from "./mesh-web-socket.ts";
 export type { RequestHandler, Sendable } from "./calls.ts";
 export type { MeshWebSocketEvents, Pending } from "./events.ts";
-export type { ConnectOptions, TokenSource, WebSocketClass } from "./options.ts";
+export type { Address, ConnectOptions, TokenSource, WebSocketClass } from "./options.ts";
 export { MeshError, type MeshErrorCode } from "../src/base/error.ts";
 export { shouldReconnect } from "../src/base/close-code.ts";

@@ -16,8 +16,7 @@ import {
   V1_PROTOCOL,
 } from "../src/wire/v1.ts";
 import type { Calls, RequestHandler } from "./calls.ts";
-import type { Address } from "./mesh-web-socket.ts";
-import type { Settings } from "./options.ts";
+import type { Address, Settings } from "./options.ts";
 import type { Outbox } from "./outgoing.ts";
 
 const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";

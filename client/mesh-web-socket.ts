@@ -4,7 +4,7 @@ import type { Payload } from "../src/wire/v1.ts";
 import { Calls, type RequestHandler, type Sendable, toPayload } from "./calls.ts";
 import { eventOf, type MeshWebSocketEvents, type Pending } from "./events.ts";
 import { Line, type LineOwner } from "./line.ts";
-import { type ConnectOptions, DEFAULTS, delayBefore, type Settings } from "./options.ts";
+import { type Address, type ConnectOptions, DEFAULTS, delayBefore, type Settings } from "./options.ts";
 import { Outbox } from "./outgoing.ts";
 
 /**
@@ -15,9 +15,6 @@ import { Outbox } from "./outgoing.ts";
 export function connect(url: Address, options: ConnectOptions = {}): MeshWebSocket {
   return new MeshWebSocket(url, options.protocols ?? [], { reconnect: true, ...options });
 }
-
-/** Where to connect to; a function is called before each attempt. */
-export type Address = string | URL | (() => string | URL | Promise<string | URL>);
 
 type Handler = ((event: Event) => unknown) | null;
 

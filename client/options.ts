@@ -34,6 +34,9 @@ export interface ConnectOptions {
   WebSocket?: WebSocketClass;
 }
 
+/** Where to connect to; a function is called before each attempt. */
+export type Address = string | URL | (() => string | URL | Promise<string | URL>);
+
 /** Returns the token for the next attempt. */
 export type TokenSource = () => string | Promise<string>;
 

@@ -18,7 +18,7 @@ export type { Frame } from "./send/frame.ts";
 export { Sender } from "./send/sender.ts";
 export type { DistHub } from "./distributed/dist-hub.ts";
 export { DistServer } from "./distributed/dist-server.ts";
-export type { DistClientCommonOptions } from "./distributed/dist-client.ts";
+export type { DistClientCommonOptions } from "./distributed/client-options.ts";
 export type { JoinOptions } from "./cluster/join-options.ts";
 export type { ByteStream, ByteStreamReceiver, DialStream } from "./link/byte-stream.ts";
 export type { NodeTransport } from "./link/node-transport.ts";

@@ -10,12 +10,12 @@
 export { Hub } from "./hub/hub.ts";
 export { DistHub } from "./distributed/dist-hub.ts";
 export type { DistHubOptions } from "./distributed/dist-hub-options.ts";
-export {
-  DistClient,
-  type DistClientDirectOptions,
-  type DistClientOptions,
-  type DistClientThroughNodeOptions,
-} from "./distributed/dist-client.ts";
+export { DistClient } from "./distributed/dist-client.ts";
+export type {
+  DistClientDirectOptions,
+  DistClientOptions,
+  DistClientThroughNodeOptions,
+} from "./distributed/client-options.ts";
 export { DistServer } from "./distributed/dist-server.ts";
 export { DistSession } from "./cluster/dist-session.ts";
 export type { CloseOptions, HubOptions } from "./hub/hub-options.ts";
@@ -30,8 +30,7 @@ export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "
 export type { Client } from "./client/client.ts";
 export type { Refusal, Session, SessionFactory, UpgradeInfo } from "./client/session.ts";
 export type { TextPing } from "./client/text-ping.ts";
-export type { LostReason } from "./client/hub-client.ts";
-export type { ResumeOptions } from "./client/connection-owner.ts";
+export type { LostReason, ResumeOptions } from "./client/resume/resume.ts";
 export { V1_PROTOCOL } from "./wire/v1.ts";
 export { CloseCode, shouldReconnect } from "./base/close-code.ts";
 

@@ -1,5 +1,3 @@
-import type { BunSocket } from "./socket.ts";
-
 /** The part of Bun's own types that we use, so that the published ones need no Bun. `test/types/bun.ts` holds them against Bun's. */
 
 /** Bun's `ServerWebSocket`. */
@@ -33,26 +31,26 @@ export interface BunWebSocketHandler<Data> {
 }
 
 /** The server that Bun gives `fetch` as its second argument. */
-export interface BunServer {
-  upgrade(request: Request, options: { headers: Headers; data: BunSocket }): boolean;
+export interface BunServer<Data = unknown> {
+  upgrade(request: Request, options: { headers: Headers; data: Data }): boolean;
   requestIP(request: Request): { address: string } | null;
 }
 
 /** The result of `Bun.serve`. */
-export interface BunListener extends BunServer {
+export interface BunListener<Data> extends BunServer<Data> {
   readonly port?: number;
   readonly hostname?: string;
   stop(closeActiveConnections?: boolean): Promise<void>;
 }
 
 /** The part of the global `Bun` that we use. */
-export interface BunEngine {
+export interface BunEngine<Data> {
   serve(options: {
     port: number;
     hostname: string;
     idleTimeout: number;
     tls?: { cert: string; key: string };
-    fetch(request: Request, server: BunServer): Promise<Response | undefined>;
-    websocket: BunWebSocketHandler<BunSocket>;
-  }): BunListener;
+    fetch(request: Request, server: BunServer<Data>): Promise<Response | undefined>;
+    websocket: BunWebSocketHandler<Data>;
+  }): BunListener<Data>;
 }

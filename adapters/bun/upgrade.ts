@@ -9,7 +9,7 @@ import { BunSocket } from "./socket.ts";
 export type Admit = (request: Request, context: UpgradeContext) => Promise<Response | Admission>;
 
 /** Makes an upgrade that is let in; the Response is a refusal, or an empty one that Bun ignores after an upgrade. */
-export async function upgrade(request: Request, server: BunServer, admit: Admit): Promise<Response> {
+export async function upgrade(request: Request, server: BunServer<BunSocket>, admit: Admit): Promise<Response> {
   const remoteAddress = plainAddress(server.requestIP(request)?.address);
   const answer = await admit(request, { remoteAddress, signal: request.signal });
   if (!isAdmission(answer)) return answer;
@@ -18,7 +18,7 @@ export async function upgrade(request: Request, server: BunServer, admit: Admit)
   return refuse(400, "the upgrade failed");
 }
 
-function make(request: Request, server: BunServer, admission: Admission): boolean {
+function make(request: Request, server: BunServer<BunSocket>, admission: Admission): boolean {
   try {
     return server.upgrade(request, { headers: headersOf(admission), data: new BunSocket(admission) });
   } catch (error) {

@@ -21,13 +21,13 @@ const WRITTEN = Promise.resolve();
 export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>((listeners) => this.#beforeChange(listeners));
   readonly #byId = new Map<string, HubClient<Data>>();
-  readonly #all: Group<Data> = groupOf(this.#byId);
+  readonly #all: Group<HubClient<Data>> = groupOf(this.#byId);
   readonly #heartbeat: Heartbeat;
   #dirty: HubClient<Data>[] = [];
   /** The other list, empty: the two take turns. */
   #spare: HubClient<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
-  #fanOut: FanOut<Data> | undefined;
+  #fanOut: FanOut<HubClient<Data>> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 
   constructor(limits: Readonly<Limits>) {
@@ -66,12 +66,12 @@ export class Clients<Data = unknown> {
   }
 
   /** Looks after a client's connection from now on. */
-  watch(connection: Connection<Data>): void {
+  watch(connection: Connection): void {
     this.#heartbeat.add(connection, performance.now());
   }
 
   /** A connection is gone. */
-  unwatch(connection: Connection<Data>): void {
+  unwatch(connection: Connection): void {
     this.#heartbeat.delete(connection);
   }
 
@@ -93,7 +93,7 @@ export class Clients<Data = unknown> {
     return listeners ? this.#sendTo(listeners, frame, except) : 0;
   }
 
-  #sendTo(group: Group<Data>, frame: Frame, ids: ReadonlySet<string> | undefined): number {
+  #sendTo(group: Group<HubClient<Data>>, frame: Frame, ids: ReadonlySet<string> | undefined): number {
     if (group.size <= MAX_SMALL_GROUP) return sendToEach(group, frame, ids);
     if (this.#fanOut?.group !== group) this.#handOn();
     const except = ids === undefined ? [] : this.#leaveOut(group, ids);
@@ -103,7 +103,7 @@ export class Clients<Data = unknown> {
   }
 
   /** The members of a group that have one of the ids, after they got the earlier frames of the fan-out. */
-  #leaveOut(group: Group<Data>, ids: ReadonlySet<string>): HubClient<Data>[] {
+  #leaveOut(group: Group<HubClient<Data>>, ids: ReadonlySet<string>): HubClient<Data>[] {
     const members: HubClient<Data>[] = [];
     for (const id of ids) {
       const client = this.#byId.get(id);
@@ -115,7 +115,7 @@ export class Clients<Data = unknown> {
   }
 
   /** The fan-out of this tick that has not reached all members of its group yet. */
-  get fanOut(): FanOut<Data> | undefined {
+  get fanOut(): FanOut<HubClient<Data>> | undefined {
     return this.#fanOut;
   }
 
@@ -125,7 +125,7 @@ export class Clients<Data = unknown> {
     fanOut?.handOnAll();
   }
 
-  #beforeChange(group: Pick<Group<Data>, "has">): void {
+  #beforeChange(group: Pick<Group<HubClient<Data>>, "has">): void {
     if (this.#fanOut?.group === group) this.#handOn();
   }
 
@@ -163,7 +163,7 @@ export class Clients<Data = unknown> {
   }
 }
 
-function groupOf<Data>(byId: ReadonlyMap<string, HubClient<Data>>): Group<Data> {
+function groupOf<Data>(byId: ReadonlyMap<string, HubClient<Data>>): Group<HubClient<Data>> {
   return {
     get size() {
       return byId.size;
@@ -173,7 +173,11 @@ function groupOf<Data>(byId: ReadonlyMap<string, HubClient<Data>>): Group<Data> 
   };
 }
 
-function sendToEach<Data>(group: Group<Data>, frame: Frame, except: ReadonlySet<string> | undefined): number {
+function sendToEach<Data>(
+  group: Group<HubClient<Data>>,
+  frame: Frame,
+  except: ReadonlySet<string> | undefined,
+): number {
   let offered = 0;
   for (const client of group.values()) {
     if (except !== undefined && except.has(client.id)) continue;

@@ -1,20 +1,22 @@
 import { CloseCode } from "../base/close-code.ts";
-import type { ConnectionOwner, Identity } from "./connection-owner.ts";
+import type { Identity } from "./client-owner.ts";
 import { cutAfter } from "./cut-after.ts";
-import type { HubClient } from "./hub-client.ts";
+import type { End, Handlers } from "./handlers.ts";
+import type { Limits } from "../base/limits.ts";
 import { Liveness } from "./liveness.ts";
+import type { Outbox, OutboxClient } from "./outbox.ts";
 import { Pace } from "./pace.ts";
 import type { Protocol } from "./resume/protocol.ts";
 import type { Socket, SocketReceiver } from "./socket.ts";
 import { TextPinged } from "./text-ping.ts";
 
 /** One connection of a client: hears its socket, keeps its pace, and notices its end. */
-export class Connection<Data = unknown> implements SocketReceiver {
+export class Connection implements SocketReceiver {
   readonly socket: Socket;
   readonly remoteAddress: string;
   readonly liveness: Liveness;
-  readonly #client: HubClient<Data>;
-  readonly #owner: ConnectionOwner<Data>;
+  readonly #client: ConnectedClient;
+  readonly #owner: ConnectionOwner;
   readonly #pace: Pace;
   readonly #textPinged: TextPinged | undefined;
   /** Hears nothing any more once this side has closed it, or the engine lost it. */
@@ -22,7 +24,7 @@ export class Connection<Data = unknown> implements SocketReceiver {
   #ended = false;
   #gone: PromiseWithResolvers<void> | undefined;
 
-  constructor(client: HubClient<Data>, owner: ConnectionOwner<Data>, socket: Socket, identity: Identity<Data>) {
+  constructor(client: ConnectedClient, owner: ConnectionOwner, socket: Socket, identity: Identity<unknown>) {
     this.socket = socket;
     this.remoteAddress = identity.remoteAddress;
     this.liveness = new Liveness(owner.limits, performance.now());
@@ -50,7 +52,7 @@ export class Connection<Data = unknown> implements SocketReceiver {
   }
 
   /** A control line that is not counted, such as an acknowledgement, is a sign of life but not a message. */
-  #read(data: string | Uint8Array, v1: Protocol<Data>, now: number): void {
+  #read(data: string | Uint8Array, v1: Pick<Protocol, "ledger" | "read">, now: number): void {
     const { received } = v1.ledger;
     const message = v1.read(data);
     if (v1.ledger.received === received) this.liveness.control(now);
@@ -126,4 +128,26 @@ export class Connection<Data = unknown> implements SocketReceiver {
     if (this.#ended) return Promise.resolve();
     return (this.#gone ??= Promise.withResolvers()).promise;
   }
+}
+
+/** The client of a {@link Connection}. */
+export interface ConnectedClient {
+  readonly handlers: Pick<Handlers<unknown>, "error" | "message" | "paused">;
+  readonly outbox: Pick<Outbox<OutboxClient>, "heard" | "hears">;
+  /** Of a client that speaks `meshsocket.v1`. */
+  readonly v1: Pick<Protocol, "ledger" | "read"> | undefined;
+  close(code: number, reason: string): void;
+  /** Ends the connection, after which the client may come back. */
+  interrupt(code: number, reason: string): void;
+  /** The connection answered no ping. */
+  dead(): void;
+  /** The engine lost the connection, or the peer closed it. */
+  disconnected(connection: Connection, end: End): void;
+}
+
+/** Dependencies of {@link Connection}. */
+export interface ConnectionOwner {
+  readonly limits: Readonly<Limits>;
+  /** The connection started to close or was lost. Called once. */
+  detached(connection: Connection): void;
 }

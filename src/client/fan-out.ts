@@ -1,13 +1,6 @@
 import { Burst } from "../send/burst.ts";
-import type { HubClient } from "./hub-client.ts";
 import type { Frame } from "../send/frame.ts";
-
-/** Clients that get the same frames: all of this node, or a topic's listeners. */
-export interface Group<Data> {
-  readonly size: number;
-  has(client: HubClient<Data>): boolean;
-  values(): Iterable<HubClient<Data>>;
-}
+import type { Outbox, OutboxClient } from "./outbox.ts";
 
 /**
  * The frames that this tick sends to a whole group, queued once for all rather than once for each.
@@ -16,19 +9,19 @@ export interface Group<Data> {
  * to all members before the group changes, before another group is sent to, and at the end of the tick. Each client's
  * own queue so keeps the order of the calls.
  */
-export class FanOut<Data> {
-  readonly group: Group<Data>;
+export class FanOut<Member extends FanOutMember> {
+  readonly group: Group<Member>;
   readonly #frames: Frame[] = [];
   #burst: Burst | undefined = undefined;
   /** How many of the frames a member has passed: those it got, and those that leave it out. */
-  readonly #passed = new Map<HubClient<Data>, number>();
+  readonly #passed = new Map<Member, number>();
 
-  constructor(group: Group<Data>) {
+  constructor(group: Group<Member>) {
     this.group = group;
   }
 
   /** Queues a frame for all members except some, which must have got the earlier frames; returns how many were offered it. */
-  add(frame: Frame, except: readonly HubClient<Data>[]): number {
+  add(frame: Frame, except: readonly Member[]): number {
     this.#frames.push(frame);
     this.#burst = Burst.add(this.#burst, frame);
     for (const client of except) this.#passed.set(client, this.#frames.length);
@@ -36,7 +29,7 @@ export class FanOut<Data> {
   }
 
   /** Gives a member the frames that it has not got yet. */
-  handOn(client: HubClient<Data>): void {
+  handOn(client: Member): void {
     const passed = this.#passed.get(client) ?? 0;
     if (passed === this.#frames.length || !this.group.has(client)) return;
     this.#passed.set(client, this.#frames.length);
@@ -53,10 +46,22 @@ export class FanOut<Data> {
     }
   }
 
-  #give(client: HubClient<Data>, passed: number): void {
+  #give(client: Member, passed: number): void {
     const burst = this.#burst;
     if (burst === undefined) return;
     if (passed === 0) client.outbox.enqueueBurst(burst);
     else for (let at = passed; at < this.#frames.length; at++) client.outbox.append(this.#frames[at] as Frame);
   }
+}
+
+/** Clients that get the same frames: all of this node, or a topic's listeners. */
+export interface Group<Member> {
+  readonly size: number;
+  has(client: Member): boolean;
+  values(): Iterable<Member>;
+}
+
+/** A client in a group of a {@link FanOut}. */
+export interface FanOutMember {
+  readonly outbox: Pick<Outbox<OutboxClient>, "append" | "enqueueBurst">;
 }

@@ -4,9 +4,9 @@ import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
 import { checkSize } from "../send/sender.ts";
-import type { HubClient } from "./hub-client.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Session } from "./session.ts";
+import type { Socket } from "./socket.ts";
 
 /** How a connection ended. */
 export interface End {
@@ -45,7 +45,7 @@ type HandlerName = "onConnect" | "onEvent" | "onAway" | "onResume" | "onRequest"
 
 /** The session handlers of one client, one at a time and in order. */
 export class Handlers<Data> {
-  readonly #client: HubClient<Data>;
+  readonly #client: HandledClient<Data>;
   #session: Session<Data>;
   readonly #host: HandlersHost<Data>;
   #backlog: Backlog<Turn> | undefined;
@@ -56,7 +56,7 @@ export class Handlers<Data> {
   #paused = false;
   #end: LastWords | undefined;
 
-  constructor(client: HubClient<Data>, session: Session<Data>, host: HandlersHost<Data>) {
+  constructor(client: HandledClient<Data>, session: Session<Data>, host: HandlersHost<Data>) {
     this.#client = client;
     this.#session = session;
     this.#host = host;
@@ -264,6 +264,13 @@ export class Handlers<Data> {
       this.#client.close(CloseCode.InternalError, "internal error");
     }
   }
+}
+
+/** The client that {@link Handlers} show to the application, and what they need of it. */
+export interface HandledClient<Data> extends Client<Data> {
+  readonly connection: { readonly socket: Socket } | undefined;
+  /** Of a client that speaks `meshsocket.v1`: counts a message of so many bytes that was handled. */
+  readonly v1: { handled(bytes: number): void } | undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

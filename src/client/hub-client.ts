@@ -1,15 +1,17 @@
 import { checkClose, checkCount } from "../base/check/check.ts";
 import type { Client } from "./client.ts";
 import { CloseCode } from "../base/close-code.ts";
-import type { Connection } from "./connection.ts";
-import type { ConnectionOwner, Identity } from "./connection-owner.ts";
+import type { ConnectedClient, Connection } from "./connection.ts";
+import type { ClientOwner, Identity } from "./client-owner.ts";
 import { teach } from "../base/check/habits.ts";
 import { exceptAlso } from "../send/except.ts";
+import type { FanOutMember } from "./fan-out.ts";
 import type { Frame, Message } from "../send/frame.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "./handover.ts";
-import { type End, Handlers } from "./handlers.ts";
-import { Outbox } from "./outbox.ts";
-import { Protocol, type ResumeOffer } from "./resume/protocol.ts";
+import { type End, type HandledClient, Handlers } from "./handlers.ts";
+import { Outbox, type OutboxClient } from "./outbox.ts";
+import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
+import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import { unref } from "../base/tick.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
@@ -40,7 +42,8 @@ const HABITS: Readonly<Record<string, string>> = {
  *
  * Frames leave through its {@link Outbox}; messages reach the application through its {@link Handlers}.
  */
-export class HubClient<Data = unknown> implements Client<Data> {
+export class HubClient<Data = unknown>
+  implements Client<Data>, HandledClient<Data>, ConnectedClient, OutboxClient, ProtocolClient, FanOutMember {
   readonly id: string;
   /** The number of the claim by which this client has its id: of two clients the larger is the newer. */
   claim: bigint;
@@ -52,15 +55,15 @@ export class HubClient<Data = unknown> implements Client<Data> {
   info: string;
   /** Filled by the topic index; undefined while there are none. */
   topicSet: Set<string> | undefined;
-  readonly outbox: Outbox<Data>;
+  readonly outbox: Outbox<HubClient<Data>>;
   readonly handlers: Handlers<Data>;
   /** Of a client that speaks `meshsocket.v1`. */
-  readonly v1: Protocol<Data> | undefined;
-  readonly #owner: ConnectionOwner<Data>;
+  readonly v1: Protocol | undefined;
+  readonly #owner: ClientOwner<Data, HubClient<Data>>;
   /** Undefined while the client is away, and before and after its time. */
-  #connection: Connection<Data> | undefined;
+  #connection: Connection | undefined;
   /** The connection of a client whose state is still on its way from another node. */
-  #expected: Connection<Data> | undefined;
+  #expected: Connection | undefined;
   #arrival: Promise<void> | undefined;
   #open = true;
   /** How this side ended it, if it did so first. */
@@ -71,7 +74,7 @@ export class HubClient<Data = unknown> implements Client<Data> {
   #moved = false;
   #window: unknown;
 
-  constructor(owner: ConnectionOwner<Data>, identity: Identity<Data>) {
+  constructor(owner: ClientOwner<Data, HubClient<Data>>, identity: Identity<Data>) {
     this.id = identity.id;
     this.claim = identity.claim;
     this.data = identity.session.data as Data;
@@ -80,8 +83,8 @@ export class HubClient<Data = unknown> implements Client<Data> {
     this.protocol = identity.protocol;
     this.info = identity.info;
     this.#owner = owner;
-    this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol<Data>(this, owner) : undefined;
-    this.outbox = new Outbox<Data>(this, owner);
+    this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol(this, owner) : undefined;
+    this.outbox = new Outbox<HubClient<Data>>(this, owner);
     this.handlers = new Handlers<Data>(this, identity.session, owner);
   }
 
@@ -93,7 +96,7 @@ export class HubClient<Data = unknown> implements Client<Data> {
     return this.#open && this.#connection === undefined;
   }
 
-  get connection(): Connection<Data> | undefined {
+  get connection(): Connection | undefined {
     return this.#connection;
   }
 
@@ -169,14 +172,14 @@ export class HubClient<Data = unknown> implements Client<Data> {
   }
 
   /** Has its first connection. `lost` is why it could not resume, if it asked to. */
-  connected(connection: Connection<Data>, lost: string | undefined): void {
+  connected(connection: Connection, lost: string | undefined): void {
     this.#connection = connection;
     this.outbox.attach(connection.socket);
     this.v1?.hello(false, lost);
   }
 
   /** Has a connection that is not used before the client's state came from another node. */
-  expected(connection: Connection<Data>, arrival: Promise<void>): void {
+  expected(connection: Connection, arrival: Promise<void>): void {
     this.#expected = connection;
     this.#arrival = arrival.finally(() => {
       this.#arrival = undefined;
@@ -190,7 +193,7 @@ export class HubClient<Data = unknown> implements Client<Data> {
   }
 
   /** Goes on here after it was on another node; if the new connection ended meanwhile, the client is away. */
-  arrived(connection: Connection<Data>, offer: ResumeOffer, handed: HandedOver): void {
+  arrived(connection: Connection, offer: ResumeOffer, handed: HandedOver): void {
     const ended = this.#expected !== connection;
     this.outbox.catchUp();
     this.outbox.flush();
@@ -223,7 +226,7 @@ export class HubClient<Data = unknown> implements Client<Data> {
   }
 
   /** Goes on over another connection, which may come while the old one still looks alive. */
-  resume(connection: Connection<Data>, identity: Identity<Data>): void {
+  resume(connection: Connection, identity: Identity<Data>): void {
     if (this.#connection) this.#halfOpen(this.#connection);
     clearTimeout(this.#window as number);
     this.#connection = connection;
@@ -239,13 +242,13 @@ export class HubClient<Data = unknown> implements Client<Data> {
     this.#owner.resumed(this);
   }
 
-  #halfOpen(old: Connection<Data>): void {
+  #halfOpen(old: Connection): void {
     this.#goAway();
     old.terminate();
   }
 
   /** The engine lost the connection, or the peer closed it. */
-  disconnected(connection: Connection<Data>, end: End): void {
+  disconnected(connection: Connection, end: End): void {
     if (this.#expected === connection) this.#expected = undefined;
     if (this.#connection === connection) this.#disconnected(end);
   }
@@ -361,9 +364,3 @@ export class HubClient<Data = unknown> implements Client<Data> {
     this.handlers.ended(end, undelivered);
   }
 }
-
-/**
- * Why an away client was given up: it did not come back in time, more than `resume.maxBytes` waited for it, a newer client
- * took its id, or it was closed while away, by the application or because its node closed.
- */
-export type LostReason = "window" | "overflow" | "replaced" | "closed";

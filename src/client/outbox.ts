@@ -1,14 +1,14 @@
 import { Burst } from "../send/burst.ts";
-import type { ConnectionOwner } from "./connection-owner.ts";
 import type { Frame } from "../send/frame.ts";
-import type { HubClient } from "./hub-client.ts";
+import type { Limits } from "../base/limits.ts";
 import type { Ledger } from "./resume/ledger.ts";
+import type { LostReason } from "./resume/resume.ts";
 import type { Socket } from "./socket.ts";
 
 /** The frames that this tick sends to one client, and their one write. */
-export class Outbox<Data> {
-  readonly #client: HubClient<Data>;
-  readonly #owner: ConnectionOwner<Data>;
+export class Outbox<Own extends OutboxClient> {
+  readonly #client: Own;
+  readonly #owner: OutboxOwner<Own>;
   /** Undefined while the client has no connection. */
   #socket: Socket | undefined = undefined;
   #burst: Burst | undefined = undefined;
@@ -19,7 +19,7 @@ export class Outbox<Data> {
   /** The bytes that the engine still held when the burst began. */
   #heldBytes = 0;
 
-  constructor(client: HubClient<Data>, owner: ConnectionOwner<Data>) {
+  constructor(client: Own, owner: OutboxOwner<Own>) {
     this.#client = client;
     this.#owner = owner;
   }
@@ -163,6 +163,30 @@ export class Outbox<Data> {
   #queuedAndHeld(): number {
     return (this.#burst?.byteLength ?? 0) + (this.#socket?.bufferedAmount ?? 0);
   }
+}
+
+/** The client of an {@link Outbox}. */
+export interface OutboxClient {
+  readonly open: boolean;
+  /** Of a client that speaks `meshsocket.v1`. */
+  readonly v1: { readonly ledger: Ledger } | undefined;
+  /** The client does not read. */
+  tooSlow(): void;
+  /** The connection takes nothing. */
+  dead(): void;
+  /** Gives up a client that is away. */
+  lose(reason: LostReason): void;
+}
+
+/** Dependencies of {@link Outbox}. */
+export interface OutboxOwner<Own> {
+  readonly limits: Readonly<Limits>;
+  /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
+  readonly dropsSlow: boolean;
+  /** The fan-out of this tick that has not reached all members of its group yet. */
+  readonly fanOut: { handOn(client: Own): void } | undefined;
+  /** The client has frames for the end of this tick. */
+  willFlush(client: Own): void;
 }
 
 function refuse(frame: Frame): false {

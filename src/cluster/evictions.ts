@@ -1,6 +1,6 @@
 import { evictItem, type SizedItem } from "../link/items.ts";
 import type { Logger } from "../base/log/logger.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Holder } from "../storage/storage.ts";
 
 /** Has the previous holders of claimed ids close their connections, again until they did or their life is over. */

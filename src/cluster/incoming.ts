@@ -4,7 +4,7 @@ import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { replyItem } from "../link/items.ts";
 import type { HandedOver } from "../client/handover.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Neighbours } from "./neighbours.ts";
 import { type Peers, Receiver } from "./receive.ts";

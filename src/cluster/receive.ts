@@ -20,7 +20,7 @@ import {
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { handoverAnswer } from "./handover.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/handover.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { Listener } from "../client/topics.ts";
 import { memberBytes, partOf } from "../send/members.ts";

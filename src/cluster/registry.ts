@@ -3,8 +3,7 @@ import type { Cluster } from "./cluster.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { DistSession } from "./dist-session.ts";
 import type { HandedOver } from "../client/handover.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
-import type { LocalVerbs } from "../hub/local.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Grant, Registry } from "../hub/registry.ts";
 
 /** The registry of a node of a cluster: each id is claimed in the storage and taken from its previous holder. */
@@ -65,7 +64,6 @@ export class ClusterRegistry<Data> implements Registry<Data> {
 /** A node with its part in the cluster. */
 export interface JoinedNode<Data> {
   readonly clients: Clients<Data>;
-  readonly local: LocalVerbs<Data>;
   /** Throws `failed_precondition` before the node joined. */
   readonly cluster: Cluster<Data>;
   /** Undefined before the node joined. */

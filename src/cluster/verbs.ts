@@ -15,7 +15,8 @@ import {
   type SizedItem,
   subscriptionItem,
 } from "../link/items.ts";
-import type { JoinedNode } from "./registry.ts";
+import type { Clients } from "../client/clients.ts";
+import type { LocalVerbs } from "../hub/local.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
@@ -32,10 +33,10 @@ import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Ver
  * this node and by the others, and the results are added up.
  */
 export class DistVerbs<Data = unknown> implements Verbs {
-  readonly #node: JoinedNode<Data>;
+  readonly #node: VerbsNode<Data>;
 
   /** Before the node has joined, every verb rejects with `failed_precondition`. */
-  constructor(node: JoinedNode<Data>) {
+  constructor(node: VerbsNode<Data>) {
     this.#node = node;
   }
 
@@ -262,6 +263,14 @@ export class RemoteVerbs implements Verbs {
   #within<Result>(options: SendOptions, call: (deadlineMs: number) => Promise<Result>): Promise<Result> {
     return unlessAborted(call(deadlineOf(options, this.#timeoutMs)), options.signal);
   }
+}
+
+/** Dependencies of {@link DistVerbs}: a node with its own clients and, once it joined, the way to those of the others. */
+export interface VerbsNode<Data> {
+  readonly clients: Clients<Data>;
+  readonly local: LocalVerbs<Data>;
+  /** Throws `failed_precondition` before the node joined. */
+  readonly cluster: { readonly remote: RemoteVerbs };
 }
 
 /** Dependencies of {@link RemoteVerbs}. */

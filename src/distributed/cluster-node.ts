@@ -2,7 +2,7 @@ import { Cluster } from "../cluster/cluster.ts";
 import type { JoinOptions } from "../cluster/join-options.ts";
 import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
 import { DEFAULT_LEASE_MS, DIST_HUB_OPTIONS, type DistHubOptions } from "./dist-hub-options.ts";
-import { DistVerbs } from "../cluster/verbs.ts";
+import { DistVerbs, type VerbsNode } from "../cluster/verbs.ts";
 import { MeshError } from "../base/error.ts";
 import { HubNode } from "../hub/node.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
@@ -10,7 +10,7 @@ import { Secrets } from "./secrets.ts";
 import { checkStorage, type Storage } from "../storage/storage.ts";
 
 /** The parts of one node of a cluster. A {@link DistHub} is their face to the application. */
-export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data> {
+export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>, VerbsNode<Data> {
   readonly storage: Storage;
   readonly secrets: Secrets;
   readonly leaseMs: number;

@@ -7,7 +7,7 @@ import {
 } from "@connectrpc/connect";
 import { bearer } from "../rpc/bearer.ts";
 import { CloseCode } from "../base/close-code.ts";
-import type { ClientVerbs, DistClientThroughNodeOptions } from "./dist-client.ts";
+import type { DistClientThroughNodeOptions } from "./client-options.ts";
 import type { DistHub } from "./dist-hub.ts";
 import { invalidArgument } from "../base/error.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
@@ -17,7 +17,7 @@ import { type Limits, rpcBytes } from "../base/limits.ts";
 import { membersOf } from "../send/members.ts";
 import { fromRpcError } from "../rpc/error.ts";
 import { followSignals } from "../base/signals.ts";
-import type { Count, Delivery, Except, Members, MembersOptions, SendOptions } from "../send/verbs.ts";
+import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
 
 const encoder = new TextEncoder();
 /** A gRPC deadline may be far longer than a call can wait. */
@@ -69,7 +69,7 @@ export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Clu
 }
 
 /** The verbs through any one node, by the Cluster service. */
-export class ServiceVerbs implements ClientVerbs {
+export class ServiceVerbs implements Verbs {
   readonly #client: Client<typeof Cluster>;
   readonly #timeoutMs: number;
   readonly #closed = new AbortController();

@@ -1,4 +1,4 @@
-import type { ClientVerbs, DistClientDirectOptions } from "./dist-client.ts";
+import type { DistClientDirectOptions } from "./client-options.ts";
 import { unlessAborted } from "../base/abort.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
@@ -11,7 +11,7 @@ import { type Destinations, RemoteVerbs } from "../cluster/verbs.ts";
 import type { SendOptions } from "../send/verbs.ts";
 
 /** The verbs straight to the owners, found in the storage: those of a node without clients, which caches no topics. */
-export class DirectVerbs extends RemoteVerbs implements ClientVerbs {
+export class DirectVerbs extends RemoteVerbs {
   readonly #storage: Storage;
   readonly #links: Links;
 

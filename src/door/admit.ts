@@ -2,7 +2,7 @@ import { type Admission, refuse, type UpgradeContext } from "./admission.ts";
 import { checkName, kindOf } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Connection } from "../client/connection.ts";
-import type { Identity } from "../client/connection-owner.ts";
+import type { Identity } from "../client/client-owner.ts";
 import { isRefusal, isSession, readDecision } from "./decision.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import { FirstMessage } from "./first-message.ts";
@@ -16,7 +16,7 @@ import { RefusedSocket } from "./refused-socket.ts";
 import type { Refusal, Session, SessionFactory, UpgradeInfo } from "../client/session.ts";
 import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 import { chooseProtocol, resumeOffer, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";
@@ -59,7 +59,7 @@ export class Admissions<Data> {
   }
 
   /** A connection that was let in is gone, or closes. */
-  left({ remoteAddress }: Connection<Data>): void {
+  left({ remoteAddress }: Connection): void {
     this.#gate.leave(remoteAddress);
   }
 
@@ -278,7 +278,7 @@ export interface AdmissionHost<Data> {
   /** The granted claim gets no connection. */
   giveUp(id: string, grant: Grant): void;
   /** Makes the socket the connection of a client: closed at once if the hub is closing. */
-  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data>;
+  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection;
   /** A connection made no client. */
   refused(event: RefusedEvent): void;
 }

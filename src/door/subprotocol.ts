@@ -1,6 +1,6 @@
 import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 
 /**

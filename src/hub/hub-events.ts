@@ -1,6 +1,6 @@
 import { checkFunction } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
-import type { LostReason } from "../client/hub-client.ts";
+import type { LostReason } from "../client/resume/resume.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Client } from "../client/client.ts";
 import type { RefusedEvent } from "../door/refusal.ts";

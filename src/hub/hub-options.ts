@@ -2,7 +2,7 @@ import { checkMs, checkOptions, checkPlain, oneOf, type OptionTable } from "../b
 import { invalidArgument } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import { checkLogger } from "../base/log/logger.ts";
-import type { ResumeOptions } from "../client/connection-owner.ts";
+import type { ResumeOptions } from "../client/resume/resume.ts";
 import type { GateOptions } from "../door/gate.ts";
 import { checkOrigins, type Origins } from "../door/origin.ts";
 import { checkTrustProxy, type TrustProxy } from "../door/proxy.ts";

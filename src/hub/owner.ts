@@ -2,14 +2,14 @@ import { type AdmissionHost, Admissions, type Grant } from "../door/admit.ts";
 import { checkSendOptions } from "../send/calls.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
-import { Connection } from "../client/connection.ts";
+import { Connection, type ConnectionOwner } from "../client/connection.ts";
 import { Acks } from "../client/resume/acks.ts";
-import type { ConnectionOwner, Identity, ResumeOptions } from "../client/connection-owner.ts";
+import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
-import { HubClient, type LostReason } from "../client/hub-client.ts";
+import { HubClient } from "../client/hub-client.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/ledger.ts";
-import type { ResumeOffer } from "../client/resume/protocol.ts";
+import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { MeshError } from "../base/error.ts";
 import { Frame, type Message } from "../send/frame.ts";
@@ -24,7 +24,7 @@ import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts"
 /**
  * The hub as its connections and its door see it: lets clients in, does what they ask of the hub, and lets them go.
  */
-export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
+export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, ConnectionOwner, AdmissionHost<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
   readonly dropsSlow: boolean;
@@ -67,13 +67,13 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     this.#node.registry.release(id, grant.claim);
   }
 
-  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
+  join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection {
     const { clients, registry } = this.#node;
     registry.settle(grant);
     const current = clients.get(identity.id);
     if (grant.replaced || (current && current.claim > identity.claim)) return this.#turnAway(socket, identity);
     if (current?.arrival && identity.resume) {
-      const connection = new Connection<Data>(current, this, socket, identity);
+      const connection = new Connection(current, this, socket, identity);
       clients.watch(connection);
       void this.#afterArrival(current, connection, identity, grant);
       return connection;
@@ -81,7 +81,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     const refusal = identity.resume && current && (current.v1 ? current.v1.refusalOf(identity.resume) : "unknown");
     if (current && identity.resume && refusal === undefined) return this.#resume(current, socket, identity, grant);
     const client = new HubClient<Data>(this, identity);
-    const connection = new Connection<Data>(client, this, socket, identity);
+    const connection = new Connection(client, this, socket, identity);
     clients.add(client);
     current?.close(CloseCode.Replaced, "replaced by a newer connection");
     clients.watch(connection);
@@ -96,7 +96,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   }
 
   /** Asks the node that had the client before for it. Until that answers, messages to the client wait. */
-  async #takeOver(client: HubClient<Data>, connection: Connection<Data>, resume: ResumeOffer, grant: Grant) {
+  async #takeOver(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, grant: Grant) {
     const { registry, subscriptions } = this.#node;
     const handed = await registry.takeOver(client, grant, resume);
     if (!client.open) return connection.close(CloseCode.Replaced, "replaced by a newer connection");
@@ -111,7 +111,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   }
 
   /** The client comes back a second time, while its state is still on its way here. */
-  async #afterArrival(client: HubClient<Data>, connection: Connection<Data>, identity: Identity<Data>, grant: Grant) {
+  async #afterArrival(client: HubClient<Data>, connection: Connection, identity: Identity<Data>, grant: Grant) {
     await client.arrival;
     const { resume } = identity;
     if (!client.open || !resume || client.v1?.refusalOf(resume) !== undefined) {
@@ -123,17 +123,17 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
   }
 
   /** A newer client has the id already. */
-  #turnAway(socket: Socket, identity: Identity<Data>): Connection<Data> {
+  #turnAway(socket: Socket, identity: Identity<Data>): Connection {
     const client = new HubClient<Data>(this, identity);
-    const connection = new Connection<Data>(client, this, socket, identity);
+    const connection = new Connection(client, this, socket, identity);
     client.connected(connection, identity.resume && "unknown");
     client.close(CloseCode.Replaced, "replaced by a newer connection");
     return connection;
   }
 
-  #resume(client: HubClient<Data>, socket: Socket, identity: Identity<Data>, grant: Grant): Connection<Data> {
+  #resume(client: HubClient<Data>, socket: Socket, identity: Identity<Data>, grant: Grant): Connection {
     const { clients, registry } = this.#node;
-    const connection = new Connection<Data>(client, this, socket, identity);
+    const connection = new Connection(client, this, socket, identity);
     client.resume(connection, identity);
     clients.watch(connection);
     void registry.opened(client, grant);
@@ -151,7 +151,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
 
   // ---- for clients ----
 
-  get fanOut(): FanOut<Data> | undefined {
+  get fanOut(): FanOut<HubClient<Data>> | undefined {
     return this.#node.clients.fanOut;
   }
 
@@ -159,7 +159,7 @@ export class Owner<Data> implements ConnectionOwner<Data>, AdmissionHost<Data> {
     this.#node.clients.willFlush(client);
   }
 
-  detached(connection: Connection<Data>): void {
+  detached(connection: Connection): void {
     this.#node.clients.unwatch(connection);
     this.admissions.left(connection);
   }

@@ -26,7 +26,7 @@ export class Burst {
 
   /** A burst and one more frame; of undefined the burst of that frame alone. */
   static add(burst: Burst | undefined, frame: Frame): Burst {
-    if (burst === undefined) return (frame.alone ??= new Burst(undefined, frame));
+    if (burst === undefined) return (frame.alone ??= new Burst(undefined, frame)) as Burst;
     const longer = burst.#longer;
     if (longer !== undefined && longer.#last === frame) return longer;
     return (burst.#longer = new Burst(burst, frame));

@@ -1,4 +1,3 @@
-import type { Burst } from "./burst.ts";
 import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
@@ -35,11 +34,11 @@ export class Frame {
   /** How many clients that are away it is held for. */
   held = 0;
   /**
-   * The burst of this frame alone, kept for all the sockets that get it.
+   * The `Burst` of this frame alone, kept for all the sockets that get it. Only `Burst` sets it, and knows its type.
    *
    * @internal
    */
-  alone: Burst | undefined = undefined;
+  alone: object | undefined = undefined;
   #text: string | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The same for clients of meshsocket.v1: undefined until asked for. */

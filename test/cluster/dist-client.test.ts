@@ -1,7 +1,8 @@
 /** Senders that hold no connections: through a node's RPC port, through its public port, and straight to the owners. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { DistClient, type DistClientOptions } from "../../src/distributed/dist-client.ts";
+import type { DistClientOptions } from "../../src/distributed/client-options.ts";
+import { DistClient } from "../../src/distributed/dist-client.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { createToken } from "../../src/rpc/token.ts";

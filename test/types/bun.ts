@@ -7,10 +7,10 @@ import type { BunSocket } from "../../adapters/bun/socket.ts";
 import { Hub } from "../../src/index.ts";
 
 /** What our engine expects, given what Bun has. */
-export const server = (real: Bun.Server<BunSocket>): BunServer => real;
-export const listener = (real: Bun.Server<BunSocket>): BunListener => real;
+export const server = (real: Bun.Server<BunSocket>): BunServer<BunSocket> => real;
+export const listener = (real: Bun.Server<BunSocket>): BunListener<BunSocket> => real;
 export const socket = (real: Bun.ServerWebSocket<BunSocket>): BunWebSocket<BunSocket> => real;
-export const engine = (real: typeof Bun): BunEngine => real;
+export const engine = (real: typeof Bun): BunEngine<BunSocket> => real;
 
 /** What an application writes: our handler in its own `Bun.serve`, and in `export default`. */
 const handler: UpgradeHandler = upgradeHandler(new Hub(), { session: () => ({}) });

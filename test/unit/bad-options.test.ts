@@ -1,7 +1,8 @@
 /** Bad options of everything that is made or minted: a typed error with a stable code, and never anything else. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DistClient, type DistClientOptions } from "../../src/distributed/dist-client.ts";
+import type { DistClientOptions } from "../../src/distributed/client-options.ts";
+import { DistClient } from "../../src/distributed/dist-client.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
 import type { DistHubOptions } from "../../src/distributed/dist-hub-options.ts";
 import { Hub } from "../../src/hub/hub.ts";

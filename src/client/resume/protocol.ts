@@ -9,23 +9,25 @@ import {
   replyLine,
   unescape,
 } from "../../wire/v1.ts";
-import type { Acknowledging } from "./acks.ts";
+import type { Acknowledging, Acks } from "./acks.ts";
 import { CloseCode } from "../../base/close-code.ts";
-import type { ConnectionOwner } from "../connection-owner.ts";
 import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "../handover.ts";
-import type { HubClient } from "../hub-client.ts";
-import { Ledger } from "./ledger.ts";
+import type { Handlers } from "../handlers.ts";
+import { type Budget, Ledger } from "./ledger.ts";
+import type { Limits } from "../../base/limits.ts";
 import { MeshError } from "../../base/error.ts";
+import type { Outbox, OutboxClient } from "../outbox.ts";
 import { errorForClient, Requests } from "../requests.ts";
+import type { ResumeOffer, ResumeOptions } from "./resume.ts";
 import { ResumeToken } from "./resume-token.ts";
 
 /** The server's side of `meshsocket.v1` for one client: control lines, counts, acknowledgements, and calls both ways. */
-export class Protocol<Data> implements Acknowledging {
+export class Protocol implements Acknowledging {
   readonly ledger: Ledger;
   readonly token: ResumeToken = new ResumeToken();
-  readonly #client: HubClient<Data>;
-  readonly #owner: ConnectionOwner<Data>;
+  readonly #client: ProtocolClient;
+  readonly #owner: ProtocolOwner;
   #requests: Requests | undefined;
   /** Calls of the client that are not answered yet. */
   #calls = 0;
@@ -34,7 +36,7 @@ export class Protocol<Data> implements Acknowledging {
   /** The client waits until so many of its messages are acknowledged; 0 if it does not. */
   #syncAt = 0;
 
-  constructor(client: HubClient<Data>, owner: ConnectionOwner<Data>) {
+  constructor(client: ProtocolClient, owner: ProtocolOwner) {
     this.#client = client;
     this.#owner = owner;
     this.ledger = new Ledger(owner.resume.maxBytes, owner.resumeBudget);
@@ -233,9 +235,22 @@ export class Protocol<Data> implements Acknowledging {
   }
 }
 
-/** The token and position with which a client comes back. */
-export interface ResumeOffer {
-  readonly token: string;
-  /** How many messages it has. */
-  readonly received: number;
+/** The client of a {@link Protocol}. */
+export interface ProtocolClient {
+  readonly id: string;
+  readonly away: boolean;
+  readonly handlers: Pick<Handlers<unknown>, "inTurn" | "request">;
+  readonly outbox: Pick<Outbox<OutboxClient>, "enqueue">;
+  /** Writes past the frames of this tick. */
+  writeNow(frames: readonly Frame[]): void;
+  close(code: number, reason: string): void;
+}
+
+/** Dependencies of {@link Protocol}. */
+export interface ProtocolOwner {
+  readonly limits: Readonly<Limits>;
+  /** How long, and with how many bytes, clients that are away are waited for. */
+  readonly resume: ResumeOptions;
+  readonly resumeBudget: Budget;
+  readonly acks: Acks;
 }

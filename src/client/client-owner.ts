@@ -1,0 +1,39 @@
+import type { HandlersHost } from "./handlers.ts";
+import type { Message } from "../send/frame.ts";
+import type { OutboxOwner } from "./outbox.ts";
+import type { ProtocolOwner } from "./resume/protocol.ts";
+import type { LostReason, ResumeOffer } from "./resume/resume.ts";
+import type { Session } from "./session.ts";
+import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+
+/** Dependencies of a client, `Own`, and of its parts. */
+export interface ClientOwner<Data, Own> extends HandlersHost<Data>, OutboxOwner<Own>, ProtocolOwner {
+  /** The client takes no more messages. Called once. */
+  left(client: Own): void;
+  away(client: Own): void;
+  resumed(client: Own): void;
+  /** An away client was given up, with the messages that it did not acknowledge. */
+  lost(client: Own, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void;
+  /** A promise that rejects with the error of `check`, and that is heard like that of a call. */
+  rejected(check: () => void): Promise<never>;
+  send(client: Own, message: Message, options: SendOptions | undefined): Promise<boolean>;
+  request(client: Own, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
+  broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
+  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
+  subscribe(client: Own, topics: readonly string[], options?: SendOptions): Promise<void>;
+  unsubscribe(client: Own, topics: readonly string[], options?: SendOptions): Promise<void>;
+}
+
+/** The identity of a client and of its new connection, as the admission settled it. */
+export interface Identity<Data> {
+  readonly id: string;
+  readonly claim: bigint;
+  readonly session: Session<Data>;
+  readonly url: string;
+  readonly remoteAddress: string;
+  readonly protocol: string;
+  /** The JSON that other clients may see of this one; "" for none. */
+  readonly info: string;
+  /** The token and position of a client that asked to resume. */
+  readonly resume: ResumeOffer | undefined;
+}

@@ -1,0 +1,20 @@
+/** How a hub waits for clients of `meshsocket.v1` whose connection dropped. */
+export interface ResumeOptions {
+  /** Milliseconds that an away client may take to come back; 0: clients are never away. Default 30,000. */
+  readonly windowMs: number;
+  /** Bytes of unacknowledged messages that are kept for a client. An away client that needs more is lost. Default 262,144. */
+  readonly maxBytes: number;
+}
+
+/** The token and position with which a client comes back. */
+export interface ResumeOffer {
+  readonly token: string;
+  /** How many messages it has. */
+  readonly received: number;
+}
+
+/**
+ * Why an away client was given up: it did not come back in time, more than `resume.maxBytes` waited for it, a newer client
+ * took its id, or it was closed while away, by the application or because its node closed.
+ */
+export type LostReason = "window" | "overflow" | "replaced" | "closed";
