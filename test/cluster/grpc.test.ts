@@ -130,7 +130,9 @@ for (const runtime of NODE_RUNTIMES) {
     ]);
     const [members] = answers.splice(7, 1) as { ids: string[]; unreachable: string[] }[];
     assert.deepEqual([members?.ids, members?.unreachable], [[id], []]);
-    const delivery = (delivered: string): object => ({ delivery: { delivered, dropped: "0", unreachable: [] } });
+    const delivery = (delivered: string): object => ({
+      delivery: { delivered, held: "0", dropped: "0", unreachable: [] },
+    });
     assert.deepEqual(answers, [
       { accepted: true },
       { accepted: true },
