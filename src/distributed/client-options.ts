@@ -30,7 +30,9 @@ export interface DistClientCommonOptions {
 export interface DistClientThroughNodeOptions extends DistClientCommonOptions {
   /** `http://host:port` or `https://…` of a node's RPC port, of a public port with `publicRpc`, or of a balancer before them. */
   url: string;
-  /** A token for the audience `"cluster"`, or what gets one for each call. Needed when the nodes have a secret. */
+  /** The secret of the cluster, from which a short-lived token is made when one is needed. Give this or a `token`. */
+  secret?: Secret | undefined;
+  /** A token for the audience `"cluster"`, or a function that returns one for each call. A fixed token ends after its time. */
   token?: string | (() => string | Promise<string>) | undefined;
 }
 
@@ -58,6 +60,7 @@ const COMMON: OptionTable<DistClientCommonOptions> = {
 const THROUGH_NODE: OptionTable<DistClientThroughNodeOptions> = {
   ...COMMON,
   url: defined(anything),
+  secret: defined(anything),
   token: defined((name, value) => {
     if (typeof value !== "string") checkFunction(name, value);
   }),
@@ -81,4 +84,7 @@ export function checkDistClientOptions(options: DistClientOptions): void {
   }
   if ("storage" in options) throw invalidArgument("a DistClient takes either a url or a storage, not both");
   checkOptions<DistClientThroughNodeOptions>("options", options, THROUGH_NODE);
+  if (options.secret !== undefined && options.token !== undefined) {
+    throw invalidArgument("a DistClient takes either a secret or a token, not both");
+  }
 }

@@ -16,6 +16,7 @@ import { Cluster, type Delivery as DeliveryMessage } from "../gen/meshsocket/v1/
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { membersOf } from "../send/members.ts";
 import { fromRpcError } from "../rpc/error.ts";
+import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
 import { followSignals } from "../base/signals.ts";
 import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
 
@@ -81,9 +82,8 @@ export class ServiceVerbs implements Verbs {
       ...rpcBytes(limits),
       ...(options.fetch ? { fetch: options.fetch } : {}),
     });
-    const { token } = options;
-    const getToken = typeof token === "function" ? token : () => token ?? "";
-    this.#client = createClient(Cluster, token === undefined ? transport : bearer(transport, getToken));
+    const getToken = tokenOf(options);
+    this.#client = createClient(Cluster, getToken === undefined ? transport : bearer(transport, getToken));
     this.#timeoutMs = limits.timeoutMs;
   }
 
@@ -199,4 +199,13 @@ function deliveryOf(message: DeliveryMessage | undefined): Delivery {
     dropped: Number(message?.dropped ?? 0),
     unreachable: message?.unreachable ?? [],
   };
+}
+
+/** The source of the token for each call; undefined for nodes without a secret. */
+function tokenOf({ secret, token }: DistClientThroughNodeOptions): (() => string | Promise<string>) | undefined {
+  if (secret !== undefined) {
+    const mint = new TokenMint({ secret });
+    return () => mint.token(CLUSTER_AUDIENCE);
+  }
+  return typeof token === "string" ? () => token : token;
 }

@@ -16,12 +16,9 @@ import { ServiceVerbs } from "./cluster-service.ts";
  * Calls to one id that are not awaited may overtake each other through a node; straight to the owner they keep their order.
  *
  * ```ts
- * import { createToken, DistClient } from "meshsocket";
+ * import { DistClient } from "meshsocket";
  *
- * const cluster = new DistClient({
- *   url: "https://rpc.example.com",
- *   token: () => createToken({ secret, audience: "cluster" }),
- * });
+ * const cluster = new DistClient({ url: "https://rpc.example.com", secret: process.env.MESHSOCKET_SECRET });
  * await cluster.emit("alice", "your order shipped"); // true if her socket took it
  * ```
  */

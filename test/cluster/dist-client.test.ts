@@ -26,6 +26,7 @@ const token = (): Promise<string> => createToken({ secret: SECRET, audience: "cl
 /** How a client reaches the cluster; `node` is the one whose runtime the test names. */
 const WAYS: readonly { name: string; options(node: NodeProcess): DistClientOptions }[] = [
   { name: "through the RPC port", options: ({ host }) => ({ url: `http://${host}`, token }) },
+  { name: "with the secret, through the RPC port", options: ({ host }) => ({ url: `http://${host}`, secret: SECRET }) },
   { name: "through the public port", options: ({ url }) => ({ url, token }) },
   {
     name: "straight to the owner",
@@ -90,6 +91,7 @@ for (const runtime of NODE_RUNTIMES) {
       { url: `http://${node.host}`, token: wrong },
       { url: `http://${node.host}` },
       { url: node.url, token: () => wrong },
+      { url: node.url, secret: "another secret" },
       { storage, secret: "another secret" },
       { storage },
     ];
