@@ -165,7 +165,7 @@ for (const from of NODE_RUNTIMES) {
       GrpcCode.NotFound,
       GrpcCode.FailedPrecondition,
       { count: "2", unreachable: [] },
-      { delivery: { delivered: "1", held: 0, dropped: "0", unreachable: [] } },
+      { delivery: { delivered: "1", held: "0", dropped: "0", unreachable: [] } },
       { found: true },
       { count: "1", unreachable: [] },
     ]);
