@@ -15,6 +15,7 @@ import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import { unref } from "../base/tick.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import { ONE_MESSAGE } from "../send/calls.ts";
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
 
@@ -155,8 +156,7 @@ export class HubClient<Data = unknown>
   }
 
   #tooMany(usage: string, given: number, most: number): Promise<never> {
-    const hint = "; an event and its data are one message, such as JSON.stringify({ event, data })";
-    return this.#owner.rejected(() => checkCount(`client.${usage}`, given, most, hint));
+    return this.#owner.rejected(() => checkCount(`client.${usage}`, given, most, ONE_MESSAGE));
   }
 
   /** Writes past the frames of this tick; a client that does not read is cut. */

@@ -1,4 +1,5 @@
 import { checkMs, checkOptions, checkSignal, isPlain, kindOf, type OptionTable } from "../base/check/check.ts";
+import { unknownOption } from "../base/check/unknown-option.ts";
 import { invalidArgument } from "../base/error.ts";
 import { settledWithin } from "./deadline.ts";
 import type { SendOptions } from "./verbs.ts";
@@ -80,6 +81,9 @@ class Begun {
   }
 }
 
+/** The end of an error text, for users of libraries whose verbs take an event and its data. */
+export const ONE_MESSAGE = "; an event and its data are one message, such as JSON.stringify({ event, data })";
+
 /** The options of a call. */
 export const SEND_OPTIONS: OptionTable<SendOptions> = {
   signal: checkSignal,
@@ -94,9 +98,13 @@ export function checkSendOptions(
   if (options === undefined) return;
   if (!isPlain(options)) {
     throw invalidArgument(
-      `options must be a plain object such as { timeoutMs: 500 }, not ${kindOf(options)}: ` +
-        "an event and its data are one message, such as JSON.stringify({ event, data })",
+      `options must be a plain object such as { timeoutMs: 500 }, not ${kindOf(options)}${ONE_MESSAGE}`,
     );
+  }
+  for (const name in options) {
+    if (!Object.hasOwn(table, name)) {
+      throw invalidArgument(`${unknownOption(name, name, Object.keys(table))}${ONE_MESSAGE}`);
+    }
   }
   checkOptions<SendOptions>("options", options, table);
   options.signal?.throwIfAborted();

@@ -1,4 +1,4 @@
-import { type Calls, SEND_OPTIONS } from "./calls.ts";
+import { type Calls, ONE_MESSAGE, SEND_OPTIONS } from "./calls.ts";
 import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTable } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
@@ -30,7 +30,6 @@ const HABITS: Readonly<Record<string, string>> = {
   off: "call the function that on(event, listener) returned",
 };
 
-const ONE_MESSAGE = "; an event and its data are one message, such as JSON.stringify({ event, data })";
 const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
 const MEMBERS_OPTIONS: OptionTable<MembersOptions> = { ...SEND_OPTIONS, info: checkFlag };
 
@@ -54,7 +53,7 @@ export abstract class Sender {
     this.#calls = calls;
   }
 
-  /** Sends to one id. True: its socket took the message. False: nobody has the id, or its buffer is full. */
+  /** Sends to one id. True: its socket took the message, or it waits for the client to resume. False: nobody has the id, or its buffer is full. */
   emit(id: string, message: Message, options?: SendOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
       checkCount("emit(id, message, options)", arguments.length, 3, ONE_MESSAGE);

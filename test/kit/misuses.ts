@@ -101,7 +101,7 @@ export const ON_HUB: readonly Misuse[] = [
 
 /** Of a client. */
 export const ON_CLIENT: readonly Misuse[] = [
-  ["emit", ["event", { x: 1 }], /"x"/, /timeoutMs/],
+  ["emit", ["event", { x: 1 }], /"x".*timeoutMs/, /JSON\.stringify/],
   ["emit", ["event", "data"], /options/, /JSON\.stringify/],
   ["emit", ["event", () => {}], /options/, /JSON\.stringify/],
   ["emit", ["event", {}, () => {}], /3 arguments/, /emit\(message/],
