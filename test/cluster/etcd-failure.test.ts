@@ -94,6 +94,8 @@ async function keysWith(text: string): Promise<string[]> {
 
 test("bad endpoints, credentials, prefix or holder are refused with invalid_argument", async () => {
   const bad: [config: unknown, prefix?: unknown][] = [
+    [undefined],
+    ["http://127.0.0.1"],
     [{}],
     [{ endpoints: [] }],
     [{ endpoints: "127.0.0.1:2379" }],

@@ -1,3 +1,4 @@
+import { kindOf } from "../../base/check/check.ts";
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { throwIfAborted, unlessCanceled } from "../abort.ts";
@@ -57,6 +58,8 @@ const PERMISSION_DENIED = 7;
 const UNAVAILABLE = 14;
 const UNAUTHENTICATED = 16;
 
+const EXAMPLE = 'new EtcdStorage({ endpoints: "http://127.0.0.1:2379" })';
+
 /** etcd's JSON gateway: endpoints one after another, a token, a deadline for each request, errors translated. */
 export class EtcdHttp {
   readonly #endpoints: readonly string[];
@@ -69,6 +72,10 @@ export class EtcdHttp {
   #closed = false;
 
   constructor(config: EtcdConfig) {
+    const given: unknown = config;
+    if (typeof given !== "object" || given === null) {
+      throw invalidArgument(`an EtcdStorage needs { endpoints }, not ${kindOf(given)}: write ${EXAMPLE}`);
+    }
     this.#endpoints = endpointsOf(config.endpoints);
     const { username, password } = config;
     if ((username === undefined) !== (password === undefined)) {
@@ -177,10 +184,9 @@ export class EtcdHttp {
 function endpointsOf(given: string | readonly string[]): string[] {
   const endpoints: readonly unknown[] = typeof given === "string" ? [given] : Array.isArray(given) ? given : [];
   if (endpoints.length > 0 && endpoints.every(isEndpoint)) return endpoints.map((url) => url.replace(/\/+$/, ""));
-  const missing = given === undefined ? ", not undefined: is an environment variable missing?" : "";
+  const missing = given === undefined ? ", not undefined. Is an environment variable missing?" : ".";
   throw invalidArgument(
-    `the endpoints of an EtcdStorage must begin with https:// or http://, and name no user${missing}. ` +
-      'Write new EtcdStorage({ endpoints: "http://127.0.0.1:2379" })',
+    `the endpoints of an EtcdStorage must begin with https:// or http://, and name no user${missing} Write ${EXAMPLE}`,
   );
 }
 
