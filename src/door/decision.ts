@@ -29,7 +29,7 @@ const EXPECTED = "return a session { id, onConnect, onEvent }, a Response or { r
 
 function checkRefusal(name: string, value: unknown): asserts value is Refusal {
   checkOptions<Refusal>(name, value, { refuse: anything, reason: anything });
-  checkClose(value.refuse, value.reason ?? "");
+  checkClose(value.refuse, value.reason === undefined ? "" : value.reason);
 }
 
 /** Whether a decision closes the connection after the 101. */

@@ -140,6 +140,7 @@ const SESSIONS: readonly (readonly [returned: unknown, name: RegExp])[] = [
   [{ refuse: 1006 }, /1006/],
   [{ refuse: "4401" }, /4401/],
   [{ refuse: 4401, reason: 5 }, /reason/],
+  [{ refuse: 4401, reason: null }, /reason/],
   [{ refuse: 4401, id: "a" }, /"id"/],
   [[], /an array/],
 ];
