@@ -6,6 +6,8 @@ export class Calls {
   readonly #send: (line: Payload) => void;
   readonly #waiting = new Map<number, (reply: Payload | MeshError) => void>();
   #last = 0;
+  /** Counts the clients of which the server lost all but the last: it must not get answers to the calls of an earlier one. */
+  #life = 0;
 
   /** `send` writes a counted control line. */
   constructor(send: (line: Payload) => void) {
@@ -35,19 +37,24 @@ export class Calls {
 
   /** Answers a call of the server. */
   async answer(number: number, payload: Payload, handler: RequestHandler | null): Promise<void> {
+    const life = this.#life;
+    const send = (line: Payload): void => {
+      if (life === this.#life) this.#send(line);
+    };
     try {
       if (!handler) throw new MeshError("unimplemented", "the client answers no requests");
       const reply = toPayload((await handler(payload)) ?? "");
-      this.#send(prefixed(replyLine(number), reply));
+      send(prefixed(replyLine(number), reply));
     } catch (error) {
       const { code, message } = error instanceof MeshError ? error : new MeshError("internal", "the handler failed");
-      this.#send(errorLine(number, code, message));
+      send(errorLine(number, code, message));
       if (!(error instanceof MeshError)) console.error("meshsocket: onrequest failed", error);
     }
   }
 
   /** Nothing will be answered any more. */
   end(error: MeshError): void {
+    this.#life++;
     for (const number of [...this.#waiting.keys()]) this.settle(number, error);
   }
 }

@@ -178,6 +178,14 @@ export class HubClient<Data = unknown>
     this.v1?.hello(false, lost);
   }
 
+  /** Begins as a new client, since none came from another node. Messages that waited for it meanwhile go out now. */
+  begun(connection: Connection, lost: string): boolean {
+    if (!this.#settleIn(connection) || this.v1?.ledger.complete === false) return false;
+    this.connected(connection, lost);
+    this.v1?.sendAfter(0);
+    return true;
+  }
+
   /** Has a connection that is not used before the client's state came from another node. */
   expected(connection: Connection, arrival: Promise<void>): void {
     this.#expected = connection;
@@ -192,17 +200,27 @@ export class HubClient<Data = unknown>
     return this.#arrival;
   }
 
-  /** Goes on here after it was on another node; if the new connection ended meanwhile, the client is away. */
-  arrived(connection: Connection, offer: ResumeOffer, handed: HandedOver): void {
-    const ended = this.#expected !== connection;
-    this.outbox.catchUp();
-    this.outbox.flush();
+  /**
+   * Goes on here after it was on another node; if the new connection ended meanwhile, the client is away. False if there is
+   * no room for its messages.
+   */
+  arrived(connection: Connection, offer: ResumeOffer, handed: HandedOver): boolean {
+    const ended = !this.#settleIn(connection);
+    if (this.v1?.ledger.hasRoomFor(handed.messages) === false) return false;
     this.#connection = connection;
     if (!ended) this.outbox.attach(connection.socket);
     this.v1?.arrive(offer, handed);
     this.handlers.arrived();
     this.#owner.resumed(this);
     if (ended && this.#connection === connection) this.#goAway();
+    return true;
+  }
+
+  /** Counts the messages that came for it while it waited; false if its connection ended meanwhile. */
+  #settleIn(connection: Connection): boolean {
+    this.outbox.catchUp();
+    this.outbox.flush();
+    return this.#expected === connection;
   }
 
   /** Gives the client to another node, on which it came back; returns why not, if it cannot. It ends here without a handler. */

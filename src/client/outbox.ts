@@ -69,8 +69,8 @@ export class Outbox<Own extends OutboxClient> {
 
   /** Holds a frame for a client that is away. False if there is no room: the client is then given up. */
   #hold(frame: Frame): boolean {
-    const bytes = (this.#burst?.byteLength ?? 0) + frame.byteLength;
-    if (!this.#client.v1?.ledger.hasRoom(bytes)) {
+    const { length = 0, byteLength = 0 } = this.#burst ?? {};
+    if (!this.#client.v1?.ledger.hasRoom(length + 1, byteLength + frame.byteLength)) {
       this.#client.lose("overflow");
       return refuse(frame);
     }

@@ -45,7 +45,7 @@ export class Admissions<Data> {
     let answer: Refused | Admission;
     try {
       visit = this.#gate.visit(request, context);
-      const refused = this.#gate.enter(request, visit, () => this.#checkRoom());
+      const refused = this.#gate.enter(request, visit, () => this.#checkRoom(request));
       entered = refused === undefined;
       if (entered) this.#pending++;
       answer = refused ?? (await this.#decide(request, session, { visit, signal: context.signal }));
@@ -80,9 +80,19 @@ export class Admissions<Data> {
     return this.#host.closing();
   }
 
-  #checkRoom(): Refused | undefined {
+  /** A client that comes back needs no room of its own: whether it does is known once `session` named it. */
+  #checkRoom(request: Request): Refused | undefined {
     if (this.#closing) return closingRefusal();
-    if (this.#host.size() + this.#pending < this.#host.limits.maxConnections) return undefined;
+    if (this.#hasRoom(1)) return undefined;
+    return resumeOffer(request) && this.#pending < this.#host.limits.maxConnections ? undefined : this.#full();
+  }
+
+  /** Whether so many connections more would fit. */
+  #hasRoom(more: number): boolean {
+    return this.#host.size() + this.#pending + more <= this.#host.limits.maxConnections;
+  }
+
+  #full(): Refused {
     return new Refused("full", refuse(503, "this node is full", { "retry-after": "5" }));
   }
 
@@ -125,7 +135,9 @@ export class Admissions<Data> {
     } catch (error) {
       return new Refused("id", refuse(400, (error as Error).message));
     }
-    const grant = await this.#host.claimId(id, arrival.resume, signal);
+    const { resume } = arrival;
+    if (resume && !this.#hasRoom(0) && !this.#host.comesBack(id, resume)) return this.#full();
+    const grant = await this.#host.claimId(id, resume, signal);
     if (!this.#closing && !signal?.aborted) return this.#admission({ id, session, info, arrival, grant });
     this.#host.giveUp(id, grant);
     return closingRefusal();
@@ -274,6 +286,8 @@ export interface AdmissionHost<Data> {
   /** Whether the hub takes no new clients any more. */
   closing(): boolean;
   size(): number;
+  /** Whether a client of this node has the id, and may come back with the offer. */
+  comesBack(id: string, resume: ResumeOffer): boolean;
   claimId(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant>;
   /** The granted claim gets no connection. */
   giveUp(id: string, grant: Grant): void;

@@ -48,6 +48,11 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     const connection = this.#clients.get(id);
     if (!connection) throw nobodyHasIt();
     if (!connection.v1) throw notAskable();
+    if (connection.arrival) {
+      // The numbers of its requests go on where the other node was.
+      await connection.arrival;
+      return await this.request(id, frame, options);
+    }
     return await unlessAborted(connection.v1.ask(frame, options.timeoutMs ?? this.#timeoutMs), options.signal);
   }
 

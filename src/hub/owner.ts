@@ -6,6 +6,7 @@ import { Connection, type ConnectionOwner } from "../client/connection.ts";
 import { Acks } from "../client/resume/acks.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
+import type { HandedOver } from "../client/handover.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/ledger.ts";
@@ -58,6 +59,11 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return this.#node.clients.size;
   }
 
+  comesBack(id: string, resume: ResumeOffer): boolean {
+    const client = this.#node.clients.get(id);
+    return client?.v1 !== undefined && client.v1.refusalOf(resume) === undefined;
+  }
+
   claimId(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant> {
     return this.#node.registry.claim(id, resume, signal);
   }
@@ -97,17 +103,28 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   /** Asks the node that had the client before for it. Until that answers, messages to the client wait. */
   async #takeOver(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, grant: Grant) {
-    const { registry, subscriptions } = this.#node;
-    const handed = await registry.takeOver(client, grant, resume);
-    if (!client.open) return connection.close(CloseCode.Replaced, "replaced by a newer connection");
-    if (typeof handed === "string") {
-      client.connected(connection, handed);
-      client.handlers.start(undefined);
-    } else {
-      await subscriptions.add(client, handed.topics).catch((error: unknown) => this.report("a topic was lost", error));
-      client.arrived(connection, resume, handed);
+    const handed = await this.#node.registry.takeOver(client, grant, resume);
+    const lost = typeof handed === "string" ? handed : await this.#arrive(client, connection, resume, handed);
+    if (lost !== undefined && client.open) {
+      if (client.begun(connection, lost)) client.handlers.start(undefined);
+      else client.lose("closed");
     }
-    this.#closeIfClosing(client);
+    if (client.open) return this.#closeIfClosing(client);
+    connection.close(client.replaced ? CloseCode.Replaced : CloseCode.TryAgainLater, "");
+  }
+
+  /** Lets a client from another node go on here, with its topics; returns why it cannot. */
+  async #arrive(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, handed: HandedOver) {
+    const { subscriptions } = this.#node;
+    try {
+      await subscriptions.add(client, handed.topics);
+    } catch (error) {
+      this.report("a topic was lost", error);
+      return "unknown";
+    }
+    if (!client.open || client.arrived(connection, resume, handed)) return undefined;
+    subscriptions.deleteAll(client);
+    return "overflow";
   }
 
   /** The client comes back a second time, while its state is still on its way here. */

@@ -194,6 +194,31 @@ test("client: calls both ways, with errors that have a code, over a dropped conn
     assert.equal(await called, "you?!");
   }));
 
+test("client: an answer to a call of the client that was lost does not answer a call to the new one", () => {
+  const first = Promise.withResolvers<string>();
+  const second = Promise.withResolvers<string>();
+  const asked = new Events<string>("a call to the client");
+  return scene({}, async ({ hub, open }) => {
+    const { ws, log } = open();
+    ws.onrequest = (message) => {
+      asked.add(String(message));
+      return message === "first?" ? first.promise : second.promise;
+    };
+    await took(log, "open");
+    const before = assert.rejects(hub.request("me", "first?"), { code: "unknown" });
+    assert.equal(await asked.next(), "first?");
+    await hub.disconnect("me", 1013);
+    await before;
+    await took(log, "away", "lost unknown ", "open");
+    const after = hub.request("me", "second?");
+    assert.equal(await asked.next(), "second?");
+    first.resolve("answer to the first");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    second.resolve("answer to the second");
+    assert.equal(await after, "answer to the second");
+  });
+});
+
 test("client: confirm settles once the server has the message", () => {
   const heard: string[] = [];
   return scene({ onEvent: (_, message) => void heard.push(String(message)) }, async ({ open }) => {

@@ -5,6 +5,7 @@ import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session, SessionFactory } from "../../src/client/session.ts";
 import { MemoryClient, upgradeRequest } from "../kit/memory-client.ts";
+import { V1Client } from "../kit/v1-client.ts";
 import { Events, within } from "../kit/wait.ts";
 
 /** A hub with a client for each id. */
@@ -182,6 +183,17 @@ test("a cancelled admission gives its room back", async () => {
   first.cancel();
   first.cancel();
   assert.equal(await statusOf(hub, () => ({})), 101);
+});
+
+test("a client that comes back finds its place on a full node; nobody else gets in by asking to resume", async () => {
+  await using hub = new Hub({ logger: silentLogger, limits: { maxConnections: 1 } });
+  const first = await V1Client.open(hub, { id: "me" });
+  await assert.rejects(V1Client.open(hub, { id: "you" }, `0.${first.hello.token}`), /refused with 503/);
+  await assert.rejects(V1Client.open(hub, { id: "me" }, "0.wrong"), /refused with 503/);
+  first.socket.terminate();
+  const second = await V1Client.open(hub, { id: "me" }, `0.${first.hello.token}`);
+  assert.equal(second.hello.resumed, true);
+  assert.equal(hub.size, 1);
 });
 
 test("close closes everyone with 1012, tells it in events, and settles once", async () => {

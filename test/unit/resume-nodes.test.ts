@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
+import { MemoryClient } from "../../src/testing/memory-client.ts";
 import { V1Client } from "../kit/v1-client.ts";
 import { Events } from "../kit/wait.ts";
 
@@ -173,4 +174,103 @@ test("a node that closes on its own gives up its clients, with what they never a
   assert.equal(await first.next(), "1");
   await a.hub.close();
   assert.deepEqual(ends, [[1012, "1"]]);
+});
+
+for (
+  const [name, options] of [
+    ["maxBytes", { resume: { maxBytes: 1_000 } }],
+    ["maxResumeBytes", { limits: { maxResumeBytes: 1_000 } }],
+  ] as const
+) {
+  test(`a client whose messages the new node has no room for is lost, and told so: ${name}`, async () => {
+    await using cluster = new MemoryCluster();
+    const a = await cluster.start();
+    const b = await cluster.start(options);
+    const first = await connect(a, { onConnect: (client) => client.subscribe("news") });
+    first.socket.terminate();
+    for (let each = 1; each <= 30; each++) assert.equal(await b.hub.emit("me", `${each} ${"x".repeat(40)}`), true);
+    const second = await connect(b, {}, `0.${first.hello.token}`);
+    assert.deepEqual([second.hello.resumed, second.hello.lost], [false, "overflow"]);
+    assert.equal((await a.hub.publish("news", "nobody listens")).delivered, 0);
+    assert.equal(await a.hub.emit("me", "again"), true);
+    assert.equal(await second.next(), "again");
+  });
+}
+
+test("messages to a client that could not be taken over reach the new client, once", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  cluster.delay(a.host, 20);
+  const coming = V1Client.open(b.hub, { id: "me" }, "0.wrong");
+  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(await b.hub.emit("me", "one"), true);
+  const second = await coming;
+  assert.equal(second.hello.lost, "token");
+  assert.equal(await b.hub.emit("me", "two"), true);
+  assert.deepEqual(await second.take(2), ["one", "two"]);
+  second.socket.terminate();
+  const third = await V1Client.open(b.hub, { id: "me" }, `1.${second.hello.token}`);
+  assert.equal(await third.next(), "two");
+  assert.equal(await first.closed(), 4409);
+});
+
+test("a client that is gone before it could be taken over is never shown to the application", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const log: string[] = [];
+  await connect(a);
+  cluster.delay(a.host, 20);
+  const lost = new Promise<readonly unknown[]>((resolve) => b.hub.on("lost", (event) => resolve(event.undelivered)));
+  const offers = "meshsocket.v1, meshsocket.resume.0.wrong";
+  const session: Session = {
+    id: "me",
+    onConnect: () => void log.push("onConnect"),
+    onAway: () => void log.push("onAway"),
+    onDisconnect: () => void log.push("onDisconnect"),
+  };
+  const client = await MemoryClient.connect(b.hub, () => session, { headers: { "sec-websocket-protocol": offers } });
+  assert.equal(await b.hub.emit("me", "one"), true);
+  client.socket.terminate();
+  assert.deepEqual(await lost, ["one"]);
+  assert.deepEqual(log, []);
+  assert.equal(b.hub.size, 0);
+});
+
+test("a call that is answered too late for the old node fails with unknown on the new one", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<string>();
+  const first = await connect(a, {
+    onRequest() {
+      asked.resolve();
+      return answer.promise;
+    },
+  });
+  first.send("~request 1\nnow?");
+  await asked.promise;
+  first.socket.terminate();
+  const second = await connect(b, {}, `0.${first.hello.token}`);
+  assert.equal(second.hello.received, 1);
+  assert.match(String(await second.next()), /^~error 1 \{"code":"unknown"/);
+  answer.resolve("late");
+});
+
+test("a request to a client that is on its way goes on with the numbers of the old node", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  const before = a.hub.request("me", "first?");
+  assert.equal(await first.next(), "~request 1\nfirst?");
+  first.send("~reply 1\nyes");
+  assert.equal(await before, "yes");
+  cluster.delay(a.host, 20);
+  const coming = V1Client.open(b.hub, { id: "me" }, `1.${first.hello.token}`);
+  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const request = b.hub.request("me", "second?");
+  const second = await coming;
+  assert.equal(await second.next(), "~request 2\nsecond?");
+  second.send("~reply 2\nyes");
+  assert.equal(await request, "yes");
 });

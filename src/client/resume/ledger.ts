@@ -1,5 +1,7 @@
 import { Burst } from "../../send/burst.ts";
 import type { Frame } from "../../send/frame.ts";
+import { headerBytes } from "../../send/frame-header.ts";
+import type { HeldMessage } from "../handover.ts";
 
 /**
  * The messages to and from one client of meshsocket.v1, counted, with those to it that it has not acknowledged.
@@ -35,9 +37,16 @@ export class Ledger {
     return this.#first <= this.acked;
   }
 
-  /** Whether so many bytes more could be kept. */
-  hasRoom(bytes: number): boolean {
-    return this.complete && this.bytes + bytes <= this.#maxBytes && !this.#budget.over;
+  /** Whether so many messages more, of so many bytes together, could be kept. */
+  hasRoom(messages: number, bytes: number): boolean {
+    const cost = bytes + messages * MESSAGE_BYTES;
+    return this.complete && this.bytes + cost <= this.#maxBytes && this.#budget.hasRoom(cost);
+  }
+
+  /** Whether messages that come from another node could be kept as well as those that are here. */
+  hasRoomFor(messages: readonly HeldMessage[]): boolean {
+    const bytes = messages.reduce((sum, { data: { length } }) => sum + headerBytes(length) + length, 0);
+    return this.hasRoom(messages.length, bytes);
   }
 
   /** Keeps the frames of a tick. Beyond the bounds the oldest are forgotten: until they are acknowledged, the client cannot resume. */
@@ -45,7 +54,7 @@ export class Ledger {
     this.sent += burst.length;
     this.#kept.push(burst);
     this.#count(costOf(burst));
-    while (this.#kept.length > 0 && (this.bytes > this.#maxBytes || this.#budget.over)) this.#forget();
+    while (this.#kept.length > 0 && (this.bytes > this.#maxBytes || !this.#budget.hasRoom(0))) this.#forget();
   }
 
   /** The client has so many messages. False if that many were never sent. */
@@ -110,8 +119,9 @@ export class Budget {
     this.#maxBytes = maxBytes;
   }
 
-  get over(): boolean {
-    return this.bytes > this.#maxBytes;
+  /** Whether so many bytes more may be kept. */
+  hasRoom(bytes: number): boolean {
+    return this.bytes + bytes <= this.#maxBytes;
   }
 }
 

@@ -29,8 +29,8 @@ export class Protocol implements Acknowledging {
   readonly #client: ProtocolClient;
   readonly #owner: ProtocolOwner;
   #requests: Requests | undefined;
-  /** Calls of the client that are not answered yet. */
-  #calls = 0;
+  /** The client's calls that are not answered yet. */
+  readonly #calls = new Set<{ readonly number: number }>();
   /** Bytes that were handled and not acknowledged. */
   #unackedBytes = 0;
   /** The client waits until so many of its messages are acknowledged; 0 if it does not. */
@@ -117,19 +117,20 @@ export class Protocol implements Acknowledging {
 
   /** Runs a call of the client and sends what came of it. Calls begin in order and run at the same time. */
   async #answer(number: number, payload: Payload): Promise<void> {
-    if (this.#calls >= this.#owner.limits.maxRequestsPerClient) {
-      const full = new MeshError("resource_exhausted", `at most ${this.#calls} requests may wait for a reply`);
+    if (this.#calls.size >= this.#owner.limits.maxRequestsPerClient) {
+      const full = new MeshError("resource_exhausted", `at most ${this.#calls.size} requests may wait for a reply`);
       this.#refuse(number, full);
       return;
     }
-    this.#calls++;
+    const call = { number };
+    this.#calls.add(call);
     try {
       const reply = await this.#client.handlers.request(payload);
       this.#client.outbox.enqueue(Frame.control(replyLine(number), reply));
     } catch (error) {
       this.#refuse(number, error);
     } finally {
-      this.#calls--;
+      this.#calls.delete(call);
     }
   }
 
@@ -191,14 +192,22 @@ export class Protocol implements Acknowledging {
     this.token.next(token);
     this.ledger.ack(received);
     this.hello(true, undefined);
-    const frames = this.ledger.after(received);
+    this.sendAfter(received);
+  }
+
+  /** Writes the kept messages after the first `count`. */
+  sendAfter(count: number): void {
+    const frames = this.ledger.after(count);
     if (frames.length > 0) this.#client.writeNow(frames);
   }
 
   /** The state of a client that goes on on another node: messages that it has not got go with it. */
   handOver({ received }: ResumeOffer, topics: readonly string[]): HandedOver {
     this.ledger.ack(received);
-    const messages = this.ledger.framesAfter(received).map((frame) => ({
+    const frames = this.ledger.framesAfter(received);
+    // The answers to calls that are running here would not find the client any more.
+    for (const { number } of this.#calls) frames.push(Frame.control(errorLine(number, "unknown", "the client moved")));
+    const messages = frames.map((frame) => ({
       data: frame.bytes,
       binary: frame.binary,
       control: frame.isControl,
@@ -216,8 +225,7 @@ export class Protocol implements Acknowledging {
     this.ledger.arrive(received, handled, frames);
     if (lastRequest > 0) this.#requests = new Requests(this.#owner.limits.maxRequestsPerClient, lastRequest);
     this.hello(true, undefined);
-    const missing = this.ledger.after(received);
-    if (missing.length > 0) this.#client.writeNow(missing);
+    this.sendAfter(received);
   }
 
   /** Tells the client when to come back after the close that follows. */
