@@ -12,8 +12,8 @@ const MAX_INVALID_FRAMES = 100;
  * Calls that one connection may cancel at once, and per second on the long run. Over it: the connection is closed. Node's own
  * 1,000 and 33 are soon reached by a back-end, or by a proxy that shares one connection, whose calls run into their deadlines.
  */
-const RESET_BURST = 10_000;
-const RESETS_PER_SECOND = 1_000;
+const RESET_BURST = 3_000;
+const RESETS_PER_SECOND = 500;
 /** After its answer, a request that sends nothing for this time is reset. */
 const QUIET_MS = 10;
 /** After its answer, a request is read on for this time at most. */
