@@ -39,7 +39,9 @@ const BAD: readonly (readonly [target: unknown, ...patterns: readonly RegExp[]])
   [{ name: "mymaster", sentinelRootNodes: ["10.0.0.1"] }, /sentinelRootNodes/],
   [{ rootNodes: [] }, /rootNodes/],
   [{ rootNodes: [{ url: "localhost" }] }, /rootNodes/],
-  [{ sendCommand: () => {} }, /not the client/],
+  [{ sendCommand: () => {} }, /not the client/, /new RedisStorage\("redis:\/\/127\.0\.0\.1:6379"\)/, /url: .*, token/],
+  [{ sendCommand() {}, evalsha() {}, options: { password: SECRET } }, /not the client/, /redis:\/\//],
+  [{ get() {}, set() {} }, /not the client/, /redis:\/\//],
 ];
 
 for (const [target, ...patterns] of BAD) {

@@ -1,4 +1,4 @@
-import { checkObject } from "../../base/check/check.ts";
+import { checkObject, kindOf } from "../../base/check/check.ts";
 import { invalidArgument } from "../../base/error.ts";
 import {
   openCluster,
@@ -34,15 +34,12 @@ export function wayTo(target: unknown, { timeoutMs, token }: TargetOptions): Red
   if (target === undefined || target === null) throw missing(`a RedisStorage needs a URL, not ${String(target)}`);
   checkObject("redis", target);
   const config = target as Readonly<Record<string, unknown>>;
+  if (typeof config["sendCommand"] === "function") throw notAClient(target);
   if (typeof config["evalsha"] === "function") {
     const client = target as RedisClient;
     return new RedisHttp(client, true, { host: hostOfClient(client), timeoutMs });
   }
-  if (typeof config["sendCommand"] === "function") {
-    throw invalidArgument(
-      "give a RedisStorage the URL or the options of a client of the package redis, not the client",
-    );
-  }
+  if (typeof config["get"] === "function") throw notAClient(target);
   if ("sentinelRootNodes" in config) return wayBySentinels(config, timeoutMs);
   if ("rootNodes" in config) return wayToCluster(config, timeoutMs);
   const { url } = config;
@@ -51,6 +48,13 @@ export function wayTo(target: unknown, { timeoutMs, token }: TargetOptions): Red
 }
 
 const EXAMPLES = 'new RedisStorage("redis://127.0.0.1:6379"), or new RedisStorage({ url: "https://…", token })';
+
+/** A client of ioredis or redis: its connections, and whether it retries, are its owner's. */
+function notAClient(client: object): TypeError {
+  return invalidArgument(
+    `a RedisStorage takes the URL of a Redis, not the client (${kindOf(client)}). Write ${EXAMPLES}`,
+  );
+}
 
 function missing(what: string): TypeError {
   const variables = "REDIS_URL, or UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN";
