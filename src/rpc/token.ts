@@ -196,7 +196,7 @@ function bearer(authorization: string | null | undefined): string {
   if (!authorization) throw unauthenticated("the token is missing: send authorization: Bearer <token>");
   const token = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization)?.[1];
   if (token === undefined || token.length > MAX_TOKEN_CHARS) {
-    throw unauthenticated("the authorization header holds no bearer token");
+    throw unauthenticated("the token is not a JWT made by createToken: send authorization: Bearer <token>");
   }
   return token;
 }

@@ -68,6 +68,7 @@ test("a missing or malformed authorization header is unauthenticated", async () 
   for (const header of [...headers, `Bearer ${token}${"A".repeat(10_000)}`]) {
     await assert.rejects(verifier.verify(header), unauthenticated);
   }
+  await assert.rejects(verifier.verify("Bearer bad"), { message: /not a JWT made by createToken/ });
 });
 
 test("a token that is forged, expired, endless or meant for another node is unauthenticated", async () => {
