@@ -3,7 +3,7 @@ import { ClusterNode } from "./cluster-node.ts";
 import type { DistHubOptions } from "./dist-hub-options.ts";
 import { Hub } from "../hub/hub.ts";
 import type { Secret } from "../rpc/token.ts";
-import type { Holder, Storage } from "../storage/storage.ts";
+import { type Holder, missingStorage, type Storage } from "../storage/storage.ts";
 
 /**
  * The parts behind a hub, for the code that serves it.
@@ -36,6 +36,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
 
   /** Throws a TypeError (`invalid_argument`) for bad options. */
   constructor(options: DistHubOptions) {
+    if (options === undefined) throw missingStorage("options must be a plain object with a storage, not undefined");
     const node = new ClusterNode<Data>(options);
     super(options, node);
     this.#node = node;

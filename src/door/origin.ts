@@ -15,6 +15,7 @@ const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@\\A-Z]+$/;
 /** Throws a TypeError (`invalid_argument`) for a list with an entry that no browser would ever send. */
 export function checkOrigins(origins: Origins): void {
   if (origins === "same-origin" || origins === "any") return;
+  if ((origins as unknown) === "*") return checkOrigin(origins);
   if (!Array.isArray(origins)) {
     throw invalidArgument(`origins must be "same-origin", "any" or a list of origins, not ${shown(origins)}`);
   }

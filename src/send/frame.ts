@@ -70,15 +70,17 @@ export class Frame {
     return new Frame(false, bytes.byteLength, text, bytes);
   }
 
-  /** Frames what an application sends. Throws a TypeError (`invalid_argument`) for anything but text and bytes. */
-  static of(message: Message): Frame {
+  /** Frames what an application sends. Throws a TypeError (`invalid_argument`), ending in `hint`, for anything but text and bytes. */
+  static of(message: Message, hint = ""): Frame {
     if (typeof message === "string") return Frame.#ofText(message);
     if (message instanceof Uint8Array) return Frame.#ofBytes(message, true, undefined);
     if (message instanceof ArrayBuffer) return Frame.#ofBytes(new Uint8Array(message), true, undefined);
     if (ArrayBuffer.isView(message)) {
       return Frame.#ofBytes(new Uint8Array(message.buffer, message.byteOffset, message.byteLength), true, undefined);
     }
-    throw invalidArgument(describeBadMessage(message));
+    throw invalidArgument(
+      `the message must be a string or bytes, not ${kindOf(message)}: send JSON.stringify(message)${hint}`,
+    );
   }
 
   /** Frames bytes from a back-end. Throws a TypeError (`invalid_argument`) if text is not valid UTF-8. */
@@ -165,10 +167,4 @@ function allocate(bytes: number): Uint8Array<ArrayBuffer> {
   const piece = new Uint8Array(slab, slabUsed, bytes);
   slabUsed += bytes;
   return piece;
-}
-
-function describeBadMessage(message: unknown): string {
-  const kind = message === null ? "null" : typeof message;
-  const hint = kind === "object" ? ": send JSON.stringify(message)" : ": send a string, or JSON.stringify(message)";
-  return `the message must be a string or bytes (Uint8Array, ArrayBuffer or a view), not ${kindOf(message)}${hint}`;
 }

@@ -30,6 +30,9 @@ const HABITS: Readonly<Record<string, string>> = {
   off: "call the function that on(event, listener) returned",
 };
 
+/** For users of libraries whose first argument is the name of an event. */
+const FOR_ONE = "; the first argument is the id of a client";
+
 const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
 const MEMBERS_OPTIONS: OptionTable<MembersOptions> = { ...SEND_OPTIONS, info: checkFlag };
 
@@ -58,7 +61,7 @@ export abstract class Sender {
     return this.#calls.run(options, (checked) => {
       checkCount("emit(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
-      return this.#verbs.emit(id, this.#frame(message), checked);
+      return this.#verbs.emit(id, this.#frame(message, FOR_ONE), checked);
     });
   }
 
@@ -103,7 +106,7 @@ export abstract class Sender {
     return this.#calls.run(options, (checked) => {
       checkCount("request(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
-      return this.#verbs.request(id, this.#frame(message), checked);
+      return this.#verbs.request(id, this.#frame(message, FOR_ONE), checked);
     });
   }
 
@@ -159,8 +162,8 @@ export abstract class Sender {
     teach(Sender.prototype, HABITS);
   }
 
-  #frame(message: Message): Frame {
-    return checkSize(Frame.of(message), this.limits);
+  #frame(message: Message, hint = ""): Frame {
+    return checkSize(Frame.of(message, hint), this.limits);
   }
 }
 

@@ -5,6 +5,7 @@
  * etcd (`etcd/etcd.ts`). A node claims an id when a client connects and releases it afterwards. Messages never pass through a storage.
  */
 import { checkObject } from "../base/check/check.ts";
+import { invalidArgument } from "../base/error.ts";
 
 /**
  * One life of one node. A life is new at each start and after each lapse of the lease,
@@ -166,5 +167,12 @@ const METHODS: Readonly<Record<keyof Storage, true>> = {
 
 /** Throws a TypeError (`invalid_argument`) unless it has the methods of a {@link Storage}. */
 export function checkStorage(storage: unknown): asserts storage is Storage {
+  if (typeof storage === "string") throw missingStorage("storage must be a storage, not a string");
+  if (storage === undefined) throw missingStorage("storage is missing");
   checkObject("storage", storage, Object.keys(METHODS));
+}
+
+/** The error (`invalid_argument`) for a place that has no storage, with the one to write there. */
+export function missingStorage(what: string): TypeError {
+  return invalidArgument(`${what}: write { storage: new RedisStorage("redis://…") }`);
 }

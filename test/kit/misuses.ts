@@ -21,7 +21,7 @@ const SERVER = createServer();
 
 /** Of a Hub, in the habit of Socket.IO and ws. */
 export const ON_HUB: readonly Misuse[] = [
-  ["emit", ["event", { x: 1 }], /message/, /JSON\.stringify/],
+  ["emit", ["event", { x: 1 }], /message/, /JSON\.stringify.*first argument is the id of a client/],
   ["emit", ["id", "event", { x: 1 }], /"x"/, /timeoutMs/],
   ["emit", ["id", "event", "data"], /options/, /JSON\.stringify/],
   ["emit", ["id", "event", [1]], /options/, /JSON\.stringify/],
@@ -76,7 +76,7 @@ export const ON_HUB: readonly Misuse[] = [
   ["publish", ["t", "x", { exept: [] }], /"exept"/, /mean except/],
   ["publish", ["t", "x", {}, 1], /4 arguments/, /publish\(topic/],
   ["request", ["id", "x", () => {}], /options/, /plain object/],
-  ["request", ["id", {}], /message/, /JSON\.stringify/],
+  ["request", ["id", {}], /message/, /JSON\.stringify.*id of a client/],
   ["subscribe", ["id", ["a", "b"]], /the topic/, /string/],
   ["subscribe", ["room"], /the topic/, /string/],
   ["subscribe", ["room", () => {}], /the topic/, /string/],
@@ -148,7 +148,7 @@ export const OF_HUB: readonly Unmakeable[] = [
   [[null], /options/, /plain object/],
   [[{ originz: "any" }], /"originz"/, /did you mean origins/],
   [[{ cors: { origin: "*" } }], /"cors"/, /origins/],
-  [[{ origins: "*" }], /origins/, /"any"/],
+  [[{ origins: "*" }], /origins/, /write origins: "any"/],
   [[{ origins: ["*"] }], /origins/, /"any"/],
   [[{ origins: ["https://*.a.example"] }], /origins/, /each host/],
   [[{ origins: ["a.example"] }], /origins/, /"https:\/\/a\.example"/],
@@ -168,6 +168,8 @@ export const OF_HUB: readonly Unmakeable[] = [
   [[{ maxMessageBytes: 5 }], /"maxMessageBytes"/, /limits/],
   [[{ limits: [] }], /limits/, /plain object/],
   [[{ limits: { pingMS: 5 } }], /"limits\.pingMS"/, /mean pingMs/],
+  [[{ limits: { maxMessageSize: 5 } }], /"limits\.maxMessageSize"/, /mean.* maxMessageBytes/],
+  [[{ onEvent() {} }], /"onEvent"/, /session: \(\) => \(\{ onEvent \}\)/],
   [[{ limits: { pingMs: "5s" } }], /limits\.pingMs/, /number/],
   [[{ limits: { timeoutMs: 0 } }], /limits\.timeoutMs/, /over 0/],
   [[{ logger: "info" }], /logger/, /object/],
@@ -181,7 +183,9 @@ export const OF_HUB: readonly Unmakeable[] = [
 ];
 
 export const OF_DIST_HUB: readonly Unmakeable[] = [
-  [[], /options/, /plain object/],
+  [[], /options/, /new RedisStorage\("redis:\/\/…"\)/],
+  [[{}], /storage/, /new RedisStorage\("redis:\/\/…"\)/],
+  [[{ storage: "redis://x" }], /storage.*a string/, /new RedisStorage\("redis:\/\/…"\)/],
   [[storage], /options/, /plain object/],
   [[{ storage, secret: undefined }], /secret/, /environment/],
   [[{ storage: undefined }], /storage/, /environment/],
@@ -197,7 +201,7 @@ export const OF_DIST_CLIENT: readonly Unmakeable[] = [
   [[{ host: "a:1" }], /url/, /storage/],
   [[{ url: undefined }], /url/, /environment/],
   [[{ url: "http://a:1", token: undefined }], /token/, /environ/],
-  [[{ url: "http://a:1", secret: "s" }], /"secret"/, /token/],
+  [[{ url: "http://a:1", secret: "s", token: "t" }], /secret/, /token, not both/],
   [[{ storage, token: "t" }], /"token"/, /secret/],
   [[{ storage, tls: {} }], /tls/, /true or false/],
 ];
@@ -236,6 +240,8 @@ export const OF_ADAPTERS: readonly Misuse[] = [
   ["serve", [HUB, { port: 0, path: "/ws?x", session }], /path/, /never matches/],
   ["serve", [HUB, { port: 0, path: /ws/, session }], /path/, /string such as "\/ws"/],
   ["serve", [HUB, { port: 0, session, onMessage() {} }], /"onMessage"/, /onEvent/],
+  ["serve", [HUB, { port: 0, session, onEvent() {} }], /"onEvent"/, /session: \(\) => \(\{ onEvent \}\)/],
+  ["serve", [HUB, { port: 0, session, onConnect() {} }], /"onConnect"/, /session: \(\) => \(\{ onConnect \}\)/],
   ["serve", [HUB, { port: 0, session, message() {} }], /"message"/, /onEvent/],
   ["serve", [HUB, { port: 0, session, cors: true }], /"cors"/, /origins/],
   ["serve", [HUB, { server: {}, session }], /"server"/, /attach\(hub, server/],

@@ -8,11 +8,8 @@ export function utf8Bytes(text: string): number {
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
     if (unit < 0x80) continue;
-    if (unit < 0x800) bytes += 1;
-    else if (unit >= 0xd800 && unit < 0xdc00) {
-      bytes += 2;
-      index++;
-    } else bytes += 2;
+    bytes += unit < 0x800 ? 1 : 2;
+    if (unit >= 0xd800 && unit < 0xdc00) index++;
   }
   return bytes;
 }
