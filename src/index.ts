@@ -8,6 +8,7 @@
  */
 // Hubs, and clients of a cluster
 export { Hub } from "./hub/hub.ts";
+export type { User } from "./send/user.ts";
 export { DistHub } from "./distributed/dist-hub.ts";
 export type { DistHubOptions } from "./distributed/dist-hub-options.ts";
 export { DistClient } from "./distributed/dist-client.ts";

@@ -14,12 +14,14 @@ export interface Limits {
   maxBacklogMessages: number;
   /** Bytes of those messages; the outcome is the same. */
   maxBacklogBytes: number;
-  /** UTF-8 bytes of an id. A longer one: the upgrade is refused with 400, a call rejects `invalid_argument`. */
+  /** UTF-8 bytes of an id, or of a user. A longer one: the upgrade is refused with 400, a call rejects `invalid_argument`. */
   maxIdBytes: number;
   /** UTF-8 bytes of a topic's name. A longer one rejects `invalid_argument`. */
   maxTopicBytes: number;
   /** Topics that one client listens on. One more rejects `resource_exhausted`. */
   maxTopicsPerClient: number;
+  /** Clients of one user on this node, with those that are away. One more: the upgrade is refused with 429, or after a first message closed with 1013. Default: any. */
+  maxClientsPerUser: number;
   /** Requests that one client may have to reply to at once. One more rejects `resource_exhausted`. */
   maxRequestsPerClient: number;
   /** Bytes of unacknowledged messages that are kept for all clients of `meshsocket.v1`; a message to several counts for each. Over it: the client that is sent to cannot resume before it acknowledges; one that is away is lost. */
@@ -89,6 +91,7 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxIdBytes: 512,
   maxTopicBytes: 512,
   maxTopicsPerClient: 1_024,
+  maxClientsPerUser: Infinity,
   maxRequestsPerClient: 1_024,
   maxResumeBytes: 268_435_456,
   takeoverGraceMs: 2_000,

@@ -9,6 +9,8 @@ import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts"
 export interface Client<Data = unknown> {
   /** Unique in the cluster for as long as the client lasts. */
   readonly id: string;
+  /** The user whose client it is, as its session named it: `hub.user(name)` reaches all of them. Undefined: nobody's. */
+  readonly user: string | undefined;
   /** The application's own state, as its session set it: after a resume the new session. */
   data: Data;
   /** The URL of the upgrade request. */

@@ -46,6 +46,7 @@ const HABITS: Readonly<Record<string, string>> = {
 export class HubClient<Data = unknown>
   implements Client<Data>, HandledClient<Data>, ConnectedClient, OutboxClient, ProtocolClient, FanOutMember {
   readonly id: string;
+  readonly user: string | undefined;
   /** The number of the claim by which this client has its id: of two clients the larger is the newer. */
   claim: bigint;
   data: Data;
@@ -77,6 +78,7 @@ export class HubClient<Data = unknown>
 
   constructor(owner: ClientOwner<Data, HubClient<Data>>, identity: Identity<Data>) {
     this.id = identity.id;
+    this.user = identity.session.user;
     this.claim = identity.claim;
     this.data = identity.session.data as Data;
     this.url = identity.url;

@@ -26,6 +26,12 @@ import { anything, checkFunction, checkOptions, type OptionTable } from "../base
 export interface Session<Data = unknown> {
   /** The client's id, unique in the cluster. Omitted: a random one of 128 bits. */
   id?: string | undefined;
+  /**
+   * The user whose client it is: a name that several clients share, such as the tabs and devices of one person. Each of them
+   * has an id of its own, and `hub.user(name)` reaches them all. At most `limits.maxIdBytes` long. A client that resumes with
+   * another user is not the same client.
+   */
+  user?: string | undefined;
   /** The application's own state, found again as `client.data`. */
   data?: Data;
   /** A small JSON value about the client, for everyone who asks for the members of a topic. */
@@ -87,6 +93,7 @@ export interface Session<Data = unknown> {
 
 const FIELDS: OptionTable<Omit<Session, "ok">> = {
   id: anything,
+  user: anything,
   data: anything,
   info: anything,
   protocol: anything,

@@ -1,3 +1,4 @@
+import { isOwnTopic } from "../base/check/topic.ts";
 import type { HubClient } from "./hub-client.ts";
 
 /** Is told of every client of this node that starts or stops listening on a topic. */
@@ -7,7 +8,7 @@ export interface TopicObserver {
 }
 
 /** A client as an observer sees it. */
-export type Listener = Pick<HubClient, "id" | "info" | "replaced">;
+export type Listener = Pick<HubClient, "id" | "info" | "user" | "replaced">;
 
 /** Which clients of this node listen on which topic. */
 export class TopicIndex<Data> {
@@ -30,9 +31,9 @@ export class TopicIndex<Data> {
     };
   }
 
-  /** The topics that have listeners. */
-  names(): Iterable<string> {
-    return this.#byTopic.keys();
+  /** The topics that have listeners, without the library's own. */
+  *names(): Iterable<string> {
+    for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) yield topic;
   }
 
   listeners(topic: string): ReadonlySet<HubClient<Data>> | undefined {
@@ -48,7 +49,7 @@ export class TopicIndex<Data> {
     this.#beforeChange(listeners);
     listeners.add(client);
     for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
-    (client.topicSet ??= new Set()).add(topic);
+    if (!isOwnTopic(topic)) (client.topicSet ??= new Set()).add(topic);
     return first;
   }
 

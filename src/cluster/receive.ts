@@ -115,7 +115,11 @@ export class Receiver<Data> {
     const bytes = this.#clients.get(id)?.v1?.ledger.bytes ?? 0;
     if (this.#handedBytes > 0 && this.#handedBytes + bytes > MAX_HANDOVER_BYTES) return plainAnswer(Status.TOO_LONG);
     this.#handedBytes += bytes;
-    const handed = this.#peers.evict(id, claim, { token: resume.token, received: Number(resume.received) });
+    const handed = this.#peers.evict(id, claim, {
+      token: resume.token,
+      received: Number(resume.received),
+      user: resume.user || undefined,
+    });
     return handed instanceof Promise ? handed.then(handoverAnswer) : handoverAnswer(handed);
   }
 

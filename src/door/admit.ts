@@ -18,6 +18,7 @@ import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
+import { UserPlaces, type UserPlacesHost } from "./user-places.ts";
 import { chooseProtocol, resumeOffer, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";
 import { withTimeout } from "../send/deadline.ts";
@@ -26,6 +27,7 @@ import { withTimeout } from "../send/deadline.ts";
 export class Admissions<Data> {
   readonly #host: AdmissionHost<Data>;
   readonly #gate: Gate;
+  readonly #places: UserPlaces;
   /** Upgrades let in whose connection is not open yet: they take room. */
   #pending = 0;
   /** Sessions that are being decided. */
@@ -35,6 +37,7 @@ export class Admissions<Data> {
 
   constructor(host: AdmissionHost<Data>, options: GateOptions) {
     this.#host = host;
+    this.#places = new UserPlaces(host);
     this.#gate = new Gate(options, host.limits, host.logger);
   }
 
@@ -128,18 +131,25 @@ export class Admissions<Data> {
     const { limits } = this.#host;
     checkTextPing(session.textPing);
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
-    const { id = randomId() } = session;
-    if (typeof id !== "string") throw invalidArgument(`the session's id must be a string, not ${kindOf(id)}`);
-    try {
-      checkName("id", id, limits.maxIdBytes);
-    } catch (error) {
-      return new Refused("id", refuse(400, (error as Error).message));
-    }
-    const { resume } = arrival;
+    const { id = randomId(), user } = session;
+    const refused = refusedName("id", id, limits) ??
+      (user === undefined ? undefined : refusedName("user", user, limits));
+    if (refused) return refused;
+    const resume = arrival.resume && { ...arrival.resume, user };
     if (resume && !this.#hasRoom(0) && !this.#host.comesBack(id, resume)) return this.#full();
-    const grant = await this.#host.claimId(id, resume, signal);
-    if (!this.#closing && !signal?.aborted) return this.#admission({ id, session, info, arrival, grant });
-    this.#host.giveUp(id, grant);
+    const leavePlace = user === undefined ? nothing : this.#places.take(user, id);
+    if (!leavePlace) return new Refused("user", refuse(429, "too many clients of this user", { "retry-after": "5" }));
+    try {
+      const grant = await this.#host.claimId(id, resume, signal);
+      if (!this.#closing && !signal?.aborted) {
+        return this.#admission({ id, session, info, arrival: { ...arrival, resume }, grant, leavePlace });
+      }
+      this.#host.giveUp(id, grant);
+    } catch (error) {
+      leavePlace();
+      throw error;
+    }
+    leavePlace();
     return closingRefusal();
   }
 
@@ -203,12 +213,13 @@ export class Admissions<Data> {
     };
   }
 
-  #admission({ id, session, info, arrival, grant }: Granted<Data>): Admission {
+  #admission({ id, session, info, arrival, grant, leavePlace }: Granted<Data>): Admission {
     const { visit, fullUrl, answered, spoken, headers, resume } = arrival;
     let pending = true;
     const settle = (): boolean => {
       const first = pending;
       pending = false;
+      if (first) leavePlace();
       return first;
     };
     return {
@@ -270,6 +281,8 @@ interface Granted<Data> {
   readonly info: string;
   readonly arrival: Arrival;
   readonly grant: Grant;
+  /** Gives back the place that was kept for a client of its user. */
+  readonly leavePlace: () => void;
 }
 
 /** A granted claim on an id. */
@@ -280,8 +293,7 @@ export interface Grant {
 }
 
 /** Dependencies of {@link Admissions}. */
-export interface AdmissionHost<Data> {
-  readonly limits: Readonly<Limits>;
+export interface AdmissionHost<Data> extends UserPlacesHost {
   readonly logger: Logger;
   /** Whether the hub takes no new clients any more. */
   closing(): boolean;
@@ -295,6 +307,19 @@ export interface AdmissionHost<Data> {
   join(socket: Socket, identity: Identity<Data>, grant: Grant): Connection;
   /** A connection made no client. */
   refused(event: RefusedEvent): void;
+}
+
+function nothing(): void {}
+
+/** The refusal of a session whose id or user cannot be one; throws a TypeError (`invalid_argument`) for one that is not text. */
+function refusedName(what: "id" | "user", name: unknown, { maxIdBytes }: Readonly<Limits>): Refused | undefined {
+  if (typeof name !== "string") throw invalidArgument(`the session's ${what} must be a string, not ${kindOf(name)}`);
+  try {
+    checkName(what, name, maxIdBytes);
+    return undefined;
+  } catch (error) {
+    return new Refused(what, refuse(400, (error as Error).message));
+  }
 }
 
 const CLOSING: Ending = { reason: "closing", code: CloseCode.ServiceRestart, text: "this node is closing" };

@@ -14,6 +14,7 @@ import { errorCode } from "../base/error.ts";
  * | `closing` | the node is closing | 503 | 1012 |
  * | `session` | the application refused it | the Response's status | the code of the refusal, 4401, 1013 |
  * | `id` | its id is empty, too long or not Unicode | 400 | 4401 |
+ * | `user` | its user is empty, too long or not Unicode, or has `maxClientsPerUser` clients on this node | 400, 429 | 4401, 1013 |
  * | `duplicate` | the id is connected and the oldest wins | 409 | 4409 |
  * | `storage` | the storage does not answer | 503 | 1013 |
  * | `starting` | the hub has not joined its cluster: `listen` was not called or has not settled | 503 | 1013 |
@@ -29,6 +30,7 @@ export type RefusalReason =
   | "closing"
   | "session"
   | "id"
+  | "user"
   | "duplicate"
   | "storage"
   | "starting"

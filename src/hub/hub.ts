@@ -1,5 +1,6 @@
 import type { Admission, UpgradeContext } from "../door/admission.ts";
 import { checkFunction, checkName, checkOptions } from "../base/check/check.ts";
+import { checkTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
 import { drainClients } from "./drain.ts";
 import type { HubStatus } from "../base/hub-status.ts";
@@ -12,6 +13,7 @@ import { type Readiness, readinessOf } from "./readiness.ts";
 import type { SessionFactory } from "../client/session.ts";
 import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "./presence-watch.ts";
 import { Sender } from "../send/sender.ts";
+import { User } from "../send/user.ts";
 
 /**
  * The clients connected to this node: by id and by topic, with local fan-out.
@@ -45,6 +47,22 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     this.logger = node.logger;
     this.#node = node;
     this.#owner = new Owner<Data>(node, this);
+  }
+
+  /**
+   * The clients of a user, over all nodes: those whose session named this `user`.
+   *
+   * Nothing is looked up before one of its verbs is called, so that it may be kept, or made for each call. Throws a TypeError
+   * (`invalid_argument`) for a name that cannot be one.
+   *
+   * ```ts
+   * await hub.user("alice").emit("hi"); // to all her tabs and devices: { delivered, held, dropped, unreachable }
+   * ```
+   */
+  user(name: string): User {
+    checkName("user", name, this.limits.maxIdBytes);
+    const { limits, verbs, calls } = this.#node;
+    return new User(name, { limits, verbs, calls });
   }
 
   // ---- this node ----
@@ -96,7 +114,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    * ```
    */
   watchPresence(topic: string, options: WatchOptions = {}): PresenceWatch {
-    checkName("topic", topic, this.limits.maxTopicBytes);
+    checkTopic(topic, this.limits.maxTopicBytes);
     checkOptions<WatchOptions>("options", options, WATCH_OPTIONS);
     return this.#node.presences.watch(topic, options);
   }

@@ -1,5 +1,6 @@
 import { type AdmissionHost, Admissions, type Grant } from "../door/admit.ts";
 import { checkSendOptions } from "../send/calls.ts";
+import { userTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { Connection, type ConnectionOwner } from "../client/connection.ts";
@@ -64,6 +65,13 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return client?.v1 !== undefined && client.v1.refusalOf(resume) === undefined;
   }
 
+  clientsOf(user: string, id: string): number {
+    const { clients } = this.#node;
+    const all = clients.topics.listeners(userTopic(user));
+    const own = clients.get(id);
+    return (all?.size ?? 0) - (own && all?.has(own) ? 1 : 0);
+  }
+
   claimId(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant> {
     return this.#node.registry.claim(id, resume, signal);
   }
@@ -88,17 +96,29 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     if (current && identity.resume && refusal === undefined) return this.#resume(current, socket, identity, grant);
     const client = new HubClient<Data>(this, identity);
     const connection = new Connection(client, this, socket, identity);
+    const resume = refusal === undefined ? identity.resume : undefined;
     clients.add(client);
+    // Before the older client leaves the topic of the user: the topic keeps its listener on this node.
+    const known = resume ? undefined : this.#toUser(client);
     current?.close(CloseCode.Replaced, "replaced by a newer connection");
     clients.watch(connection);
-    if (identity.resume && refusal === undefined) {
-      client.expected(connection, this.#takeOver(client, connection, identity.resume, grant));
+    if (resume) {
+      client.expected(connection, this.#takeOver(client, connection, resume, grant));
     } else {
       client.connected(connection, refusal);
-      client.handlers.start(registry.opened(client, grant));
+      const opened = registry.opened(client, grant);
+      client.handlers.start(known ? Promise.all([opened, known]) : opened);
       this.#closeIfClosing(client);
     }
     return connection;
+  }
+
+  /** Makes the client reachable as its user's; undefined if it is so at once. A client for which that fails is closed. */
+  #toUser(client: HubClient<Data>): Promise<void> | undefined {
+    return this.#node.subscriptions.addUser(client)?.catch((error: unknown) => {
+      this.report("a client could not be reached as its user's, and was closed", error);
+      client.close(CloseCode.TryAgainLater, "try again");
+    });
   }
 
   /** Asks the node that had the client before for it. Until that answers, messages to the client wait. */
@@ -106,7 +126,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     const handed = await this.#node.registry.takeOver(client, grant, resume);
     const lost = typeof handed === "string" ? handed : await this.#arrive(client, connection, resume, handed);
     if (lost !== undefined && client.open) {
-      if (client.begun(connection, lost)) client.handlers.start(undefined);
+      if (client.begun(connection, lost)) client.handlers.start(this.#toUser(client));
       else client.lose("closed");
     }
     if (client.open) return this.#closeIfClosing(client);
@@ -117,9 +137,10 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   async #arrive(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, handed: HandedOver) {
     const { subscriptions } = this.#node;
     try {
-      await subscriptions.add(client, handed.topics);
+      await Promise.all([subscriptions.add(client, handed.topics), subscriptions.addUser(client)]);
     } catch (error) {
       this.report("a topic was lost", error);
+      subscriptions.deleteAll(client);
       return "unknown";
     }
     if (!client.open || client.arrived(connection, resume, handed)) return undefined;

@@ -2,6 +2,8 @@
 export interface PresentMember {
   readonly id: string;
   readonly info: string;
+  /** Whose client it is; empty or undefined for nobody's. */
+  readonly user?: string | undefined;
 }
 
 /** A change of a {@link PresenceView}. */
@@ -11,6 +13,7 @@ export interface PresenceChange extends PresentMember {
 
 interface Present {
   info: string;
+  user: string | undefined;
   /** The nodes that have it; two for a moment while an id moves. */
   readonly sources: Set<string>;
   /** Set while the member was replaced and has not come back: at its end it has left. */
@@ -36,7 +39,7 @@ export class PresenceView {
 
   /** The members that are present now. */
   *members(): Iterable<PresentMember> {
-    for (const [id, { info }] of this.#members) yield { id, info };
+    for (const [id, { info, user }] of this.#members) yield { id, info, user };
   }
 
   /** All that a source has. */
@@ -48,17 +51,25 @@ export class PresenceView {
     for (const member of members) this.joined(source, member);
   }
 
-  joined(source: string, { id, info }: PresentMember): void {
+  /** An id that another user's client has now leaves and joins. */
+  joined(source: string, member: PresentMember): void {
+    const { id, info } = member;
+    const user = member.user || undefined;
     const present = this.#members.get(id);
     if (!present) {
-      this.#members.set(id, { info, sources: new Set([source]), timer: undefined });
-      this.#onChange({ type: "join", id, info });
+      this.#members.set(id, { info, user, sources: new Set([source]), timer: undefined });
+      this.#onChange({ type: "join", id, info, user });
       return;
     }
     clearTimeout(present.timer);
     present.timer = undefined;
-    present.info = info;
     present.sources.add(source);
+    const before = { id, info: present.info, user: present.user };
+    present.info = info;
+    present.user = user;
+    if (before.user === user) return;
+    this.#onChange({ type: "leave", ...before });
+    this.#onChange({ type: "join", id, info, user });
   }
 
   /** `replaced`: a newer connection has the id and may join in its place. */
@@ -80,7 +91,7 @@ export class PresenceView {
     this.#members.clear();
   }
 
-  #gone(id: string, { info }: Present): void {
-    if (this.#members.delete(id)) this.#onChange({ type: "leave", id, info });
+  #gone(id: string, { info, user }: Present): void {
+    if (this.#members.delete(id)) this.#onChange({ type: "leave", id, info, user });
   }
 }

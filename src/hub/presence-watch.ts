@@ -1,17 +1,25 @@
-import { checkCallback, checkSignal, type OptionTable } from "../base/check/check.ts";
+import { checkCallback, checkSignal, oneOf, type OptionTable } from "../base/check/check.ts";
 import { fromJson, type Json } from "../base/json.ts";
+import { PresenceByUser } from "./presence-by-user.ts";
 import type { PresenceChange } from "./presence-view.ts";
 
 /** Somebody started or stopped to listen on a watched topic. */
 export interface PresenceEvent {
   readonly type: "join" | "leave";
   readonly id: string;
+  /** The user whose client it is; missing for a client without one. */
+  readonly user?: string;
   /** The `info` of the member's session. */
   readonly info: Json | undefined;
 }
 
 /** How to watch. */
 export interface WatchOptions {
+  /**
+   * Tells of each client (`"id"`, the default), or of each user (`"user"`), who joins with the first client and leaves with
+   * the last. Of a user `id` and `info` are those of that client; a client without a user is not told of.
+   */
+  by?: "id" | "user" | undefined;
   /** Ends the watch. */
   signal?: AbortSignal | undefined;
   /** Called with each event, instead of iterating. What it throws is logged. */
@@ -19,7 +27,11 @@ export interface WatchOptions {
 }
 
 /** The options of a watch. */
-export const WATCH_OPTIONS: OptionTable<WatchOptions> = { signal: checkSignal, onEvent: checkCallback };
+export const WATCH_OPTIONS: OptionTable<WatchOptions> = {
+  by: oneOf("id", "user"),
+  signal: checkSignal,
+  onEvent: checkCallback,
+};
 
 /**
  * The joins and leaves of a topic, over all nodes: iterate it, or give an `onEvent`.
@@ -32,15 +44,17 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
   readonly ready: Promise<void>;
   readonly #onEvent: WatchOptions["onEvent"];
   readonly #stop: () => void;
+  readonly #users: PresenceByUser | undefined;
   readonly #pending = new Map<string, PresenceChange>();
   #changed: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
-  constructor(ready: Promise<void>, onEvent: WatchOptions["onEvent"], stop: () => void) {
+  constructor(ready: Promise<void>, { by, onEvent }: Pick<WatchOptions, "by" | "onEvent">, stop: () => void) {
     this.ready = ready;
     ready.catch(() => {});
     this.#onEvent = onEvent;
     this.#stop = stop;
+    this.#users = by === "user" ? new PresenceByUser() : undefined;
   }
 
   /**
@@ -48,15 +62,18 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
    *
    * @internal
    */
-  push(change: PresenceChange): void {
+  push(seen: PresenceChange): void {
     if (this.#closed) return;
+    const change = this.#users ? this.#users.of(seen) : seen;
+    if (!change) return;
     if (this.#onEvent) {
       this.#onEvent(eventOf(change));
       return;
     }
-    const unseen = this.#pending.get(change.id);
-    if (unseen && unseen.type !== change.type) this.#pending.delete(change.id);
-    else this.#pending.set(change.id, change);
+    const name = this.#nameOf(change);
+    const unseen = this.#pending.get(name);
+    if (unseen && unseen.type !== change.type && unseen.user === change.user) this.#pending.delete(name);
+    else this.#pending.set(name, change);
     this.#wake();
   }
 
@@ -65,12 +82,17 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
     for (;;) {
       const [change] = this.#pending.values();
       if (change) {
-        this.#pending.delete(change.id);
+        this.#pending.delete(this.#nameOf(change));
         return { done: false, value: eventOf(change) };
       }
       if (this.#closed) return { done: true, value: undefined };
       await (this.#changed ??= Promise.withResolvers()).promise;
     }
+  }
+
+  /** The name of the one that joins or leaves. */
+  #nameOf({ id, user = id }: PresenceChange): string {
+    return this.#users ? user : id;
   }
 
   #wake(): void {
@@ -102,6 +124,6 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
   }
 }
 
-function eventOf({ type, id, info }: PresenceChange): PresenceEvent {
-  return { type, id, info: fromJson(info) };
+function eventOf({ type, id, info, user }: PresenceChange): PresenceEvent {
+  return { type, id, info: fromJson(info), ...(user !== undefined && { user }) };
 }

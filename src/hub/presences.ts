@@ -41,10 +41,14 @@ export class Presences<Data = unknown> {
     const known = this.#watched.get(topic);
     const watched = known ?? this.#start(topic);
     const ready = this.remote?.follow(topic, watched.view) ?? Promise.resolve();
-    const watch = new PresenceWatch(ready, options.onEvent && this.#safe(options.onEvent), () => {
-      options.signal?.removeEventListener("abort", onAbort);
-      this.#end(topic, watched, watch);
-    });
+    const watch = new PresenceWatch(
+      ready,
+      { by: options.by, onEvent: options.onEvent && this.#safe(options.onEvent) },
+      () => {
+        options.signal?.removeEventListener("abort", onAbort);
+        this.#end(topic, watched, watch);
+      },
+    );
     const onAbort = (): void => watch.close();
     options.signal?.addEventListener("abort", onAbort, { once: true });
     watched.watches.add(watch);

@@ -1,5 +1,5 @@
 import { unlessAborted } from "../base/abort.ts";
-import { checkName } from "../base/check/check.ts";
+import { checkTopic, userTopic } from "../base/check/topic.ts";
 import type { Clients } from "../client/clients.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { deadlineOf, withTimeout } from "../send/deadline.ts";
@@ -57,15 +57,28 @@ export class Subscriptions<Data = unknown> {
     }
   }
 
+  /**
+   * Makes a client listen on the topic of its user, which is not one of its own. Settles when every send to the user that
+   * starts from now on reaches the client; undefined if that holds at once. Rejects when it fails.
+   */
+  addUser(client: HubClient<Data>): Promise<void> | undefined {
+    if (client.user === undefined || !client.open) return undefined;
+    const topic = userTopic(client.user);
+    this.#clients.topics.add(topic, client);
+    const known = this.interest?.want(topic);
+    return known && withTimeout(known, this.#limits.timeoutMs, "the subscription to the user");
+  }
+
   /** Nothing published from now on reaches the client. */
   async delete(client: HubClient<Data>, topics: readonly string[]): Promise<void> {
     this.#check(topics);
     for (const topic of topics) this.#delete(client, topic);
   }
 
-  /** Takes a client off all its topics. */
+  /** Takes a client off all its topics, and off that of its user. */
   deleteAll(client: HubClient<Data>): void {
     for (const topic of [...client.topics]) this.#delete(client, topic);
+    if (client.user !== undefined) this.#delete(client, userTopic(client.user));
   }
 
   /** The subscriptions that a call waits for: new ones, and those that another call waits for already. */
@@ -102,6 +115,6 @@ export class Subscriptions<Data = unknown> {
 
   #check(topics: readonly string[]): void {
     if (!Array.isArray(topics)) throw invalidArgument("topics are a string or an array of strings");
-    for (const topic of topics) checkName("topic", topic, this.#limits.maxTopicBytes);
+    for (const topic of topics) checkTopic(topic, this.#limits.maxTopicBytes);
   }
 }

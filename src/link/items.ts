@@ -43,10 +43,18 @@ export function publishItem(topic: string, frame: Frame, except: ReadonlySet<str
   return sized({ case: "publish", value }, frame.byteLength + topic.length + listBytes(value.except));
 }
 
+/** With what a client of meshsocket.v1 came back. */
+interface EvictOffer {
+  readonly token: string;
+  readonly received: number;
+  readonly user?: string | undefined;
+}
+
 /** `resume` asks for a client of meshsocket.v1 that came back here. */
-export function evictItem(id: string, claim: bigint, resume?: { token: string; received: number }): SizedItem {
-  const offer = resume && { token: resume.token, received: BigInt(resume.received) };
-  return sized({ case: "evict", value: { id, claim, resume: offer } }, id.length + (resume?.token.length ?? 0));
+export function evictItem(id: string, claim: bigint, resume?: EvictOffer): SizedItem {
+  const { token = "", received = 0, user = "" } = resume ?? {};
+  const offer = resume && { token, received: BigInt(received), user };
+  return sized({ case: "evict", value: { id, claim, resume: offer } }, id.length + token.length + user.length);
 }
 
 export function disownItem(id: string, claim: bigint): SizedItem {

@@ -2,6 +2,7 @@ import { type Calls, ONE_MESSAGE, SEND_OPTIONS } from "./calls.ts";
 import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTable } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
+import { checkTopic } from "../base/check/topic.ts";
 import { teach } from "../base/check/habits.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
@@ -33,8 +34,10 @@ const HABITS: Readonly<Record<string, string>> = {
 /** For users of libraries whose first argument is the name of an event. */
 const FOR_ONE = "; the first argument is the id of a client";
 
-const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
-const MEMBERS_OPTIONS: OptionTable<MembersOptions> = { ...SEND_OPTIONS, info: checkFlag };
+/** The options of a send to many. */
+export const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
+/** The options of `members`. */
+export const MEMBERS_OPTIONS: OptionTable<MembersOptions> = { ...SEND_OPTIONS, info: checkFlag };
 
 /**
  * The verbs that reach clients, the same on a Hub, a DistHub and a DistClient.
@@ -86,7 +89,7 @@ export abstract class Sender {
   publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
     return this.#calls.run(options, (checked) => {
       checkCount("publish(topic, message, options)", arguments.length, 3, ONE_MESSAGE);
-      checkName("topic", topic, this.limits.maxTopicBytes);
+      checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
     }, MANY_OPTIONS);
   }
@@ -114,7 +117,7 @@ export abstract class Sender {
   count(topic: string, options?: SendOptions): Promise<Count> {
     return this.#calls.run(options, (checked) => {
       checkCount("count(topic, options)", arguments.length, 2);
-      checkName("topic", topic, this.limits.maxTopicBytes);
+      checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.count(topic, checked);
     });
   }
@@ -123,7 +126,7 @@ export abstract class Sender {
   members(topic: string, options?: MembersOptions): Promise<Members> {
     return this.#calls.run(options, (checked) => {
       checkCount("members(topic, options)", arguments.length, 2);
-      checkName("topic", topic, this.limits.maxTopicBytes);
+      checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.members(topic, checked);
     }, MEMBERS_OPTIONS);
   }
@@ -133,7 +136,7 @@ export abstract class Sender {
     return this.#calls.run(options, (checked) => {
       checkCount("subscribe(id, topic, options)", arguments.length, 3);
       checkName("id", id, this.limits.maxIdBytes);
-      checkName("topic", topic, this.limits.maxTopicBytes);
+      checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.subscribe(id, topic, checked);
     });
   }
@@ -143,7 +146,7 @@ export abstract class Sender {
     return this.#calls.run(options, (checked) => {
       checkCount("unsubscribe(id, topic, options)", arguments.length, 3);
       checkName("id", id, this.limits.maxIdBytes);
-      checkName("topic", topic, this.limits.maxTopicBytes);
+      checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.unsubscribe(id, topic, checked);
     });
   }

@@ -6,6 +6,7 @@ import "./cluster-histories.test.ts";
 import "./cluster-presence.test.ts";
 import "./cluster-request.test.ts";
 import "./cluster-topics.test.ts";
+import "./cluster-users.test.ts";
 import "./partial-loss.test.ts";
 import "./presence-faults.test.ts";
 import "./subscriptions.test.ts";

@@ -14,8 +14,8 @@ export function utf8Bytes(text: string): number {
   return bytes;
 }
 
-/** Throws a TypeError (`invalid_argument`) unless `name` can be an id or a topic: 1 to `maxBytes` bytes of well-formed Unicode. */
-export function checkName(what: "id" | "topic", name: unknown, maxBytes: number): asserts name is string {
+/** Throws a TypeError (`invalid_argument`) unless `name` can be an id, a topic or a user: 1 to `maxBytes` bytes of well-formed Unicode. */
+export function checkName(what: "id" | "topic" | "user", name: unknown, maxBytes: number): asserts name is string {
   if (typeof name !== "string") throw invalidArgument(`the ${what} must be a string, not ${typeof name}`);
   if (name === "") throw invalidArgument(`the ${what} must not be empty`);
   if (!name.isWellFormed()) throw invalidArgument(`the ${what} has a lone surrogate and cannot be written as UTF-8`);

@@ -179,9 +179,10 @@ export class Protocol implements Acknowledging {
   }
 
   /** Why the client cannot resume with this offer; undefined if it can. */
-  refusalOf({ token, received }: ResumeOffer): string | undefined {
+  refusalOf({ token, received, user }: ResumeOffer): string | undefined {
     const { acked, complete, sent } = this.ledger;
     if (!this.token.accepts(token)) return "token";
+    if (user !== this.#client.user) return "user";
     if (received < acked || received > sent) return "counts";
     this.ledger.ack(received);
     return complete || this.ledger.complete ? undefined : "overflow";
@@ -246,6 +247,7 @@ export class Protocol implements Acknowledging {
 /** The client of a {@link Protocol}. */
 export interface ProtocolClient {
   readonly id: string;
+  readonly user: string | undefined;
   readonly away: boolean;
   readonly handlers: Pick<Handlers<unknown>, "inTurn" | "request">;
   readonly outbox: Pick<Outbox<OutboxClient>, "enqueue">;

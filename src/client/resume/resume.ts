@@ -11,6 +11,8 @@ export interface ResumeOffer {
   readonly token: string;
   /** How many messages it has. */
   readonly received: number;
+  /** The user that its new session names. */
+  readonly user?: string | undefined;
 }
 
 /**

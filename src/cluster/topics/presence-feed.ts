@@ -58,23 +58,23 @@ function observe<Data>(clients: Clients<Data>, topic: string, responses: Pipe<Pr
     else responses.end();
   };
   return clients.topics.observe(topic, {
-    joined: ({ id, info }) => push({ joined: [{ id, info }] }),
+    joined: ({ id, info, user = "" }) => push({ joined: [{ id, info, user }] }),
     left: ({ id, replaced }) => push({ left: [{ id, replaced }] }),
   });
 }
 
 /** All members, in as many responses as keep each one short. */
 function* snapshot(topic: string, members: Iterable<PresentMember>): Iterable<PresenceResponse> {
-  let joined: PresentMember[] = [];
+  let joined: Required<PresentMember>[] = [];
   let bytes = 0;
-  for (const { id, info } of members) {
+  for (const { id, info, user = "" } of members) {
     if (bytes > MAX_PART_BYTES) {
       yield create(PresenceResponseSchema, { topic, snapshot: true, more: true, joined });
       joined = [];
       bytes = 0;
     }
-    joined.push({ id, info });
-    bytes += memberBytes(id, info);
+    joined.push({ id, info, user });
+    bytes += memberBytes(id, info) + user.length * 3;
   }
   yield create(PresenceResponseSchema, { topic, snapshot: true, joined });
 }
