@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { killPrograms, type Program, startFile } from "../kit/program.ts";
 import { startRedisServer, type TestRedisServer } from "../kit/redis.ts";
+import { readSource } from "../meta/source.ts";
 import { runtime } from "../kit/runtime.ts";
 import { A, claim, entryOf, livingHolder } from "../kit/storage.ts";
 
@@ -35,12 +36,25 @@ test("help lists the commands, and a command's own help its options and variable
   }
 });
 
+test("--version prints the version of the package", async () => {
+  const { version } = JSON.parse(readSource("package.json").text) as { version: string };
+  const program = cli(["--version"]);
+  assert.equal(await program.ended, 0);
+  assert.equal(program.output, `${version}\n`);
+});
+
 const GOOD = { MESHSOCKET_REDIS_TOKEN: TOKEN };
 
 const BAD:
   readonly (readonly [what: string, args: string[], env: Record<string, string>, code: number, says: RegExp])[] = [
     ["no command", [], {}, 2, /a command is missing.*redis-endpoint/],
-    ["an unknown command", ["redis"], {}, 2, /no command "redis".*redis-endpoint/],
+    [
+      "an unknown command",
+      ["redis"],
+      {},
+      2,
+      /no command "redis".*redis-endpoint\nmeshsocket: npx meshsocket --help tells/,
+    ],
     ["an unknown option", ["redis-endpoint", "--tokn", "x"], GOOD, 2, /--tokn/],
     ["no token", ["redis-endpoint"], {}, 2, /set MESHSOCKET_REDIS_TOKEN/],
     ["a short token", ["redis-endpoint"], { MESHSOCKET_REDIS_TOKEN: "short" }, 2, /at least 16 characters/],

@@ -23,8 +23,9 @@ test("every other runtime passes", () => {
   checkNode({ release: { name: "workerd" }, versions: { node: "20.0.0" } });
 });
 
-test("engines and the check name the same version, and the entry of Node checks first", () => {
+test("engines and the check name the same version, and the entries of Node and the CLI check first", () => {
   assert.match(readSource("package.json").text, /"node": ">=22\.12"/);
   const [first] = readSource("adapters/node.ts").text.match(/^(?:import|export)\b.*$/m) ?? [];
   assert.match(first ?? "", /check-node\.ts/);
+  assert.match(readSource("cli/main.ts").text, /async function main.*\n.*\n {2}await import\(".*\/check-node\.ts"\);/);
 });
