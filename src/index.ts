@@ -37,7 +37,15 @@ export { CloseCode, shouldReconnect } from "./base/close-code.ts";
 
 // Sending, and what becomes of it
 export type { Message } from "./send/frame.ts";
-export type { Count, Delivery, Members, MembersOptions, SendOptions, SendToManyOptions } from "./send/verbs.ts";
+export type {
+  Count,
+  Delivery,
+  EmitOptions,
+  Members,
+  MembersOptions,
+  SendOptions,
+  SendToManyOptions,
+} from "./send/verbs.ts";
 export type { PresenceEvent, PresenceWatch, WatchOptions } from "./hub/presence-watch.ts";
 export type { Json } from "./base/json.ts";
 export { errorCode, MeshError, type MeshErrorCode } from "./base/error.ts";

@@ -22,7 +22,7 @@ export interface Limits {
   maxTopicsPerClient: number;
   /** Clients of one user on this node, with those that are away. One more: the upgrade is refused with 429, or after a first message closed with 1013. Default: any. */
   maxClientsPerUser: number;
-  /** Requests that one client may have to reply to at once. One more rejects `resource_exhausted`. */
+  /** Requests that one client may have to reply to at once, and messages that it may have to confirm. One more of either rejects `resource_exhausted`. */
   maxRequestsPerClient: number;
   /** Bytes of unacknowledged messages that are kept for all clients of `meshsocket.v1`; a message to several counts for each. Over it: the client that is sent to cannot resume before it acknowledges; one that is away is lost. */
   maxResumeBytes: number;

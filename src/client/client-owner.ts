@@ -4,7 +4,7 @@ import type { OutboxOwner } from "./outbox.ts";
 import type { ProtocolOwner } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { Session } from "./session.ts";
-import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
 export interface ClientOwner<Data, Own> extends HandlersHost<Data>, OutboxOwner<Own>, ProtocolOwner {
@@ -16,7 +16,7 @@ export interface ClientOwner<Data, Own> extends HandlersHost<Data>, OutboxOwner<
   lost(client: Own, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void;
   /** A promise that rejects with the error of `check`, and that is heard like that of a call. */
   rejected(check: () => void): Promise<never>;
-  send(client: Own, message: Message, options: SendOptions | undefined): Promise<boolean>;
+  send(client: Own, message: Message, options: EmitOptions | undefined): Promise<boolean>;
   request(client: Own, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
   publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;

@@ -1,5 +1,5 @@
 import type { Message } from "../send/frame.ts";
-import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /**
  * One client, server side: over one WebSocket connection or, if it speaks `meshsocket.v1`, over several.
@@ -28,8 +28,12 @@ export interface Client<Data = unknown> {
   /** The topics it listens on. */
   readonly topics: ReadonlySet<string>;
 
-  /** Sends to this client. Resolves, once it was written, with whether its socket took the message or it is held. */
-  emit(message: Message, options?: SendOptions): Promise<boolean>;
+  /**
+   * Sends to this client. Resolves, once it was written, with whether its socket took the message or it is held; with
+   * `confirm`, with whether the client acknowledged it, as that of the hub does. A handler that awaits that holds up the
+   * next one.
+   */
+  emit(message: Message, options?: EmitOptions): Promise<boolean>;
   /** Asks this client, which must speak `meshsocket.v1`, and resolves with its reply. */
   request(message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   /** Sends to every other client of the hub, on a DistHub of the cluster. */

@@ -1,3 +1,4 @@
+import { notConfirmable } from "./confirmations.ts";
 import type { HubClient } from "./hub-client.ts";
 import type { Connection } from "./connection.ts";
 import { FanOut, type Group } from "./fan-out.ts";
@@ -80,6 +81,18 @@ export class Clients<Data = unknown> {
     const client = this.#byId.get(id);
     client?.outbox.enqueue(frame);
     return client !== undefined;
+  }
+
+  /**
+   * Queues a frame for one client, which is asked to acknowledge it; resolves with whether it did. False: it left without,
+   * or its buffer is full. Rejects with `failed_precondition` if the client cannot, `resource_exhausted`, `deadline_exceeded`,
+   * and with `unknown` if it moved to another node meanwhile.
+   */
+  async confirm({ v1 }: HubClient<Data>, frame: Frame, timeoutMs: number): Promise<boolean> {
+    if (!v1) throw notConfirmable();
+    const confirmed = v1.confirm(frame, timeoutMs);
+    void this.written().then(() => v1.sync());
+    return await confirmed;
   }
 
   /** Queues a frame for all; returns how many clients were offered it. */

@@ -14,7 +14,7 @@ import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import { unref } from "../base/tick.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
-import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 import { ONE_MESSAGE } from "../send/calls.ts";
 
 const NO_TOPICS: ReadonlySet<string> = new Set();
@@ -32,7 +32,7 @@ const HABITS: Readonly<Record<string, string>> = {
   in: "write client.publish(topic, message)",
   except: "write client.broadcast(message, { except: ids })",
   disconnect: "write client.close(code, reason)",
-  emitWithAck: "write await client.request(message)",
+  emitWithAck: "write await client.request(message), or client.emit(message, { confirm: true })",
   timeout: "write client.request(message, { timeoutMs })",
   use: "decide in onEvent(client, message)",
   ping: "clients are pinged after limits.pingMs of silence",
@@ -123,7 +123,7 @@ export class HubClient<Data = unknown>
 
   // ---- verbs ----
 
-  emit(message: Message, options?: SendOptions): Promise<boolean> {
+  emit(message: Message, options?: EmitOptions): Promise<boolean> {
     if (arguments.length > 2) return this.#tooMany("emit(message, options)", arguments.length, 2);
     return this.#owner.send(this, message, options);
   }

@@ -44,6 +44,11 @@ export class Outbox<Own extends OutboxClient> {
     return this.#queuedAndHeld();
   }
 
+  /** How many frames this tick's write has so far. */
+  get queued(): number {
+    return this.#burst?.length ?? 0;
+  }
+
   /** Puts a frame into this tick's write. False if the buffer is full: the client is then closed as too slow. */
   enqueue(frame: Frame): boolean {
     this.catchUp();

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { checkClose } from "../base/check/check.ts";
 import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -93,6 +93,8 @@ export class Receiver<Data> {
         return this.#members(kind.value);
       case "request":
         return this.#request(kind.value, from);
+      case "confirm":
+        return this.#confirm(kind.value, from);
       case "reply":
         this.#peers.replied(kind.value);
         return plainAnswer(Status.OK);
@@ -170,6 +172,22 @@ export class Receiver<Data> {
       }),
       (error: unknown) => ({ status: errorCode(error) === "resource_exhausted" ? Status.FULL : Status.NO_REPLY }),
     );
+    return this.#later(outcome, key, from);
+  }
+
+  /** Sends what the client is to acknowledge, as {@link Receiver.receive} sends a request. */
+  #confirm({ id, data, binary, key, timeoutMs }: Request, from: Holder | undefined): Answer | Promise<Answer> {
+    const client = this.#clients.get(id);
+    if (!client) return plainAnswer(Status.NOT_HERE);
+    const outcome = this.#clients.confirm(client, Frame.relayed(data, binary), timeoutMs).then(
+      (confirmed) => ({ status: confirmed ? Status.OK : Status.FULL }),
+      (error: unknown) => ({ status: CONFIRM_FAILURES.get(errorCode(error)) ?? Status.NO_REPLY }),
+    );
+    return this.#later(outcome, key, from);
+  }
+
+  /** Answers with the outcome, or, if it has a key, at once: the outcome then goes back as an item of its own. */
+  #later(outcome: Promise<Outcome>, key: bigint, from: Holder | undefined): Answer | Promise<Answer> {
     if (key === 0n) return outcome.then((settled) => create(AnswerSchema, settled));
     void outcome.then((settled) => from && this.#peers.reply(from, create(ReplySchema, { key, ...settled })));
     return plainAnswer(Status.OK);
@@ -200,6 +218,14 @@ export interface Peers {
   /** Another node's client replied to this node's request. */
   replied(reply: Reply): void;
 }
+
+/** The answer to a message that could not be confirmed, by the code of its error. */
+const CONFIRM_FAILURES: ReadonlyMap<unknown, Status> = new Map([
+  ["failed_precondition", Status.NO_REQUESTS],
+  ["resource_exhausted", Status.FAILED],
+]);
+
+type Outcome = Pick<MessageInitShape<typeof ReplySchema>, "status" | "data" | "binary">;
 
 /** An item's answer before this tick is written; of an emit, its frame. */
 type Pending = Answer | Frame | Promise<Answer> | (() => Answer);

@@ -1,5 +1,11 @@
 import { MeshError } from "../base/error.ts";
 import { type Answer, type Reply, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  movedBeforeConfirmed,
+  notConfirmable,
+  notConfirmedInTime,
+  tooManyConfirmations,
+} from "../client/confirmations.ts";
 import { leftBeforeReply, noReplyInTime, notAskable } from "../client/requests.ts";
 
 /** The requests of this node to clients of others, until their replies come. */
@@ -15,9 +21,12 @@ export class RequestTable {
     });
   }
 
-  /** Waits for the reply to a request that carries the returned key, until the deadline. Call its `end` in any case. */
-  expect(deadlineMs: number): ExpectedReply {
-    const expected = new ExpectedReply(++this.#lastKey, deadlineMs, this.#waiting);
+  /**
+   * Waits for the reply to a request that carries the returned key, until the deadline, at which it rejects with what `late`
+   * returns. Call its `end` in any case.
+   */
+  expect(deadlineMs: number, late: () => MeshError): ExpectedReply {
+    const expected = new ExpectedReply(++this.#lastKey, deadlineMs, late, this.#waiting);
     this.#waiting.set(expected.key, expected);
     return expected;
   }
@@ -37,12 +46,12 @@ export class ExpectedReply {
   readonly #timer: ReturnType<typeof setTimeout>;
   readonly #waiting: Map<bigint, ExpectedReply>;
 
-  constructor(key: bigint, deadlineMs: number, waiting: Map<bigint, ExpectedReply>) {
+  constructor(key: bigint, deadlineMs: number, late: () => MeshError, waiting: Map<bigint, ExpectedReply>) {
     this.key = key;
     this.reply = this.#ends.promise;
     // The reply is not looked at until the owner has answered.
     this.reply.catch(() => {});
-    this.#timer = setTimeout(() => this.fail(noReplyInTime()), Math.max(0, deadlineMs - performance.now()));
+    this.#timer = setTimeout(() => this.fail(late()), Math.max(0, deadlineMs - performance.now()));
     this.#waiting = waiting;
   }
 
@@ -62,7 +71,7 @@ export class ExpectedReply {
 }
 
 /** How a request ended at the owner. */
-type Outcome = Pick<Reply, "status" | "data" | "binary">;
+export type Outcome = Pick<Reply, "status" | "data" | "binary">;
 
 /** Timers of two nodes that were set for the same moment may be as far apart. */
 const OWNER_AHEAD_MS = 10;
@@ -77,9 +86,31 @@ export function replyOf({ status, data, binary }: Outcome | Answer, deadlineMs: 
     case Status.NO_REQUESTS:
       throw notAskable();
     case Status.NO_REPLY:
-      // The owner waits for as long as the caller: which of the two gives up first is chance.
-      throw performance.now() < deadlineMs - OWNER_AHEAD_MS ? leftBeforeReply() : noReplyInTime();
+      throw isBefore(deadlineMs) ? leftBeforeReply() : noReplyInTime();
     default:
       throw new MeshError("internal", "could not understand the owner's answer to a request");
   }
+}
+
+/** Whether the client acknowledged a message, by its outcome; throws what that says went wrong. */
+export function isConfirmed({ status }: Outcome | Answer, deadlineMs: number): boolean {
+  switch (status) {
+    case Status.OK:
+      return true;
+    case Status.FULL:
+      return false;
+    case Status.FAILED:
+      throw tooManyConfirmations();
+    case Status.NO_REQUESTS:
+      throw notConfirmable();
+    case Status.NO_REPLY:
+      throw isBefore(deadlineMs) ? movedBeforeConfirmed() : notConfirmedInTime();
+    default:
+      throw new MeshError("internal", "could not understand the owner's answer to a message to confirm");
+  }
+}
+
+/** The owner waits for as long as the caller: which of the two gives up first is chance. */
+function isBefore(deadlineMs: number): boolean {
+  return performance.now() < deadlineMs - OWNER_AHEAD_MS;
 }

@@ -6,6 +6,7 @@ import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import {
   beside,
   broadcastItem,
+  confirmItem,
   disconnectItem,
   emitItem,
   membersItem,
@@ -20,11 +21,21 @@ import type { LocalVerbs } from "../hub/local.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
-import { nobodyHasIt } from "../client/requests.ts";
-import { replyOf, type RequestTable } from "./request-table.ts";
+import { notConfirmedInTime } from "../client/confirmations.ts";
+import { nobodyHasIt, noReplyInTime } from "../client/requests.ts";
+import { type ExpectedReply, isConfirmed, type Outcome, replyOf, type RequestTable } from "./request-table.ts";
 import type { Router } from "./router.ts";
 import type { Holder } from "../storage/storage.ts";
-import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
+import type {
+  Count,
+  Delivery,
+  EmitOptions,
+  Except,
+  Members,
+  MembersOptions,
+  SendOptions,
+  Verbs,
+} from "../send/verbs.ts";
 
 /**
  * The verbs for the clients of every node.
@@ -40,7 +51,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
     this.#node = node;
   }
 
-  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
+  emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
     return this.#owner(id).emit(id, frame, options);
   }
 
@@ -110,7 +121,8 @@ export class RemoteVerbs implements Verbs {
     this.#timeoutMs = timeoutMs;
   }
 
-  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
+  emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
+    if (options.confirm === true) return this.#confirm(id, frame, options);
     return this.#toOwner(id, emitItem(id, frame), options).then(isOk);
   }
 
@@ -154,16 +166,35 @@ export class RemoteVerbs implements Verbs {
   /** The errors are those of `Sender.request`. */
   request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
     return this.#within(options, async (deadlineMs) => {
-      const expected = this.#requests?.expect(deadlineMs);
-      try {
-        const item = requestItem(id, frame, expected?.key ?? 0n, deadlineMs - performance.now());
-        const answer = checked(await this.#router.call(id, expected ? item : beside(item), deadlineMs));
-        if (!answer) throw nobodyHasIt();
-        return replyOf(expected && answer.status === Status.OK ? await expected.reply : answer, deadlineMs);
-      } finally {
-        expected?.end();
-      }
+      const item = (key: bigint): SizedItem => requestItem(id, frame, key, deadlineMs - performance.now());
+      const outcome = await this.#outcome(id, item, this.#requests?.expect(deadlineMs, noReplyInTime), deadlineMs);
+      if (!outcome) throw nobodyHasIt();
+      return replyOf(outcome, deadlineMs);
     });
+  }
+
+  #confirm(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
+    return this.#within(options, async (deadlineMs) => {
+      const item = (key: bigint): SizedItem => confirmItem(id, frame, key, deadlineMs - performance.now());
+      const outcome = await this.#outcome(id, item, this.#requests?.expect(deadlineMs, notConfirmedInTime), deadlineMs);
+      return outcome !== undefined && isConfirmed(outcome, deadlineMs);
+    });
+  }
+
+  /** The outcome of an item that waits for its client; undefined if nobody has the id. */
+  async #outcome(
+    id: string,
+    item: (key: bigint) => SizedItem,
+    expected: ExpectedReply | undefined,
+    deadlineMs: number,
+  ): Promise<Outcome | undefined> {
+    try {
+      const sent = item(expected?.key ?? 0n);
+      const answer = checked(await this.#router.call(id, expected ? sent : beside(sent), deadlineMs));
+      return expected && answer?.status === Status.OK ? await expected.reply : answer;
+    } finally {
+      expected?.end();
+    }
   }
 
   /** The answer of the node that holds the id; undefined if nobody has it. */

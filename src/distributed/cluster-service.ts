@@ -18,7 +18,16 @@ import { membersOf } from "../send/members.ts";
 import { fromRpcError } from "../rpc/error.ts";
 import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
 import { followSignals } from "../base/signals.ts";
-import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
+import type {
+  Count,
+  Delivery,
+  EmitOptions,
+  Except,
+  Members,
+  MembersOptions,
+  SendOptions,
+  Verbs,
+} from "../send/verbs.ts";
 
 const encoder = new TextEncoder();
 /** A gRPC deadline may be far longer than a call can wait. */
@@ -27,8 +36,8 @@ const MAX_TIMEOUT_MS = 2_147_483_647;
 /** The service for back-ends in any language: the verbs of the hub, through any node. */
 export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Cluster> {
   return {
-    async emit({ id, data, binary }, context) {
-      return { accepted: await hub.emit(id, payload(data, binary), sendOptions(context)) };
+    async emit({ id, data, binary, confirm }, context) {
+      return { accepted: await hub.emit(id, payload(data, binary), { ...sendOptions(context), confirm }) };
     },
     async online({ id }, context) {
       return { online: await hub.online(id, sendOptions(context)) };
@@ -87,8 +96,8 @@ export class ServiceVerbs implements Verbs {
     this.#timeoutMs = limits.timeoutMs;
   }
 
-  async emit(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
-    const request = { id, data: frame.bytes, binary: frame.binary };
+  async emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
+    const request = { id, data: frame.bytes, binary: frame.binary, confirm: options.confirm === true };
     return (await this.#call(options, (client, call) => client.emit(request, call))).accepted;
   }
 

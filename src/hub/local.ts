@@ -4,7 +4,16 @@ import type { Frame } from "../send/frame.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { membersOf } from "../send/members.ts";
 import { nobodyHasIt, notAskable } from "../client/requests.ts";
-import type { Count, Delivery, Except, Members, MembersOptions, SendOptions, Verbs } from "../send/verbs.ts";
+import type {
+  Count,
+  Delivery,
+  EmitOptions,
+  Except,
+  Members,
+  MembersOptions,
+  SendOptions,
+  Verbs,
+} from "../send/verbs.ts";
 
 /** The verbs for this node's own clients. */
 export class LocalVerbs<Data = unknown> implements Verbs {
@@ -18,7 +27,8 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     this.#subscriptions = subscriptions;
   }
 
-  emit(id: string, frame: Frame): Promise<boolean> {
+  emit(id: string, frame: Frame, options?: EmitOptions): Promise<boolean> {
+    if (options?.confirm === true) return this.#confirm(id, frame, options);
     if (!this.#clients.emit(id, frame)) return Promise.resolve(false);
     return this.#clients.taken(frame);
   }
@@ -72,6 +82,13 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     const connection = this.#clients.get(id);
     connection?.close(code, reason);
     return connection !== undefined;
+  }
+
+  async #confirm(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
+    const client = this.#clients.get(id);
+    if (!client) return false;
+    const confirmed = this.#clients.confirm(client, frame, options.timeoutMs ?? this.#timeoutMs);
+    return await unlessAborted(confirmed, options.signal);
   }
 
   /** The fate of a frame that was offered to several sockets, once this tick is written. */

@@ -1,5 +1,6 @@
 import { type AdmissionHost, Admissions, type Grant } from "../door/admit.ts";
-import { checkSendOptions } from "../send/calls.ts";
+import { unlessAborted } from "../base/abort.ts";
+import { checkSendOptions, EMIT_OPTIONS } from "../send/calls.ts";
 import { userTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -21,7 +22,7 @@ import type { Logger } from "../base/log/logger.ts";
 import { checkSize, type Sender } from "../send/sender.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
 import type { Socket } from "../client/socket.ts";
-import type { Delivery, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /**
  * The hub as its connections and its door see it: lets clients in, does what they ask of the hub, and lets them go.
@@ -234,14 +235,21 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   /** As {@link Calls.run}, for the most frequent call: once the arguments are good its promise does not reject. */
-  send(client: HubClient<Data>, message: Message, options?: SendOptions): Promise<boolean> {
+  send(client: HubClient<Data>, message: Message, options?: EmitOptions): Promise<boolean> {
     try {
-      checkSendOptions(options);
+      checkSendOptions(options, EMIT_OPTIONS);
       const frame = checkSize(Frame.of(message), this.limits);
+      if (options?.confirm === true) return this.#confirm(client, frame, options);
       return client.outbox.enqueue(frame) ? this.#node.clients.taken(frame) : Promise.resolve(false);
     } catch (error) {
       return this.#node.calls.rejected(error);
     }
+  }
+
+  #confirm(client: HubClient<Data>, frame: Frame, options: EmitOptions): Promise<boolean> {
+    const { calls, clients } = this.#node;
+    const confirmed = clients.confirm(client, frame, options.timeoutMs ?? this.limits.timeoutMs);
+    return calls.run(undefined, () => unlessAborted(confirmed, options.signal));
   }
 
   rejected(check: () => void): Promise<never> {

@@ -80,6 +80,12 @@ export function requestItem(id: string, frame: Frame, key: bigint, timeoutMs: nu
   return sized({ case: "request", value }, frame.byteLength + id.length);
 }
 
+/** A message to be acknowledged. A `key` of 0 has the answer itself wait for that. */
+export function confirmItem(id: string, frame: Frame, key: bigint, timeoutMs: number): SizedItem {
+  const value = { id, data: frame.bytes, binary: frame.binary, key, timeoutMs: Math.max(1, Math.ceil(timeoutMs)) };
+  return sized({ case: "confirm", value }, frame.byteLength + id.length);
+}
+
 export function replyItem(reply: MessageInitShape<typeof ReplySchema>): SizedItem {
   return sized({ case: "reply", value: reply }, reply.data?.byteLength ?? 0);
 }

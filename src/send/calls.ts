@@ -1,8 +1,16 @@
-import { checkMs, checkOptions, checkSignal, isPlain, kindOf, type OptionTable } from "../base/check/check.ts";
+import {
+  checkFlag,
+  checkMs,
+  checkOptions,
+  checkSignal,
+  isPlain,
+  kindOf,
+  type OptionTable,
+} from "../base/check/check.ts";
 import { unknownOption } from "../base/check/unknown-option.ts";
 import { invalidArgument } from "../base/error.ts";
 import { settledWithin } from "./deadline.ts";
-import type { SendOptions } from "./verbs.ts";
+import type { EmitOptions, SendOptions } from "./verbs.ts";
 
 const NO_OPTIONS: SendOptions = {};
 
@@ -89,6 +97,9 @@ export const SEND_OPTIONS: OptionTable<SendOptions> = {
   signal: checkSignal,
   timeoutMs: (name, value) => checkMs(name, value, Number.MIN_VALUE),
 };
+
+/** The options of an emit. */
+export const EMIT_OPTIONS: OptionTable<EmitOptions> = { ...SEND_OPTIONS, confirm: checkFlag };
 
 /** Throws for bad options, and throws the signal's reason if it is aborted already. */
 export function checkSendOptions(

@@ -1,4 +1,4 @@
-import { type Calls, ONE_MESSAGE, SEND_OPTIONS } from "./calls.ts";
+import { type Calls, EMIT_OPTIONS, ONE_MESSAGE, SEND_OPTIONS } from "./calls.ts";
 import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTable } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
@@ -7,7 +7,16 @@ import { teach } from "../base/check/habits.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Count, Delivery, Members, MembersOptions, SendOptions, SendToManyOptions, Verbs } from "./verbs.ts";
+import type {
+  Count,
+  Delivery,
+  EmitOptions,
+  Members,
+  MembersOptions,
+  SendOptions,
+  SendToManyOptions,
+  Verbs,
+} from "./verbs.ts";
 
 /** Methods that users of other libraries call on a hub. */
 const HABITS: Readonly<Record<string, string>> = {
@@ -59,13 +68,26 @@ export abstract class Sender {
     this.#calls = calls;
   }
 
-  /** Sends to one id. True: its socket took the message, or it waits for the client to resume. False: nobody has the id, or its buffer is full. */
-  emit(id: string, message: Message, options?: SendOptions): Promise<boolean> {
+  /**
+   * Sends to one id. True: its socket took the message, or it waits for the client to resume. False: nobody has the id, or
+   * its buffer is full.
+   *
+   * With `confirm`, true says that the client itself acknowledged the message: it was handed to the application there. False
+   * says besides that the client left for good without acknowledging it. The client must speak `meshsocket.v1`, as
+   * `meshsocket/client` does, and may drop its connection and resume meanwhile. Rejects then with `failed_precondition` for
+   * any other client (nothing is sent), `resource_exhausted` when `limits.maxRequestsPerClient` wait for the client,
+   * `deadline_exceeded` when it did not acknowledge in time, and `unknown` when it moved to another node before.
+   *
+   * ```ts
+   * const received = await hub.emit("alice", "your order shipped", { confirm: true, timeoutMs: 5_000 });
+   * ```
+   */
+  emit(id: string, message: Message, options?: EmitOptions): Promise<boolean> {
     return this.#calls.run(options, (checked) => {
       checkCount("emit(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.emit(id, this.#frame(message, FOR_ONE), checked);
-    });
+    }, EMIT_OPTIONS);
   }
 
   /** Whether the id is connected. */

@@ -38,6 +38,15 @@ export interface SendOptions {
   timeoutMs?: number | undefined;
 }
 
+/** {@link SendOptions} for a message to one client. */
+export interface EmitOptions extends SendOptions {
+  /**
+   * Waits until the client, which must speak `meshsocket.v1`, has acknowledged the message: it was handed to the application
+   * there. Default false.
+   */
+  confirm?: boolean | undefined;
+}
+
 /** {@link SendOptions} for the members of a topic. */
 export interface MembersOptions extends SendOptions {
   /** Also answer what the sessions gave as `info`. Default false. */
@@ -52,7 +61,7 @@ export interface SendToManyOptions extends SendOptions {
 
 /** The verbs with checked arguments, as {@link Sender} calls them; one implementation for each reach. */
 export interface Verbs {
-  emit(id: string, frame: Frame, options: SendOptions): Promise<boolean>;
+  emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean>;
   online(id: string, options: SendOptions): Promise<boolean>;
   broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;
   publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;

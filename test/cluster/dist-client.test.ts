@@ -6,10 +6,12 @@ import { DistClient } from "../../src/distributed/dist-client.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { createToken } from "../../src/rpc/token.ts";
+import { TestClient } from "../kit/client.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster, SECRET } from "../kit/process-cluster.ts";
 import { withCode } from "../kit/storage.ts";
 import { TcpProxy } from "../kit/tcp-proxy.ts";
+import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 
 let cluster: ProcessCluster;
 
@@ -64,6 +66,29 @@ for (const runtime of NODE_RUNTIMES) {
         assert.equal(await sender.disconnect(id, 4001, "bye"), true);
         assert.deepEqual(await client.closed(), { code: 4001, reason: "bye" });
         assert.equal(await sender.online(id), false);
+      }
+    });
+
+    test(`${name}: a client of that node and of another confirms a message, and one that cannot says so`, async () => {
+      const node = cluster.on(runtime);
+      using sender = new DistClient({ ...way.options(node), logger: silentLogger });
+      const others = cluster.nodes.map((each) => each.node).filter((each) => each !== node);
+      for (const owner of [node, ...others.slice(0, 1)]) {
+        const id = `${name} confirms ${owner.runtime}`;
+        const client = await TestClient.open(owner.clientUrl(id), [V1_PROTOCOL]);
+        while ((await client.next()) !== `welcome ${id}`);
+        const confirmed = sender.emit(id, "hi", { confirm: true, timeoutMs: 8_000 });
+        while ((await client.next()) !== "hi");
+        client.send("~ack 2");
+        assert.equal(await confirmed, true);
+        await assert.rejects(sender.emit(id, "x", { confirm: true, timeoutMs: 100 }), withCode("deadline_exceeded"));
+        const left = sender.emit(id, "y", { confirm: true, timeoutMs: 8_000 });
+        while ((await client.next()) !== "y");
+        await client.close();
+        assert.equal(await left, false);
+        const plain = await owner.connect(id);
+        await assert.rejects(sender.emit(id, "hi", { confirm: true }), withCode("failed_precondition"));
+        await plain.close();
       }
     });
 

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { SignJWT } from "jose";
 import { createToken } from "../../src/rpc/token.ts";
+import { TestClient } from "../kit/client.ts";
 import { grpc, type GrpcCall, GrpcCode, type GrpcResult } from "../kit/grpc.ts";
 import { NODE_RUNTIMES, type NodeProcess } from "../kit/node-process.ts";
 import { ProcessCluster, SECRET } from "../kit/process-cluster.ts";
@@ -154,6 +155,29 @@ for (const runtime of NODE_RUNTIMES) {
     assert.deepEqual(await client.closed(), { code: 4001, reason: "bye" });
     assert.deepEqual(local.waiting, []);
     await local.close();
+  });
+
+  test(`${runtime}: the Cluster service's Emit waits for the client, if it is to confirm`, async () => {
+    const { node, other } = nodes(runtime);
+    const id = `confirm ${runtime}`;
+    const client = await TestClient.open(other.clientUrl(id), ["meshsocket.v1"]);
+    client.ws.addEventListener("message", ({ data }) => {
+      if (data === "~sync") client.send("~ack 2");
+    });
+    while ((await client.next()) !== `welcome ${id}`);
+    const plain = await other.connect(`plain ${runtime}`);
+    const token = await tokenFor("cluster");
+    const emit = (to: string): GrpcCall => {
+      return { method: "meshsocket.v1.Cluster/Emit", request: { id: to, data: base64("hi"), confirm: true }, token };
+    };
+    assert.deepEqual(await call(node, [emit(id), emit("nobody"), emit(`plain ${runtime}`)]), [
+      { accepted: true },
+      { accepted: false },
+      GrpcCode.FailedPrecondition,
+    ]);
+    assert.deepEqual([await client.next(), await client.next()], ["hi", "~sync"]);
+    assert.deepEqual(plain.waiting, []);
+    await Promise.all([client.close(), plain.close()]);
   });
 
   test(`${runtime}: the Cluster service names the living nodes`, async () => {

@@ -115,6 +115,24 @@ test("client: a dropped connection loses nothing in either direction", () => {
   });
 });
 
+test("client: a message to confirm is confirmed by the client itself, at once or after it came back", () =>
+  scene({}, async ({ hub, proxy, open }) => {
+    const { log } = open();
+    await took(log, "open");
+    const started = performance.now();
+    assert.equal(await hub.emit("me", "a", { confirm: true, timeoutMs: 8_000 }), true);
+    assert.ok(performance.now() - started < 900, "long before it acknowledges by itself");
+    await took(log, "a");
+    proxy.refuse(true);
+    proxy.cut();
+    await took(log, "away");
+    const confirmed = hub.emit("me", "b", { confirm: true, timeoutMs: 60_000 });
+    await assert.rejects(hub.emit("me", "c", { confirm: true, timeoutMs: 20 }), { code: "deadline_exceeded" });
+    proxy.refuse(false);
+    assert.equal(await confirmed, true);
+    await took(log, "resumed", "b", "c");
+  }));
+
 test("client: messages under way when the network stops are sent again, once", () => {
   const heard: string[] = [];
   return scene({ onEvent: (_, message) => void heard.push(String(message)) }, async ({ hub, proxy, open }) => {

@@ -52,6 +52,28 @@ test("a client comes back on another node: what it had not got comes first, in o
   assert.deepEqual(log.waiting, []);
 });
 
+test("a client that cannot come back on another node gets what was sent while the first was asked, and confirms it", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  first.socket.terminate();
+  const go = cluster.pause(a.host);
+  const coming = V1Client.open(b.hub, { id: "me" }, "0.a-wrong-token");
+  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(await b.hub.emit("me", "one"), true);
+  const confirmed = b.hub.emit("me", "two", { confirm: true, timeoutMs: 60_000 });
+  go();
+  const second = await coming;
+  assert.equal(second.hello.lost, "token");
+  assert.deepEqual(await second.take(3), ["one", "two", "~sync"]);
+  second.send("~ack 2");
+  assert.equal(await confirmed, true);
+  assert.equal(await b.hub.emit("me", "three"), true);
+  assert.equal(await second.next(), "three");
+  second.socket.close(1000);
+  await second.closed();
+});
+
 test("a client may move from node to node, several times in a row", async () => {
   await using cluster = new MemoryCluster();
   const nodes = await threeNodes(cluster);

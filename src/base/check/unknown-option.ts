@@ -21,6 +21,7 @@ const HABITS: Readonly<Record<string, string>> = {
   certificate: "cert",
   clientTracking: "hub.size and for (const client of hub)",
   close: "onDisconnect of a session: () => ({ onDisconnect(client, code, reason) {} })",
+  confirm: "emit(id, message, { confirm: true }), which is for one client",
   connectTimeout: "limits: { upgradeTimeoutMs }",
   cors: 'origins, such as ["https://app.example.com"]',
   connection: "connect, or onConnect of a session",

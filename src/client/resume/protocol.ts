@@ -7,10 +7,12 @@ import {
   type Payload,
   pongLine,
   replyLine,
+  SYNC_LINE,
   unescape,
 } from "../../wire/v1.ts";
 import type { Acknowledging, Acks } from "./acks.ts";
 import { CloseCode } from "../../base/close-code.ts";
+import { Confirmations } from "../confirmations.ts";
 import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "../handover.ts";
 import type { Handlers } from "../handlers.ts";
@@ -29,12 +31,15 @@ export class Protocol implements Acknowledging {
   readonly #client: ProtocolClient;
   readonly #owner: ProtocolOwner;
   #requests: Requests | undefined;
+  #confirmations: Confirmations | undefined;
   /** The client's calls that are not answered yet. */
   readonly #calls = new Set<{ readonly number: number }>();
   /** Bytes that were handled and not acknowledged. */
   #unackedBytes = 0;
   /** The client waits until so many of its messages are acknowledged; 0 if it does not. */
   #syncAt = 0;
+  /** A message to confirm is in this tick's write. */
+  #syncDue = false;
 
   constructor(client: ProtocolClient, owner: ProtocolOwner) {
     this.#client = client;
@@ -76,7 +81,7 @@ export class Protocol implements Acknowledging {
     if (isCounted(control)) this.ledger.received++;
     switch (control.type) {
       case "ack":
-        if (!this.ledger.ack(control.count)) this.#fault("so many messages were never sent");
+        if (!this.#acknowledged(control.count)) this.#fault("so many messages were never sent");
         return;
       case "sync":
         return this.#sync();
@@ -151,6 +156,32 @@ export class Protocol implements Acknowledging {
     return this.#requests.ask(payload, timeoutMs, (frame) => this.#client.outbox.enqueue(frame));
   }
 
+  /** Sends a message and waits until the client has it; the outcomes are those of {@link Confirmations.expect}. */
+  confirm(frame: Frame, timeoutMs: number): Promise<boolean> {
+    const { ledger } = this;
+    this.#confirmations ??= new Confirmations(this.#owner.limits.maxRequestsPerClient);
+    return this.#confirmations.expect(timeoutMs, () => {
+      const { outbox } = this.#client;
+      if (!outbox.enqueue(frame)) return undefined;
+      this.#syncDue = true;
+      return ledger.sent + outbox.queued;
+    });
+  }
+
+  /** After messages to confirm were written: asks the client to acknowledge at once. */
+  sync(): void {
+    if (this.#syncDue) this.#askToAcknowledge();
+  }
+
+  /** If somebody waits for it. A client that is away is asked when it comes back. */
+  #askToAcknowledge(): void {
+    this.#syncDue = false;
+    if (!this.#confirmations?.size || this.#client.away) return;
+    this.#client.outbox.catchUp();
+    this.#client.outbox.flush();
+    this.#write(Frame.control(SYNC_LINE));
+  }
+
   acknowledge(again = false): void {
     const { ledger } = this;
     if (this.#client.away || (ledger.handled === ledger.ackSent && !again)) return;
@@ -184,14 +215,14 @@ export class Protocol implements Acknowledging {
     if (!this.token.accepts(token)) return "token";
     if (user !== this.#client.user) return "user";
     if (received < acked || received > sent) return "counts";
-    this.ledger.ack(received);
+    this.#acknowledged(received);
     return complete || this.ledger.complete ? undefined : "overflow";
   }
 
   /** The client comes back: frames that it has not got go out again, before anything new. */
   resume({ token, received }: ResumeOffer): void {
     this.token.next(token);
-    this.ledger.ack(received);
+    this.#acknowledged(received);
     this.hello(true, undefined);
     this.sendAfter(received);
   }
@@ -200,11 +231,12 @@ export class Protocol implements Acknowledging {
   sendAfter(count: number): void {
     const frames = this.ledger.after(count);
     if (frames.length > 0) this.#client.writeNow(frames);
+    this.#askToAcknowledge();
   }
 
   /** The state of a client that goes on on another node: messages that it has not got go with it. */
   handOver({ received }: ResumeOffer, topics: readonly string[]): HandedOver {
-    this.ledger.ack(received);
+    this.#acknowledged(received);
     const frames = this.ledger.framesAfter(received);
     // The answers to calls that are running here would not find the client any more.
     for (const { number } of this.#calls) frames.push(Frame.control(errorLine(number, "unknown", "the client moved")));
@@ -223,7 +255,9 @@ export class Protocol implements Acknowledging {
     const frames = messages.map(({ data, binary, control }) =>
       control ? Frame.relayedControl(data, binary) : Frame.relayed(data, binary)
     );
+    const { sent } = this.ledger;
     this.ledger.arrive(received, handled, frames);
+    this.#confirmations?.shift(this.ledger.sent - sent);
     if (lastRequest > 0) this.#requests = new Requests(this.#owner.limits.maxRequestsPerClient, lastRequest);
     this.hello(true, undefined);
     this.sendAfter(received);
@@ -234,9 +268,17 @@ export class Protocol implements Acknowledging {
     this.#write(Frame.control(byeLine(retryAfterMs)));
   }
 
-  /** The client takes no more messages: nobody will reply. */
+  /** The client takes no more messages: nobody will reply or acknowledge. */
   end(): void {
     this.#requests?.end();
+    this.#confirmations?.end(this.#client.moved);
+  }
+
+  /** The client has so many messages. False if that many were never sent. */
+  #acknowledged(count: number): boolean {
+    if (!this.ledger.ack(count)) return false;
+    this.#confirmations?.acknowledged(count);
+    return true;
   }
 
   #write(frame: Frame): void {
@@ -249,8 +291,10 @@ export interface ProtocolClient {
   readonly id: string;
   readonly user: string | undefined;
   readonly away: boolean;
+  /** Whether it goes on on another node. */
+  readonly moved: boolean;
   readonly handlers: Pick<Handlers<unknown>, "inTurn" | "request">;
-  readonly outbox: Pick<Outbox<OutboxClient>, "enqueue">;
+  readonly outbox: Pick<Outbox<OutboxClient>, "enqueue" | "queued" | "catchUp" | "flush">;
   /** Writes past the frames of this tick. */
   writeNow(frames: readonly Frame[]): void;
   close(code: number, reason: string): void;
