@@ -1,4 +1,4 @@
-import { notConfirmable } from "./confirmations.ts";
+import { notConfirmable } from "./resume/confirmations.ts";
 import type { HubClient } from "./hub-client.ts";
 import type { Connection } from "./connection.ts";
 import { FanOut, type Group } from "./fan-out.ts";

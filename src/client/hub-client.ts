@@ -7,7 +7,7 @@ import { teach } from "../base/check/habits.ts";
 import { exceptAlso } from "../send/except.ts";
 import type { FanOutMember } from "./fan-out.ts";
 import type { Frame, Message } from "../send/frame.ts";
-import { type HandedOver, MAX_HANDOVER_BYTES } from "./handover.ts";
+import { type HandedOver, MAX_HANDOVER_BYTES } from "./resume/handover.ts";
 import { type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
 import { Protocol, type ProtocolClient } from "./resume/protocol.ts";

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { HandedOver } from "../client/handover.ts";
+import type { HandedOver } from "../client/resume/handover.ts";
 import { type Answer, AnswerSchema, type Handover, HandoverSchema, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 
 /** The answer to an eviction that asks for a client, with the client or with why it cannot resume. */

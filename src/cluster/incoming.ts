@@ -3,7 +3,7 @@ import type { Holder, Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { replyItem } from "../link/items.ts";
-import type { HandedOver } from "../client/handover.ts";
+import type { HandedOver } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Neighbours } from "./neighbours.ts";

@@ -17,7 +17,7 @@ import { Hello } from "./hello.ts";
 import { disownItem, type SizedItem } from "../link/items.ts";
 import { fromHandover } from "./handover.ts";
 import type { HubClient } from "../client/hub-client.ts";
-import type { HandedOver } from "../client/handover.ts";
+import type { HandedOver } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { JoinOptions } from "./join-options.ts";
 import { Links } from "../link/links.ts";

@@ -19,7 +19,7 @@ import {
   type Subscription,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { handoverAnswer } from "./handover.ts";
-import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/handover.ts";
+import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { Listener } from "../client/topics.ts";

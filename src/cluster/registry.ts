@@ -2,7 +2,7 @@ import type { Clients } from "../client/clients.ts";
 import type { Cluster } from "./cluster.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { DistSession } from "./dist-session.ts";
-import type { HandedOver } from "../client/handover.ts";
+import type { HandedOver } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Grant, Registry } from "../hub/registry.ts";
 

@@ -5,7 +5,7 @@ import {
   notConfirmable,
   notConfirmedInTime,
   tooManyConfirmations,
-} from "../client/confirmations.ts";
+} from "../client/resume/confirmations.ts";
 import { leftBeforeReply, noReplyInTime, notAskable } from "../client/requests.ts";
 
 /** The requests of this node to clients of others, until their replies come. */

@@ -21,7 +21,7 @@ import type { LocalVerbs } from "../hub/local.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
-import { notConfirmedInTime } from "../client/confirmations.ts";
+import { notConfirmedInTime } from "../client/resume/confirmations.ts";
 import { nobodyHasIt, noReplyInTime } from "../client/requests.ts";
 import { type ExpectedReply, isConfirmed, type Outcome, replyOf, type RequestTable } from "./request-table.ts";
 import type { Router } from "./router.ts";

@@ -8,7 +8,7 @@ import { Connection, type ConnectionOwner } from "../client/connection.ts";
 import { Acks } from "../client/resume/acks.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
-import type { HandedOver } from "../client/handover.ts";
+import type { HandedOver } from "../client/resume/handover.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/ledger.ts";

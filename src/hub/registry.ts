@@ -2,7 +2,7 @@ import type { Clients } from "../client/clients.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import type { Grant } from "../door/admit.ts";
 import { MeshError } from "../base/error.ts";
-import type { HandedOver } from "../client/handover.ts";
+import type { HandedOver } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 
 export type { Grant };

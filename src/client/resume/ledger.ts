@@ -1,7 +1,7 @@
 import { Burst } from "../../send/burst.ts";
 import type { Frame } from "../../send/frame.ts";
 import { headerBytes } from "../../send/frame-header.ts";
-import type { HeldMessage } from "../handover.ts";
+import type { HeldMessage } from "./handover.ts";
 
 /**
  * The messages to and from one client of meshsocket.v1, counted, with those to it that it has not acknowledged.

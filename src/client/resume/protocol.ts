@@ -12,9 +12,9 @@ import {
 } from "../../wire/v1.ts";
 import type { Acknowledging, Acks } from "./acks.ts";
 import { CloseCode } from "../../base/close-code.ts";
-import { Confirmations } from "../confirmations.ts";
+import { Confirmations } from "./confirmations.ts";
 import { Frame } from "../../send/frame.ts";
-import type { HandedOver } from "../handover.ts";
+import type { HandedOver } from "./handover.ts";
 import type { Handlers } from "../handlers.ts";
 import { type Budget, Ledger } from "./ledger.ts";
 import type { Limits } from "../../base/limits.ts";

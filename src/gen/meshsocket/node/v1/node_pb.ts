@@ -144,7 +144,7 @@ export type Batch = Message<"meshsocket.node.v1.Batch"> & {
   items: Item[];
 
   /**
-   * Who sends; without it the sender is no node.
+   * The sender; without it the sender is not a node.
    *
    * @generated from field: meshsocket.node.v1.Holder from = 5;
    */
@@ -374,7 +374,7 @@ export const EvictSchema: GenMessage<Evict> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 8);
 
 /**
- * What a client of meshsocket.v1 comes back with.
+ * The token and the position with which a client of meshsocket.v1 comes back.
  *
  * @generated from message meshsocket.node.v1.Resume
  */
@@ -689,7 +689,7 @@ export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 18);
 
 /**
- * What came of a Request that had a key.
+ * The outcome of a Request that had a key.
  *
  * @generated from message meshsocket.node.v1.Reply
  */
@@ -804,7 +804,7 @@ export type Member = Message<"meshsocket.node.v1.Member"> & {
   id: string;
 
   /**
-   * What the session gave as info, as JSON; empty for nothing.
+   * The info of the session, as JSON; empty for none.
    *
    * @generated from field: string info = 2;
    */
@@ -859,7 +859,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
   number: bigint;
 
   /**
-   * Who answers. Another life than the batch named means that nothing was taken.
+   * The node that answers. Another life than the batch named means that nothing was taken.
    *
    * @generated from field: string life = 2;
    */
@@ -1105,7 +1105,7 @@ export const Node: GenService<{
     output: typeof BatchAnswerSchema;
   },
   /**
-   * Who listens on topics here: one line for all the topics that the caller watches.
+   * The listeners on topics here: one line for all the topics that the caller watches.
    *
    * @generated from rpc meshsocket.node.v1.Node.Presence
    */

@@ -1,5 +1,5 @@
-import { MeshError } from "../base/error.ts";
-import { V1_PROTOCOL } from "../wire/v1.ts";
+import { MeshError } from "../../base/error.ts";
+import { V1_PROTOCOL } from "../../wire/v1.ts";
 
 /** The messages to one client whose senders wait for it to acknowledge them. They survive a resume. */
 export class Confirmations {
