@@ -20,7 +20,7 @@ interface LastWords extends End {
 }
 
 /** Dependencies of {@link Handlers}. */
-export interface HandlersHost<Data> {
+export interface HandlersDependencies<Data> {
   readonly limits: Readonly<Limits>;
   /** Whether a client stays after one of its handlers failed. */
   readonly staysAfterError: boolean;
@@ -47,7 +47,7 @@ type HandlerName = "onConnect" | "onEvent" | "onAway" | "onResume" | "onRequest"
 export class Handlers<Data> {
   readonly #client: HandledClient<Data>;
   #session: Session<Data>;
-  readonly #host: HandlersHost<Data>;
+  readonly #deps: HandlersDependencies<Data>;
   #backlog: Backlog<Turn> | undefined;
   /** A handler is running, so messages wait in the backlog. */
   #busy = false;
@@ -56,10 +56,10 @@ export class Handlers<Data> {
   #paused = false;
   #end: LastWords | undefined;
 
-  constructor(client: HandledClient<Data>, session: Session<Data>, host: HandlersHost<Data>) {
+  constructor(client: HandledClient<Data>, session: Session<Data>, deps: HandlersDependencies<Data>) {
     this.#client = client;
     this.#session = session;
-    this.#host = host;
+    this.#deps = deps;
   }
 
   /** Runs `onConnect` once `ready` settled, then handles the messages that came meanwhile. */
@@ -86,7 +86,7 @@ export class Handlers<Data> {
   #wait(next: string | Uint8Array | Turn): void {
     const backlog = (this.#backlog ??= new Backlog<Turn>());
     backlog.push(next);
-    const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
+    const { maxBacklogMessages, maxBacklogBytes } = this.#deps.limits;
     if (backlog.length < maxBacklogMessages && backlog.bytes < maxBacklogBytes) return;
     const socket = this.#client.connection?.socket;
     if (socket?.pause) {
@@ -120,7 +120,7 @@ export class Handlers<Data> {
     const session = this.#session;
     if (!session.onRequest) throw new MeshError("unimplemented", "this server answers no requests");
     try {
-      return checkSize(Frame.of((await session.onRequest(this.#client, message)) ?? ""), this.#host.limits);
+      return checkSize(Frame.of((await session.onRequest(this.#client, message)) ?? ""), this.#deps.limits);
     } catch (error) {
       if (!(error instanceof MeshError)) this.#report("onRequest", asError("onRequest", error));
       throw error;
@@ -165,14 +165,14 @@ export class Handlers<Data> {
   }
 
   #log(what: string, error: unknown): void {
-    this.#host.report(`${what} of client ${JSON.stringify(this.#client.id)} failed`, error);
+    this.#deps.report(`${what} of client ${JSON.stringify(this.#client.id)} failed`, error);
   }
 
   #connect(): unknown {
     // A client that is gone before `onConnect` is never shown to the application.
     this.#connected = this.#end === undefined;
     if (!this.#connected) return undefined;
-    this.#host.connected(this.#client);
+    this.#deps.connected(this.#client);
     return this.#call("onConnect", () => this.#session.onConnect?.(this.#client));
   }
 
@@ -200,7 +200,7 @@ export class Handlers<Data> {
 
   #disconnect(end: LastWords): void {
     if (!this.#connected) return;
-    this.#host.disconnected(this.#client, end);
+    this.#deps.disconnected(this.#client, end);
     if (!this.#session.onDisconnect) return;
     this.#busy = true;
     const { code, reason, undelivered } = end;
@@ -259,7 +259,7 @@ export class Handlers<Data> {
   #failed(name: HandlerName, cause: unknown): void {
     const error = asError(name, cause);
     const decided = this.#report(name, error);
-    const stays = error instanceof MeshError || this.#host.staysAfterError;
+    const stays = error instanceof MeshError || this.#deps.staysAfterError;
     if (decided === "close" || (decided !== "report" && !stays)) {
       this.#client.close(CloseCode.InternalError, "internal error");
     }

@@ -1,7 +1,7 @@
 import type { MeshError } from "../base/error.ts";
 import { checkHost } from "../base/host.ts";
 import { CloseCode } from "../base/close-code.ts";
-import type { ClusterHost } from "./cluster-host.ts";
+import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import type { PresenceRequest, PresenceResponse } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { HubState } from "../hub/state.ts";
 import { Incoming } from "./incoming.ts";
@@ -34,7 +34,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   readonly #stopped = new AbortController();
 
   /** Throws a TypeError (`invalid_argument`) for a bad host. */
-  constructor(node: ClusterHost<Data>, options: JoinOptions) {
+  constructor(node: ClusterDependencies<Data>, options: JoinOptions) {
     checkHost(options.host);
     this.#clients = node.clients;
     this.#state = node.state;

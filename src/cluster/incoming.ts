@@ -1,4 +1,4 @@
-import type { ClusterHost } from "./cluster-host.ts";
+import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import type { Holder, Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
@@ -28,7 +28,7 @@ export class Incoming<Data> implements Peers {
 
   /** When `stopped` is aborted all lines end. */
   constructor(
-    { clients, limits, local, logger }: ClusterHost<Data>,
+    { clients, limits, local, logger }: ClusterDependencies<Data>,
     neighbours: Neighbours<Data>,
     topics: Topics<Data>,
     requests: RequestTable,

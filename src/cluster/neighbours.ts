@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Claims } from "./claims.ts";
 import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
-import type { ClusterHost } from "./cluster-host.ts";
+import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import type { DistSession } from "./dist-session.ts";
 import type { MeshError } from "../base/error.ts";
 import { Evictions } from "./evictions.ts";
@@ -41,7 +41,7 @@ export class Neighbours<Data> {
   readonly #leaseMs: number;
   readonly #timeoutMs: number;
 
-  constructor(node: ClusterHost<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
+  constructor(node: ClusterDependencies<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
     const { storage, leaseMs, limits, logger, clients, secrets: { tokens } } = node;
     const { timeoutMs, maxConnections: maxWaiting } = limits;
     this.#clients = clients;

@@ -18,14 +18,14 @@ import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
-import { UserPlaces, type UserPlacesHost } from "./user-places.ts";
+import { UserPlaces, type UserPlacesDependencies } from "./user-places.ts";
 import { chooseProtocol, resumeOffer, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";
 import { withTimeout } from "../send/deadline.ts";
 
 /** The way from an upgrade request to a connection of the hub: room, session, id, claim. */
 export class Admissions<Data> {
-  readonly #host: AdmissionHost<Data>;
+  readonly #deps: AdmissionDependencies<Data>;
   readonly #gate: Gate;
   readonly #places: UserPlaces;
   /** Upgrades let in whose connection is not open yet: they take room. */
@@ -35,10 +35,10 @@ export class Admissions<Data> {
   /** Connections that have not said yet whose they are. */
   readonly #waiting = new Set<FirstMessage>();
 
-  constructor(host: AdmissionHost<Data>, options: GateOptions) {
-    this.#host = host;
-    this.#places = new UserPlaces(host);
-    this.#gate = new Gate(options, host.limits, host.logger);
+  constructor(deps: AdmissionDependencies<Data>, options: GateOptions) {
+    this.#deps = deps;
+    this.#places = new UserPlaces(deps);
+    this.#gate = new Gate(options, deps.limits, deps.logger);
   }
 
   /** Decides about an upgrade: a Response to send instead of the 101, or an Admission. Never rejects: any failure becomes a Response. */
@@ -80,19 +80,19 @@ export class Admissions<Data> {
   }
 
   get #closing(): boolean {
-    return this.#host.closing();
+    return this.#deps.closing();
   }
 
   /** A client that comes back needs no room of its own: whether it does is known once `session` named it. */
   #checkRoom(request: Request): Refused | undefined {
     if (this.#closing) return closingRefusal();
     if (this.#hasRoom(1)) return undefined;
-    return resumeOffer(request) && this.#pending < this.#host.limits.maxConnections ? undefined : this.#full();
+    return resumeOffer(request) && this.#pending < this.#deps.limits.maxConnections ? undefined : this.#full();
   }
 
   /** Whether so many connections more would fit. */
   #hasRoom(more: number): boolean {
-    return this.#host.size() + this.#pending + more <= this.#host.limits.maxConnections;
+    return this.#deps.size() + this.#pending + more <= this.#deps.limits.maxConnections;
   }
 
   #full(): Refused {
@@ -106,7 +106,7 @@ export class Admissions<Data> {
   ): Promise<Refused | Admission> {
     const run = new SessionRun<Data>({ remoteAddress: visit.address, ...(signal && { signal }) });
     this.#running.add(run);
-    const decision = await run.run(factory, request, this.#host.limits.upgradeTimeoutMs).finally(() => {
+    const decision = await run.run(factory, request, this.#deps.limits.upgradeTimeoutMs).finally(() => {
       this.#running.delete(run);
     });
     if (decision instanceof Refused) return decision;
@@ -128,7 +128,7 @@ export class Admissions<Data> {
     arrival: Arrival,
     signal: AbortSignal | undefined,
   ): Promise<Refused | Admission> {
-    const { limits } = this.#host;
+    const { limits } = this.#deps;
     checkTextPing(session.textPing);
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
     const { id = randomId(), user } = session;
@@ -136,15 +136,15 @@ export class Admissions<Data> {
       (user === undefined ? undefined : refusedName("user", user, limits));
     if (refused) return refused;
     const resume = arrival.resume && { ...arrival.resume, user };
-    if (resume && !this.#hasRoom(0) && !this.#host.comesBack(id, resume)) return this.#full();
+    if (resume && !this.#hasRoom(0) && !this.#deps.comesBack(id, resume)) return this.#full();
     const leavePlace = user === undefined ? nothing : this.#places.take(user, id);
     if (!leavePlace) return new Refused("user", refuse(429, "too many clients of this user", { "retry-after": "5" }));
     try {
-      const grant = await this.#host.claimId(id, resume, signal);
+      const grant = await this.#deps.claimId(id, resume, signal);
       if (!this.#closing && !signal?.aborted) {
         return this.#admission({ id, session, info, arrival: { ...arrival, resume }, grant, leavePlace });
       }
-      this.#host.giveUp(id, grant);
+      this.#deps.giveUp(id, grant);
     } catch (error) {
       leavePlace();
       throw error;
@@ -155,7 +155,7 @@ export class Admissions<Data> {
 
   /** An upgrade whose first message decides: it has no id and no claim before. */
   #undecided(session: Session<Data>, arrival: Arrival): Admission {
-    const { limits } = this.#host;
+    const { limits } = this.#deps;
     const { visit, answered, headers } = arrival;
     const gaveUp = (): void => this.#gaveUp(visit);
     return {
@@ -184,7 +184,7 @@ export class Admissions<Data> {
       const info: UpgradeInfo = { remoteAddress: arrival.visit.address, signal };
       const answer: Promise<unknown> = Promise.resolve(session.authenticate?.(message, info));
       // One that never answers must not keep the place of a client that is long gone.
-      const returned = await withTimeout(answer, this.#host.limits.authTimeoutMs, "the authentication");
+      const returned = await withTimeout(answer, this.#deps.limits.authTimeoutMs, "the authentication");
       if (signal.aborted || isNobody(returned)) return NOT_AUTHENTICATED;
       const decision = readDecision<Data>("authenticate", returned);
       if (isRefusal(decision)) return endingFrom(decision);
@@ -207,7 +207,7 @@ export class Admissions<Data> {
       headers: new Headers(),
       open: (socket) => {
         this.#report(ending, { code: ending.code }, visit);
-        return new RefusedSocket(socket, ending, this.#host.limits.closeTimeoutMs, gone);
+        return new RefusedSocket(socket, ending, this.#deps.limits.closeTimeoutMs, gone);
       },
       cancel: gone,
     };
@@ -231,19 +231,19 @@ export class Admissions<Data> {
         this.#pending--;
         const { claim } = grant;
         const who = { id, claim, session, info, url: fullUrl, remoteAddress: visit.address, protocol: spoken };
-        return this.#host.join(socket, { ...who, resume: spoken === V1_PROTOCOL ? resume : undefined }, grant);
+        return this.#deps.join(socket, { ...who, resume: spoken === V1_PROTOCOL ? resume : undefined }, grant);
       },
       cancel: () => {
         if (!settle()) return;
         this.#gaveUp(visit);
-        this.#host.giveUp(id, grant);
+        this.#deps.giveUp(id, grant);
       },
     };
   }
 
   /** Logs why a decision failed; returns the refusal that follows. */
   #failed(error: unknown): Refused {
-    const { logger } = this.#host;
+    const { logger } = this.#deps;
     const refused = refusalOf(error);
     if (refused.reason === "error") logger.error("meshsocket: could not decide about a client", error);
     if (refused.reason === "storage" || refused.reason === "starting") {
@@ -253,7 +253,7 @@ export class Admissions<Data> {
   }
 
   #report({ reason, error }: Refused | Ending, how: { status?: number; code?: number }, visit: Visit): void {
-    this.#host.refused({ reason, ...how, ...visit, ...(error !== undefined && { error }) });
+    this.#deps.refused({ reason, ...how, ...visit, ...(error !== undefined && { error }) });
   }
 }
 
@@ -293,7 +293,7 @@ export interface Grant {
 }
 
 /** Dependencies of {@link Admissions}. */
-export interface AdmissionHost<Data> extends UserPlacesHost {
+export interface AdmissionDependencies<Data> extends UserPlacesDependencies {
   readonly logger: Logger;
   /** Whether the hub takes no new clients any more. */
   closing(): boolean;

@@ -10,7 +10,7 @@ import type { Socket, SocketReceiver } from "../client/socket.ts";
 /** A connection whose first message authenticates it. Until then it has no id and is sent nothing. */
 export class FirstMessage implements SocketReceiver {
   readonly #socket: Socket;
-  readonly #host: FirstMessageHost;
+  readonly #deps: FirstMessageDependencies;
   readonly #gone = new AbortController();
   /** The messages that came after the first one and before its answer. */
   readonly #early = new Backlog();
@@ -25,11 +25,11 @@ export class FirstMessage implements SocketReceiver {
   #settled = false;
   #receiver: SocketReceiver | undefined;
 
-  constructor(socket: Socket, host: FirstMessageHost) {
+  constructor(socket: Socket, deps: FirstMessageDependencies) {
     this.#socket = socket;
-    this.#host = host;
-    this.#pace = new Pace(host.limits);
-    this.#timer = setTimeout(() => this.close(TOO_LATE), host.limits.authTimeoutMs);
+    this.#deps = deps;
+    this.#pace = new Pace(deps.limits);
+    this.#timer = setTimeout(() => this.close(TOO_LATE), deps.limits.authTimeoutMs);
   }
 
   message(data: string | Uint8Array, more = false): void {
@@ -41,7 +41,7 @@ export class FirstMessage implements SocketReceiver {
       return;
     }
     this.#early.push(data);
-    const { maxBacklogMessages, maxBacklogBytes } = this.#host.limits;
+    const { maxBacklogMessages, maxBacklogBytes } = this.#deps.limits;
     if (this.#early.length < maxBacklogMessages && this.#early.bytes < maxBacklogBytes) return;
     this.close({ reason: "pace", code: CloseCode.PolicyViolation, text: "sends faster than it is served" });
   }
@@ -62,8 +62,8 @@ export class FirstMessage implements SocketReceiver {
   #giveUp(): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#host.decided();
-    this.#host.gaveUp();
+    this.#deps.decided();
+    this.#deps.gaveUp();
   }
 
   error(error: Error): void {
@@ -86,14 +86,14 @@ export class FirstMessage implements SocketReceiver {
     this.#closing = true;
     this.#gone.abort();
     clearTimeout(this.#timer);
-    this.#host.refused(ending);
+    this.#deps.refused(ending);
     this.#socket.close(ending.code, ending.text);
-    cutAfter(this.#host.limits.closeTimeoutMs, this.#socket, () => this.#ended);
+    cutAfter(this.#deps.limits.closeTimeoutMs, this.#socket, () => this.#ended);
   }
 
   async #authenticate(message: string | Uint8Array): Promise<void> {
     this.#deciding = true;
-    const answer = await this.#host.authenticate(message, this.#gone.signal);
+    const answer = await this.#deps.authenticate(message, this.#gone.signal);
     this.#deciding = false;
     if ("open" in answer) return this.#admitted(answer);
     this.close(answer);
@@ -102,7 +102,7 @@ export class FirstMessage implements SocketReceiver {
 
   #admitted(admission: Admission): void {
     this.#settled = true;
-    this.#host.decided();
+    this.#deps.decided();
     clearTimeout(this.#timer);
     if (this.#closing) return admission.cancel();
     this.#receiver = admission.open(this.#socket);
@@ -111,7 +111,7 @@ export class FirstMessage implements SocketReceiver {
 }
 
 /** Dependencies of {@link FirstMessage}. */
-export interface FirstMessageHost {
+export interface FirstMessageDependencies {
   readonly limits: Readonly<Limits>;
   /** Decides about the message. `signal` is aborted when the peer is gone or too late. Must not reject. */
   authenticate(message: string | Uint8Array, signal: AbortSignal): Promise<Admission | Ending>;

@@ -2,18 +2,18 @@ import type { Limits } from "../base/limits.ts";
 
 /** Keeps each user to `maxClientsPerUser` clients of this node, those included that were let in and are not connected yet. */
 export class UserPlaces {
-  readonly #host: UserPlacesHost;
+  readonly #deps: UserPlacesDependencies;
   readonly #pending = new Map<string, number>();
 
-  constructor(host: UserPlacesHost) {
-    this.#host = host;
+  constructor(deps: UserPlacesDependencies) {
+    this.#deps = deps;
   }
 
   /** Takes a place for a client; undefined if the user has none left. To be given back when the client is there, or never will be. */
   take(user: string, id: string): (() => void) | undefined {
-    const { limits } = this.#host;
+    const { limits } = this.#deps;
     const pending = this.#pending.get(user) ?? 0;
-    if (this.#host.clientsOf(user, id) + pending >= limits.maxClientsPerUser) return undefined;
+    if (this.#deps.clientsOf(user, id) + pending >= limits.maxClientsPerUser) return undefined;
     this.#pending.set(user, pending + 1);
     return () => this.#giveBack(user);
   }
@@ -26,7 +26,7 @@ export class UserPlaces {
 }
 
 /** Dependencies of {@link UserPlaces}. */
-export interface UserPlacesHost {
+export interface UserPlacesDependencies {
   readonly limits: Readonly<Limits>;
   /** How many clients of this node are the user's, without the one that has the id. */
   clientsOf(user: string, id: string): number;

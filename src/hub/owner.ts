@@ -1,4 +1,4 @@
-import { type AdmissionHost, Admissions, type Grant } from "../door/admit.ts";
+import { type AdmissionDependencies, Admissions, type Grant } from "../door/admit.ts";
 import { unlessAborted } from "../base/abort.ts";
 import { checkSendOptions, EMIT_OPTIONS } from "../send/calls.ts";
 import { userTopic } from "../base/check/topic.ts";
@@ -27,7 +27,7 @@ import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../s
 /**
  * The hub as its connections and its door see it: lets clients in, does what they ask of the hub, and lets them go.
  */
-export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, ConnectionOwner, AdmissionHost<Data> {
+export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, ConnectionOwner, AdmissionDependencies<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
   readonly dropsSlow: boolean;

@@ -21,7 +21,7 @@ const REFUSED: ReadonlySet<string> = new Set(["unauthenticated", "permission_den
  */
 export class Link {
   readonly to: Holder;
-  readonly #options: LinkOptions;
+  readonly #deps: LinkDependencies;
   readonly #window: SendWindow;
   #line: Line | undefined;
   #flushScheduled = false;
@@ -35,10 +35,10 @@ export class Link {
   #reopenAtMs = 0;
   #closed: MeshError | undefined;
 
-  constructor(options: LinkOptions) {
-    this.to = options.to;
-    this.#options = options;
-    this.#window = new SendWindow(options.to, options.from, options);
+  constructor(deps: LinkDependencies) {
+    this.to = deps.to;
+    this.#deps = deps;
+    this.#window = new SendWindow(deps.to, deps.from, deps);
   }
 
   /** Sends one item; `bytes` is about its size, `deadlineMs` a moment on the monotonic clock. */
@@ -49,7 +49,7 @@ export class Link {
       return;
     }
     this.#window.add(item, bytes, deadlineMs, caller);
-    this.#options.onActive();
+    this.#deps.onActive();
     this.#scheduleFlush();
   }
 
@@ -97,7 +97,7 @@ export class Link {
     this.#heardAtMs = performance.now();
     this.#pingedAtMs = 0;
     this.#heardOnLine = false;
-    const line: Line = this.#options.open({
+    const line: Line = this.#deps.open({
       answered: (answer) => {
         if (this.#line === line) this.#answered(answer);
       },
@@ -133,7 +133,7 @@ export class Link {
     this.#failures = 0;
     if (answer.outcome === Outcome.OTHER_LIFE) {
       this.#window.notHere();
-      this.#options.onOtherLife();
+      this.#deps.onOtherLife();
       this.close();
       return;
     }
@@ -185,14 +185,14 @@ export class Link {
   onTime(now: number): boolean {
     const window = this.#window;
     if (window.calls > 0) window.expire(now);
-    else if (window.answered && !this.#options.keepOpen) this.#dropLine();
+    else if (window.answered && !this.#deps.keepOpen) this.#dropLine();
     if (this.#line) this.#watchSilence(this.#line, now);
     else if (now >= this.#reopenAtMs) this.#reopen();
     return window.calls > 0 || this.#line !== undefined;
   }
 
   #watchSilence(line: Line, now: number): void {
-    const { silenceMs, pingMs } = this.#options;
+    const { silenceMs, pingMs } = this.#deps;
     const pinged = this.#pingedAtMs > this.#heardAtMs ? this.#pingedAtMs : undefined;
     const [oldest] = this.#window.sent;
     const askedAtMs = oldest?.sentAtMs ?? pinged;
@@ -211,7 +211,7 @@ export class Link {
 }
 
 /** How a {@link Link} behaves. */
-export interface LinkOptions extends SendWindowLimits {
+export interface LinkDependencies extends SendWindowLimits {
   /** The life of the node that the link leads to. */
   to: Holder;
   /** The sender; undefined if it is not a node. */

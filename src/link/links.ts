@@ -22,7 +22,7 @@ const STREAM_BATCHES_IN_FLIGHT = 4;
 const BATCH_SLACK_BYTES = 4_096;
 
 /** How {@link Links} reach the other nodes. */
-export interface LinksOptions {
+export interface LinksDependencies {
   limits: Readonly<Limits>;
   /** Makes the transport to a host, once for as long as it is used. */
   transport: (host: string) => NodeTransport;
@@ -42,16 +42,16 @@ interface Peer {
 
 /** A node's links to all the others, one for each life. */
 export class Links {
-  readonly #options: LinksOptions;
+  readonly #deps: LinksDependencies;
   readonly #peers = new Map<string, Peer>();
   /** A longer one could never be read, and would break the line for the others. */
   readonly #maxItemBytes: number;
   #timer: ReturnType<typeof setInterval> | undefined;
   #closed = false;
 
-  constructor(options: LinksOptions) {
-    this.#options = options;
-    this.#maxItemBytes = rpcBytes(options.limits).writeMaxBytes - BATCH_SLACK_BYTES;
+  constructor(deps: LinksDependencies) {
+    this.#deps = deps;
+    this.#maxItemBytes = rpcBytes(deps.limits).writeMaxBytes - BATCH_SLACK_BYTES;
   }
 
   /** Calls one life of one node, in order with every other call to it, but for what takes the other node time. */
@@ -111,9 +111,9 @@ export class Links {
   }
 
   #makePeer(to: Holder): Peer {
-    const { limits, tokens, lines, from } = this.#options;
+    const { limits, tokens, lines, from } = this.#deps;
     checkHost(to.host);
-    const transport = this.#options.transport(to.host);
+    const transport = this.#deps.transport(to.host);
     const connect = transport as Transport;
     const client = createClient(Node, tokens ? bearer(connect, () => tokens.token(to.host)) : connect);
     const link = new Link({
@@ -135,7 +135,7 @@ export class Links {
   }
 
   #stream({ host }: Holder, { dial }: NodeTransport, client: NodeClient): OpenLine {
-    const { tokens, limits } = this.#options;
+    const { tokens, limits } = this.#deps;
     const otherwise = streamLine(client, host);
     if (!dial) return otherwise;
     const maxBytes = rpcBytes(limits).readMaxBytes;

@@ -16,13 +16,13 @@ const LENGTH_BYTES = 4;
  * A proxy or an older node may let no stream through. Then the other line carries the batches, and a stream is tried again
  * after 10 s, 20 s and so on up to 10 minutes. Once one opens, the link moves back to packed lines.
  */
-export function packedLine(options: PackedLineOptions): OpenLine {
+export function packedLine(options: PackedLineDependencies): OpenLine {
   const refusals = new Refusals(options.retryMs ?? FIRST_RETRY_MS);
   return (events) => new PackedLine(options, events, refusals);
 }
 
 /** How {@link packedLine} reaches a node. */
-export interface PackedLineOptions {
+export interface PackedLineDependencies {
   /** The node's address, for errors. */
   host?: string | undefined;
   dial: DialStream;
@@ -62,7 +62,7 @@ class Refusals {
 }
 
 class PackedLine implements Line, ByteStreamReceiver {
-  readonly #options: PackedLineOptions;
+  readonly #deps: PackedLineDependencies;
   readonly #events: LineEvents;
   readonly #refusals: Refusals;
   readonly #closing = new AbortController();
@@ -75,8 +75,8 @@ class PackedLine implements Line, ByteStreamReceiver {
   #trying = false;
   #ended = false;
 
-  constructor(options: PackedLineOptions, events: LineEvents, refusals: Refusals) {
-    this.#options = options;
+  constructor(options: PackedLineDependencies, events: LineEvents, refusals: Refusals) {
+    this.#deps = options;
     this.#events = events;
     this.#refusals = refusals;
     this.#splitter = new MessageSplitter(options.maxBytes);
@@ -112,8 +112,8 @@ class PackedLine implements Line, ByteStreamReceiver {
   }
 
   async #dial(receiver: ByteStreamReceiver): Promise<ByteStream> {
-    const token = await this.#options.token?.();
-    return await this.#options.dial(receiver, token, this.#closing.signal);
+    const token = await this.#deps.token?.();
+    return await this.#deps.dial(receiver, token, this.#closing.signal);
   }
 
   #write(stream: ByteStream, batch: Batch): void {
@@ -135,7 +135,7 @@ class PackedLine implements Line, ByteStreamReceiver {
 
   #failed(error: unknown): void {
     if (this.#ended) return;
-    const why = fromRpcError(error, { host: this.#options.host });
+    const why = fromRpcError(error, { host: this.#deps.host });
     if (why.code !== "unimplemented") {
       this.#end(why);
       return;
@@ -145,7 +145,7 @@ class PackedLine implements Line, ByteStreamReceiver {
   }
 
   #fallBack(): void {
-    this.#other = this.#options.otherwise(this.#events);
+    this.#other = this.#deps.otherwise(this.#events);
     this.#sendWaiting();
   }
 

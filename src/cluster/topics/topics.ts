@@ -1,5 +1,5 @@
 import { Audience } from "./audience.ts";
-import type { ClusterHost } from "../cluster-host.ts";
+import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import { Interest } from "./interest.ts";
 import type { Neighbours } from "../neighbours.ts";
 import { PresenceLines } from "./presence-lines.ts";
@@ -16,7 +16,7 @@ export class Topics<Data> implements Destinations {
   readonly #audience: Audience;
   readonly #neighbours: Neighbours<Data>;
 
-  constructor({ storage, limits, logger }: ClusterHost<Data>, neighbours: Neighbours<Data>) {
+  constructor({ storage, limits, logger }: ClusterDependencies<Data>, neighbours: Neighbours<Data>) {
     const { links } = neighbours;
     const { timeoutMs } = limits;
     this.#neighbours = neighbours;
