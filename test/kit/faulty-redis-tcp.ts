@@ -19,7 +19,8 @@ export interface FaultyRedisTcp extends TestRedisServer {
   stop(): Promise<void>;
 }
 
-const TIMEOUT_MS = 150;
+/** Longer than over HTTP: after a cut the connection is opened again within it, also on a busy machine. */
+const TIMEOUT_MS = 500;
 
 export async function startFaultyRedisTcp(): Promise<FaultyRedisTcp> {
   const redis = await startRedisServer();
