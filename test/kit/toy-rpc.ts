@@ -1,4 +1,4 @@
-import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { openRpcPort, type RpcPort, type RpcPortOptions } from "../../adapters/rpc/port.ts";
 import { MeshError, type MeshErrorCode } from "../../src/base/error.ts";
 import { Node } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
@@ -57,6 +57,8 @@ export function toyRoutes(log: ToyLog = new ToyLog(), secret?: string): (router:
         if (id === "slow") {
           await ended(signal);
           log.abandoned.push(id);
+          // As in a real handler, a call past its deadline is not a success.
+          if (ConnectError.from(signal.reason).code === Code.DeadlineExceeded) throw signal.reason;
         }
         return { success: id === "alice" };
       },
