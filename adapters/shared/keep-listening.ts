@@ -63,7 +63,7 @@ function arrives(server: Server, { host, port }: ListeningOn): Promise<boolean> 
 }
 
 function listenAgain(server: Server, { host, port }: ListeningOn, logger: Logger): void {
-  logger.warn(`meshsocket: port ${port} accepts no connections any more, it is opened anew`);
+  logger.warn(`meshsocket: port ${port} no longer accepts connections: opening it again`);
   server.close();
   server.listen({ host, port });
 }
