@@ -270,7 +270,7 @@ export class Line {
     this.#owner.dropped(code, reason);
   }
 
-  /** Closes for good; false if there is no connection whose end would follow. */
+  /** Closes for good; returns false without a connection, because then no end follows. */
   close(code?: number, reason?: string): boolean {
     this.#attempt++;
     this.#ws?.close(code, reason);
