@@ -14,10 +14,13 @@ export class Calls {
     this.#send = send;
   }
 
-  /** Calls the server. */
-  request(payload: Payload): { readonly reply: Promise<Payload>; readonly giveUp: () => void } {
+  /** Calls the server; `line` is the first line of the call. */
+  request(
+    payload: Payload,
+    line: (number: number) => string = requestLine,
+  ): { readonly reply: Promise<Payload>; readonly giveUp: () => void } {
     const number = ++this.#last;
-    this.#send(prefixed(requestLine(number), payload));
+    this.#send(prefixed(line(number), payload));
     const reply = new Promise<Payload>((resolve, reject) => {
       this.#waiting.set(number, (settled) => (settled instanceof MeshError ? reject(settled) : resolve(settled)));
     });

@@ -12,6 +12,7 @@ import {
   pongLine,
   RESUME_PROTOCOL_PREFIX,
   SYNC_LINE,
+  tokenLine,
   unescape,
   V1_PROTOCOL,
 } from "../src/wire/v1.ts";
@@ -22,6 +23,10 @@ import type { Outbox } from "./outgoing.ts";
 const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";
 /** Received messages are acknowledged after so many milliseconds at the latest. */
 const ACK_MS = 1_000;
+/** With less time than this no token is renewed. */
+const MIN_RENEWAL_MS = 100;
+/** Longer than this no timer waits. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Sent by a client that will come back. */
 const INTERRUPTED = 4001;
 
@@ -52,6 +57,7 @@ export class Line {
   #heardAt = 0;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
   #pingTimer: ReturnType<typeof setTimeout> | undefined;
+  #tokenTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(address: Address, protocols: readonly string[], settings: Settings, owner: LineOwner) {
     this.#address = address;
@@ -155,7 +161,7 @@ export class Line {
     if (!isReserved(data)) return this.#message(data);
     if (isEscaped(data)) return this.#message(unescape(data));
     const control = decodeControl(data);
-    if (!control) return this.#give(this.#ws, "that is not a control line");
+    if (!control || control.type === "token") return this.#give(this.#ws, "that is not a control line");
     if (isCounted(control)) this.#received++;
     switch (control.type) {
       case "hello":
@@ -206,7 +212,7 @@ export class Line {
     this.#ws?.send(ackLine(this.#received));
   }
 
-  #hello({ id, resumed, lost, received, handled, token, windowMs }: Greeting): void {
+  #hello({ id, resumed, lost, received, handled, token, windowMs, time, expiresAt = 0 }: Greeting): void {
     const { outbox } = this.#owner;
     const again = this.#known;
     this.#known = true;
@@ -222,8 +228,26 @@ export class Line {
     this.flush();
     if (this.#owner.waits()) this.sync();
     this.#watch();
+    this.#renewWithin(expiresAt - time);
     if (resumed) this.#owner.resumed();
     else this.#owner.opened();
+  }
+
+  /** Sends a new token after half of the time that the session lasts; after a failure again, in the half that is left. */
+  #renewWithin(leftMs: number): void {
+    clearTimeout(this.#tokenTimer);
+    const { token } = this.#settings;
+    if (!token || !this.#ready || leftMs < MIN_RENEWAL_MS) return;
+    const renew = async (): Promise<void> => {
+      try {
+        const { reply } = this.#owner.calls.request(await token(), tokenLine);
+        const { expiresAt, time } = JSON.parse(String(await reply)) as Greeting;
+        this.#renewWithin((expiresAt ?? 0) - time);
+      } catch {
+        this.#renewWithin(leftMs / 2);
+      }
+    };
+    this.#tokenTimer = setTimeout(() => void renew(), Math.min(leftMs / 2, MAX_TIMER_MS));
   }
 
   /** Writes the messages that wait. */
@@ -267,6 +291,7 @@ export class Line {
     this.#ws = undefined;
     this.#ready = false;
     clearTimeout(this.#pingTimer);
+    clearTimeout(this.#tokenTimer);
     this.#owner.dropped(code, reason);
   }
 

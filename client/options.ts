@@ -7,7 +7,10 @@ export interface ConnectOptions {
    * offers was chosen. Default false.
    */
   plain?: boolean;
-  /** Called before each attempt: a token of letters, digits and `-._~`, offered as `meshsocket.bearer.<token>`. */
+  /**
+   * Called before each attempt: a token of letters, digits and `-._~`, offered as `meshsocket.bearer.<token>`. If the session has
+   * an end, it is also called after half of that time, and the token goes over the open connection.
+   */
   token?: TokenSource;
   /**
    * Whether to connect again, as a new client, when the server does not know the old one any more. Default true for
@@ -37,7 +40,7 @@ export interface ConnectOptions {
 /** Where to connect to; a function is called before each attempt. */
 export type Address = string | URL | (() => string | URL | Promise<string | URL>);
 
-/** Returns the token for the next attempt. */
+/** Returns a token that is good now. */
 export type TokenSource = () => string | Promise<string>;
 
 /** A class like the platform's WebSocket. */

@@ -37,7 +37,7 @@ export const CloseCode = {
   LifetimeOver: 4010,
   /** The client broke the rules of `meshsocket.v1`. */
   ProtocolFault: 4400,
-  /** The client's first message did not authenticate it. */
+  /** The client's first message did not authenticate it, or its session was over. */
   Unauthorized: 4401,
   /** The client sent no message for too long. */
   IdleTimeout: 4408,

@@ -1,5 +1,6 @@
 import { Backlog } from "./backlog.ts";
 import type { Client } from "./client.ts";
+import { checkExpiry } from "./token/check-expiry.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
@@ -41,7 +42,7 @@ interface Turn {
 }
 
 /** A handler of a session, as errors name it. */
-type HandlerName = "onConnect" | "onEvent" | "onAway" | "onResume" | "onRequest" | "onDisconnect";
+type HandlerName = "onConnect" | "onEvent" | "onAway" | "onResume" | "onRequest" | "onToken" | "onDisconnect";
 
 /** The session handlers of one client, one at a time and in order. */
 export class Handlers<Data> {
@@ -125,6 +126,21 @@ export class Handlers<Data> {
       if (!(error instanceof MeshError)) this.#report("onRequest", asError("onRequest", error));
       throw error;
     }
+  }
+
+  /** Asks the application about a new token; resolves with when the session ends now. Rejects with the error to send. */
+  async token(token: string): Promise<number> {
+    const session = this.#session;
+    if (!session.onToken) throw new MeshError("unimplemented", "this server takes no new tokens");
+    try {
+      const expiresAt: unknown = await session.onToken(this.#client, token);
+      if (expiresAt !== undefined) checkExpiry("the time that onToken returned", expiresAt);
+      if (expiresAt !== undefined && expiresAt > Date.now()) return expiresAt;
+    } catch (error) {
+      if (!(error instanceof MeshError)) this.#report("onToken", asError("onToken", error));
+      throw error;
+    }
+    throw new MeshError("unauthenticated", "the new token was refused");
   }
 
   /** Whether reading waits for the handlers. */

@@ -3,8 +3,9 @@ import type { Client } from "./client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { ConnectedClient, Connection } from "./connection.ts";
 import type { ClientOwner, Identity } from "./client-owner.ts";
-import { teach } from "../base/check/habits.ts";
+import { CLIENT_HABITS, teach } from "../base/check/habits.ts";
 import { exceptAlso } from "../send/except.ts";
+import { Expiry } from "./token/expiry.ts";
 import type { FanOutMember } from "./fan-out.ts";
 import type { Frame, Message } from "../send/frame.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "./resume/handover.ts";
@@ -17,26 +18,8 @@ import { V1_PROTOCOL } from "../wire/v1.ts";
 import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 import { ONE_MESSAGE } from "../send/calls.ts";
 
+const EXPIRED = "the token expired";
 const NO_TOPICS: ReadonlySet<string> = new Set();
-
-/** Methods that users of other libraries call on a client. */
-const HABITS: Readonly<Record<string, string>> = {
-  "broadcast.emit": "write client.broadcast(message)",
-  send: "write client.emit(message)",
-  on: "give the session handlers: { onEvent(client, message) {}, onDisconnect(client, code, reason) {} }",
-  once: "give the session an onEvent(client, message)",
-  addEventListener: "give the session handlers: { onEvent(client, message) {} }",
-  join: "write client.subscribe(topic)",
-  leave: "write client.unsubscribe(topic)",
-  to: "write client.publish(topic, message), or hub.emit(id, message) for one client",
-  in: "write client.publish(topic, message)",
-  except: "write client.broadcast(message, { except: ids })",
-  disconnect: "write client.close(code, reason)",
-  emitWithAck: "write await client.request(message), or client.emit(message, { confirm: true })",
-  timeout: "write client.request(message, { timeoutMs })",
-  use: "decide in onEvent(client, message)",
-  ping: "clients are pinged after limits.pingMs of silence",
-};
 
 /**
  * A {@link Client} from the inside, over one connection or, with `meshsocket.v1`, over several.
@@ -59,6 +42,7 @@ export class HubClient<Data = unknown>
   topicSet: Set<string> | undefined;
   readonly outbox: Outbox<HubClient<Data>>;
   readonly handlers: Handlers<Data>;
+  readonly expiry: Expiry = new Expiry(this);
   /** Of a client that speaks `meshsocket.v1`. */
   readonly v1: Protocol | undefined;
   readonly #owner: ClientOwner<Data, HubClient<Data>>;
@@ -89,6 +73,7 @@ export class HubClient<Data = unknown>
     this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol(this, owner) : undefined;
     this.outbox = new Outbox<HubClient<Data>>(this, owner);
     this.handlers = new Handlers<Data>(this, identity.session, owner);
+    this.expiry.at = identity.session.expiresAt;
   }
 
   get open(): boolean {
@@ -154,7 +139,7 @@ export class HubClient<Data = unknown>
   }
 
   static {
-    teach(HubClient.prototype, HABITS);
+    teach(HubClient.prototype, CLIENT_HABITS);
   }
 
   #tooMany(usage: string, given: number, most: number): Promise<never> {
@@ -255,6 +240,7 @@ export class HubClient<Data = unknown>
     this.url = identity.url;
     this.remoteAddress = identity.remoteAddress;
     this.info = identity.info;
+    this.expiry.at = identity.session.expiresAt;
     this.outbox.attach(connection.socket);
     if (this.handlers.paused) connection.socket.pause?.();
     if (identity.resume) this.v1?.resume(identity.resume);
@@ -333,6 +319,13 @@ export class HubClient<Data = unknown>
     this.#connection.close(code, reason);
   }
 
+  /** The session is over, and the client did not send a new token. */
+  expired(): void {
+    if (!this.#open || this.#connection) return this.close(CloseCode.Unauthorized, EXPIRED);
+    this.#closeSent = { code: CloseCode.Unauthorized, reason: EXPIRED };
+    this.lose("expired");
+  }
+
   terminate(): void {
     if (this.#ended) return;
     this.#closeSent ??= { code: CloseCode.Abnormal, reason: "" };
@@ -371,6 +364,7 @@ export class HubClient<Data = unknown>
     if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#window as number);
+    this.expiry.stop();
     this.v1?.end();
     // Once this side has closed, messages that wait are not handled.
     if (this.#closeSent) this.handlers.silence();

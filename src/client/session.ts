@@ -1,3 +1,4 @@
+import { checkExpiry } from "./token/check-expiry.ts";
 import type { Client } from "./client.ts";
 import type { Json } from "../base/json.ts";
 import type { Message } from "../send/frame.ts";
@@ -34,6 +35,12 @@ export interface Session<Data = unknown> {
   user?: string | undefined;
   /** The application's own state, found again as `client.data`. */
   data?: Data;
+  /**
+   * How long the session holds, in milliseconds since 1970: `1000 * exp` of a JWT. Then the client is closed with 4401, and one
+   * that is away cannot resume any more. {@link Session.onToken} may put it off. Omitted: it holds as long as the client lasts.
+   * A time that is past refuses the client with 4401.
+   */
+  expiresAt?: number | undefined;
   /** A small JSON value about the client, for everyone who asks for the members of a topic. */
   info?: Json | undefined;
   /** The subprotocol to speak, one of those that the client offered. Omitted: `meshsocket.v1` if it was offered, else none. */
@@ -83,6 +90,23 @@ export interface Session<Data = unknown> {
    */
   onRequest?(client: Client<Data>, message: string | Uint8Array): Message | undefined | Promise<Message | undefined>;
   /**
+   * A client that speaks `meshsocket.v1` sent a new token over its open connection, as `meshsocket/client` does before
+   * {@link Session.expiresAt}. Returns how long the session holds now; `undefined`, or a time that is past, refuses the token
+   * and changes nothing. Check that the token is of the same person as before. Errors reach the client as those of
+   * {@link Session.onRequest} do.
+   *
+   * ```ts
+   * import { type Session, verifyBearer } from "meshsocket";
+   *
+   * const onToken: Session["onToken"] = async (client, token) => {
+   *   const claims = await verifyBearer(token, { key: secret });
+   *   if (claims instanceof Response || claims.sub !== client.user) return undefined;
+   *   return 1000 * (claims.exp ?? 0);
+   * };
+   * ```
+   */
+  onToken?(client: Client<Data>, token: string): number | undefined | Promise<number | undefined>;
+  /**
    * The connection, a handler or a send failed. Returns `"close"` or `"report"` to decide, for this error, what the hub's
    * `handlerError` decides for all; a promise decides nothing.
    */
@@ -95,6 +119,7 @@ const FIELDS: OptionTable<Omit<Session, "ok">> = {
   id: anything,
   user: anything,
   data: anything,
+  expiresAt: checkExpiry,
   info: anything,
   protocol: anything,
   textPing: anything,
@@ -106,6 +131,7 @@ const FIELDS: OptionTable<Omit<Session, "ok">> = {
   onAway: checkFunction,
   onResume: checkFunction,
   onRequest: checkFunction,
+  onToken: checkFunction,
   onError: checkFunction,
 };
 

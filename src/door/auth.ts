@@ -37,7 +37,8 @@ export interface VerifyBearerOptions {
 }
 
 /**
- * Checks the JWT of an upgrade request: its claims, or the Response (401) with which to refuse the upgrade.
+ * Checks the JWT of an upgrade request, or a token that came on its own, as `onToken` of a session gets it: its claims, or the
+ * Response (401) with which to refuse the upgrade.
  *
  * The token must be signed by the key and have an expiry, which may be 30 seconds past for clocks that differ.
  * Why a token is refused is not told.
@@ -48,17 +49,20 @@ export interface VerifyBearerOptions {
  * const session: SessionFactory = async (request) => {
  *   const claims = await verifyBearer(request, { key: secret, audience: "chat" });
  *   if (claims instanceof Response) return claims;
- *   return { id: claims.sub };
+ *   return { id: claims.sub, expiresAt: 1000 * (claims.exp ?? 0) };
  * };
  * ```
  *
  * @throws TypeError `invalid_argument` for an empty secret, or a public key without `algorithms`.
  */
-export async function verifyBearer(request: Request, options: VerifyBearerOptions): Promise<JWTPayload | Response> {
+export async function verifyBearer(
+  from: Request | string,
+  options: VerifyBearerOptions,
+): Promise<JWTPayload | Response> {
   checkOptions<VerifyBearerOptions>("options", options, BEARER_OPTIONS);
   const { key, algorithms = typeof key === "string" ? ["HS256"] : undefined } = options;
   if (!algorithms?.length) throw invalidArgument("a public key needs algorithms, the list of those that are accepted");
-  const token = bearerToken(request);
+  const token = typeof from === "string" ? from : bearerToken(from);
   if (token === undefined) return refuse(401, "a bearer token is required", { "www-authenticate": "Bearer" });
   try {
     const verifyOptions: JWTVerifyOptions = {

@@ -1,4 +1,5 @@
 import { anything, checkClose, checkOptions, checkPlain } from "../base/check/check.ts";
+import { CloseCode } from "../base/close-code.ts";
 import { invalidArgument } from "../base/error.ts";
 import { checkSession, type Refusal, type Session } from "../client/session.ts";
 
@@ -9,7 +10,7 @@ export type Decision<Data> = Session<Data> | Response | Refusal;
  * Reads what `session` or `authenticate` returned.
  *
  * Anything that looks like a Response refuses, whichever library it comes from: `globalThis.Response` may have been replaced
- * since the answer was made. Only a plain object is a session. Anything else throws a TypeError (`invalid_argument`), so
+ * since the answer was made. A session that is over refuses with 4401. Only a plain object is a session. Anything else throws a TypeError (`invalid_argument`), so
  * that a value returned by mistake never admits a stranger.
  */
 export function readDecision<Data>(what: "session" | "authenticate", returned: unknown): Decision<Data> {
@@ -18,13 +19,18 @@ export function readDecision<Data>(what: "session" | "authenticate", returned: u
   try {
     checkPlain(name, returned);
     if ("refuse" in returned) checkRefusal(name, returned);
-    else checkSession(name, returned);
+    else {
+      checkSession(name, returned);
+      const { expiresAt = Infinity } = returned as Session<Data>;
+      if (expiresAt <= Date.now()) return EXPIRED;
+    }
   } catch (error) {
     throw invalidArgument(`${(error as Error).message}; ${EXPECTED}`);
   }
   return returned;
 }
 
+const EXPIRED: Refusal = { refuse: CloseCode.Unauthorized, reason: "the token expired" };
 const EXPECTED = "return a session { id, onConnect, onEvent }, a Response or { refuse: 4401, reason }";
 
 function checkRefusal(name: string, value: unknown): asserts value is Refusal {

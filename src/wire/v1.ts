@@ -30,6 +30,8 @@ export interface Greeting {
   readonly maxBytes: number;
   /** Milliseconds of the server's clock since 1970. */
   readonly time: number;
+  /** When the server will close the client with 4401, by the same clock, unless it gets a new token; undefined: never. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** A control line. */
@@ -41,6 +43,7 @@ export type Control =
   | { readonly type: "pong"; readonly number: number; readonly time: number }
   | { readonly type: "bye"; readonly retryAfterMs: number }
   | { readonly type: "request"; readonly number: number; readonly payload: Payload }
+  | { readonly type: "token"; readonly number: number; readonly payload: Payload }
   | { readonly type: "reply"; readonly number: number; readonly payload: Payload }
   | { readonly type: "error"; readonly number: number; readonly code: string; readonly message: string };
 
@@ -74,11 +77,13 @@ export function unescape<Message extends Payload>(message: Message): Message {
 
 /** Whether a control line is counted and kept like a message of the application. */
 export function isCounted({ type }: Control): boolean {
-  return type === "request" || type === "reply" || type === "error";
+  return type === "request" || type === "reply" || type === "error" || type === "token";
 }
 
 /** The first line of a request, with its line feed. */
 export const requestLine = (number: number): string => `${MARK}request ${number}\n`;
+/** The first line of a call with a new token, with its line feed. */
+export const tokenLine = (number: number): string => `${MARK}token ${number}\n`;
 /** The first line of a reply, with its line feed. */
 export const replyLine = (number: number): string => `${MARK}reply ${number}\n`;
 export const errorLine = (number: number, code: string, message: string): string =>
@@ -106,7 +111,7 @@ export function decodeControl(message: Payload): Control | undefined {
   if (line === undefined) return undefined;
   const [, name, argument = ""] = /^~([a-z]+)(?: (.*))?$/s.exec(line) ?? [];
   const payload = line.length < message.length ? rest(message, line.length + 1) : undefined;
-  if (name === "request" || name === "reply") {
+  if (name === "request" || name === "reply" || name === "token") {
     const number = numberOf(argument);
     return number === undefined || payload === undefined ? undefined : { type: name, number, payload };
   }

@@ -13,6 +13,7 @@ import {
 import type { Acknowledging, Acks } from "./acks.ts";
 import { CloseCode } from "../../base/close-code.ts";
 import { Confirmations } from "./confirmations.ts";
+import type { Expiry } from "../token/expiry.ts";
 import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "./handover.ts";
 import type { Handlers } from "../handlers.ts";
@@ -90,7 +91,9 @@ export class Protocol implements Acknowledging {
       case "pong":
         return;
       case "request":
-        return this.#called(control.number, control.payload);
+        return this.#called(control, "onRequest", () => this.#request(control));
+      case "token":
+        return this.#called(control, "onToken", () => this.#renew(control));
       case "reply":
         this.#requests?.reply(control.number, control.payload);
         return this.#countInTurn();
@@ -112,16 +115,29 @@ export class Protocol implements Acknowledging {
     this.#client.handlers.inTurn({ name: "onEvent", bytes: 0, run: () => this.handled(0) });
   }
 
-  #called(number: number, payload: Payload): void {
+  #called({ number, payload: { length } }: Call, name: "onRequest" | "onToken", reply: () => Promise<Frame>): void {
     const run = (): void => {
-      void this.#answer(number, payload);
-      this.handled(payload.length);
+      void this.#answer(number, reply);
+      this.handled(length);
     };
-    this.#client.handlers.inTurn({ name: "onRequest", bytes: payload.length, run });
+    this.#client.handlers.inTurn({ name, bytes: length, run });
+  }
+
+  async #request({ number, payload }: Call): Promise<Frame> {
+    return Frame.control(replyLine(number), await this.#client.handlers.request(payload));
+  }
+
+  /** The client's new token: the reply has the time in which it is to send the next one. */
+  async #renew({ number, payload }: Call): Promise<Frame> {
+    if (typeof payload !== "string") throw new MeshError("invalid_argument", "a token must be text");
+    const { expiry, handlers } = this.#client;
+    const expiresAt = await handlers.token(payload);
+    expiry.at = expiresAt;
+    return Frame.control(replyLine(number), Frame.of(JSON.stringify({ expiresAt, time: Date.now() })));
   }
 
   /** Runs a call of the client and sends what came of it. Calls begin in order and run at the same time. */
-  async #answer(number: number, payload: Payload): Promise<void> {
+  async #answer(number: number, reply: () => Promise<Frame>): Promise<void> {
     if (this.#calls.size >= this.#owner.limits.maxRequestsPerClient) {
       const full = new MeshError("resource_exhausted", `at most ${this.#calls.size} requests may wait for a reply`);
       this.#refuse(number, full);
@@ -130,8 +146,7 @@ export class Protocol implements Acknowledging {
     const call = { number };
     this.#calls.add(call);
     try {
-      const reply = await this.#client.handlers.request(payload);
-      this.#client.outbox.enqueue(Frame.control(replyLine(number), reply));
+      this.#client.outbox.enqueue(await reply());
     } catch (error) {
       this.#refuse(number, error);
     } finally {
@@ -205,6 +220,7 @@ export class Protocol implements Acknowledging {
       windowMs,
       maxBytes,
       time: Date.now(),
+      expiresAt: this.#client.expiry.at,
     });
     this.#write(Frame.control(line));
   }
@@ -286,6 +302,12 @@ export class Protocol implements Acknowledging {
   }
 }
 
+/** A call of the client. */
+interface Call {
+  readonly number: number;
+  readonly payload: Payload;
+}
+
 /** The client of a {@link Protocol}. */
 export interface ProtocolClient {
   readonly id: string;
@@ -293,7 +315,8 @@ export interface ProtocolClient {
   readonly away: boolean;
   /** Whether it goes on on another node. */
   readonly moved: boolean;
-  readonly handlers: Pick<Handlers<unknown>, "inTurn" | "request">;
+  readonly expiry: Pick<Expiry, "at">;
+  readonly handlers: Pick<Handlers<unknown>, "inTurn" | "request" | "token">;
   readonly outbox: Pick<Outbox<OutboxClient>, "enqueue" | "queued" | "catchUp" | "flush">;
   /** Writes past the frames of this tick. */
   writeNow(frames: readonly Frame[]): void;

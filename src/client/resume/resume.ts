@@ -17,6 +17,6 @@ export interface ResumeOffer {
 
 /**
  * Why an away client was given up: it did not come back in time, more than `resume.maxBytes` waited for it, a newer client
- * took its id, or it was closed while away, by the application or because its node closed.
+ * took its id, its session was over (`expiresAt`), or it was closed while away, by the application or because its node closed.
  */
-export type LostReason = "window" | "overflow" | "replaced" | "closed";
+export type LostReason = "window" | "overflow" | "replaced" | "expired" | "closed";
