@@ -1,3 +1,4 @@
+import { bump, type Counters, type Tally } from "../base/counters/counters.ts";
 import { notConfirmable } from "./resume/confirmations.ts";
 import type { HubClient } from "./hub-client.ts";
 import type { Connection } from "./connection.ts";
@@ -24,6 +25,7 @@ export class Clients<Data = unknown> {
   readonly #byId = new Map<string, HubClient<Data>>();
   readonly #all: Group<HubClient<Data>> = groupOf(this.#byId);
   readonly #heartbeat: Heartbeat;
+  readonly #counters: Counters;
   #dirty: HubClient<Data>[] = [];
   /** The other list, empty: the two take turns. */
   #spare: HubClient<Data>[] = [];
@@ -31,7 +33,8 @@ export class Clients<Data = unknown> {
   #fanOut: FanOut<HubClient<Data>> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 
-  constructor(limits: Readonly<Limits>) {
+  constructor(limits: Readonly<Limits>, counters: Counters) {
+    this.#counters = counters;
     this.#heartbeat = new Heartbeat(limits);
   }
 
@@ -97,13 +100,18 @@ export class Clients<Data = unknown> {
 
   /** Queues a frame for all; returns how many clients were offered it. */
   broadcast(frame: Frame, except: ReadonlySet<string> | undefined): number {
-    return this.#sendTo(this.#all, frame, except);
+    return this.#counted(this.#sendTo(this.#all, frame, except));
   }
 
   /** Queues a frame for a topic's listeners; returns how many clients were offered it. */
   publish(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): number {
     const listeners = this.topics.listeners(topic);
-    return listeners ? this.#sendTo(listeners, frame, except) : 0;
+    return listeners ? this.#counted(this.#sendTo(listeners, frame, except)) : 0;
+  }
+
+  #counted(offered: number): number {
+    this.#counters.fanOuts.add(offered);
+    return offered;
   }
 
   #sendTo(group: Group<HubClient<Data>>, frame: Frame, ids: ReadonlySet<string> | undefined): number {
@@ -147,9 +155,13 @@ export class Clients<Data = unknown> {
     return this.#written?.promise ?? WRITTEN;
   }
 
-  /** Whether the sockets that a frame was queued for took it; known when everything queued so far was written. */
-  taken(frame: Frame): Promise<boolean> {
-    return this.written().then(() => frame.refused === 0);
+  /** Whether the sockets that a frame was queued for took it, counted in `tally`; known when everything queued so far was written. */
+  taken(frame: Frame, tally?: Tally): Promise<boolean> {
+    return this.written().then(() => {
+      const taken = frame.refused === 0;
+      if (tally !== undefined) bump(tally, taken ? "ok" : "missed");
+      return taken;
+    });
   }
 
   willFlush(client: HubClient<Data>): void {

@@ -1,3 +1,4 @@
+import type { Counters } from "../base/counters/counters.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Identity } from "./client-owner.ts";
 import { cutAfter } from "./cut-after.ts";
@@ -41,6 +42,7 @@ export class Connection implements SocketReceiver {
     if (!this.#open) return;
     const now = performance.now();
     if (!this.#inPace(this.#pace.message(now))) return;
+    this.#count(data.length, now);
     const { handlers, outbox, v1 } = this.#client;
     outbox.hears();
     if (v1 !== undefined) this.#read(data, v1, now);
@@ -49,6 +51,13 @@ export class Connection implements SocketReceiver {
       handlers.message(data);
     }
     if (!more) this.handled();
+  }
+
+  #count(bytes: number, now: number): void {
+    const { counters } = this.#owner;
+    counters.nowMs = now;
+    counters.received++;
+    counters.receivedBytes += bytes;
   }
 
   /** A control line that is not counted, such as an acknowledgement, is a sign of life but not a message. */
@@ -148,6 +157,7 @@ export interface ConnectedClient {
 /** Dependencies of {@link Connection}. */
 export interface ConnectionOwner {
   readonly limits: Readonly<Limits>;
+  readonly counters: Counters;
   /** The connection started to close or was lost. Called once. */
   detached(connection: Connection): void;
 }

@@ -1,3 +1,4 @@
+import { bump, type Counters, SAMPLE } from "../base/counters/counters.ts";
 import { Backlog } from "./backlog.ts";
 import type { Client } from "./client.ts";
 import { checkExpiry } from "./token/check-expiry.ts";
@@ -23,6 +24,7 @@ interface LastWords extends End {
 /** Dependencies of {@link Handlers}. */
 export interface HandlersDependencies<Data> {
   readonly limits: Readonly<Limits>;
+  readonly counters: Counters;
   /** Whether a client stays after one of its handlers failed. */
   readonly staysAfterError: boolean;
   /** The client is connected: `onConnect` follows. */
@@ -120,11 +122,18 @@ export class Handlers<Data> {
   async request(message: string | Uint8Array): Promise<Frame> {
     const session = this.#session;
     if (!session.onRequest) throw new MeshError("unimplemented", "this server answers no requests");
+    const { counters } = this.#deps;
+    const startedMs = performance.now();
     try {
       return checkSize(Frame.of((await session.onRequest(this.#client, message)) ?? ""), this.#deps.limits);
     } catch (error) {
-      if (!(error instanceof MeshError)) this.#report("onRequest", asError("onRequest", error));
+      if (!(error instanceof MeshError)) {
+        bump(counters.handlerErrors, "onRequest");
+        this.#report("onRequest", asError("onRequest", error));
+      }
       throw error;
+    } finally {
+      counters.requestSeconds.add((performance.now() - startedMs) / 1_000);
     }
   }
 
@@ -193,6 +202,8 @@ export class Handlers<Data> {
   }
 
   #handle(data: string | Uint8Array): void {
+    const { counters } = this.#deps;
+    const startedMs = counters.nowMs;
     let result: unknown;
     try {
       result = this.#session.onEvent?.(this.#client, data);
@@ -200,7 +211,9 @@ export class Handlers<Data> {
       this.#failed("onEvent", error);
     }
     this.#client.v1?.handled(data.length);
-    if (isThenable(result)) this.#hold("onEvent", result);
+    const sampled = ++counters.handled % SAMPLE === 0;
+    if (isThenable(result)) this.#hold("onEvent", result, startedMs);
+    else if (sampled) counters.eventSeconds.add((performance.now() - startedMs) / 1_000, SAMPLE);
   }
 
   #run(turn: Turn): void {
@@ -209,9 +222,9 @@ export class Handlers<Data> {
   }
 
   /** The next message waits until a handler settled. */
-  #hold(name: HandlerName, result: PromiseLike<unknown>): void {
+  #hold(name: HandlerName, result: PromiseLike<unknown>, startedMs?: number): void {
     this.#busy = true;
-    this.#await(name, result);
+    this.#await(name, result, startedMs);
   }
 
   #disconnect(end: LastWords): void {
@@ -237,18 +250,25 @@ export class Handlers<Data> {
     }
   }
 
-  #await(name: HandlerName, result: unknown): void {
+  #await(name: HandlerName, result: unknown, startedMs?: number): void {
     if (!isThenable(result)) {
       this.#next();
       return;
     }
     Promise.resolve(result).then(
-      () => this.#next(),
+      () => this.#settled(startedMs),
       (error: unknown) => {
         this.#failed(name, error);
-        this.#next();
+        this.#settled(startedMs);
       },
     );
+  }
+
+  #settled(startedMs: number | undefined): void {
+    const { counters } = this.#deps;
+    counters.nowMs = performance.now();
+    if (startedMs !== undefined) counters.eventSeconds.add((counters.nowMs - startedMs) / 1_000);
+    this.#next();
   }
 
   /** A handler settled: handles the messages that waited, until a handler returns a promise again. */
@@ -274,6 +294,7 @@ export class Handlers<Data> {
   /** An error of sending is only reported; any other error closes the client, unless it may stay. */
   #failed(name: HandlerName, cause: unknown): void {
     const error = asError(name, cause);
+    bump(this.#deps.counters.handlerErrors, name);
     const decided = this.#report(name, error);
     const stays = error instanceof MeshError || this.#deps.staysAfterError;
     if (decided === "close" || (decided !== "report" && !stays)) {

@@ -1,3 +1,4 @@
+import type { Counters } from "../base/counters/counters.ts";
 import { Burst } from "../send/burst.ts";
 import type { Frame } from "../send/frame.ts";
 import type { Limits } from "../base/limits.ts";
@@ -57,15 +58,15 @@ export class Outbox<Own extends OutboxClient> {
 
   /** {@link Outbox.enqueue} for a frame of a fan-out when its turn has come. */
   append(frame: Frame): boolean {
-    if (!this.#client.open) return refuse(frame);
+    if (!this.#client.open) return this.#refuse(frame);
     const burst = this.#burst;
     const socket = this.#socket;
     if (socket === undefined) return this.#hold(frame);
-    if (burst === undefined) this.#heldBytes = socket.bufferedAmount;
+    if (burst === undefined) this.#look(socket);
     const buffered = this.#heldBytes + (burst === undefined ? 0 : burst.byteLength);
     if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes && this.#isFull(frame)) {
       if (!this.#owner.dropsSlow) this.#client.tooSlow();
-      return refuse(frame);
+      return this.#refuse(frame);
     }
     if (burst === undefined) this.#beginBurst();
     this.#burst = Burst.add(burst, frame);
@@ -77,7 +78,7 @@ export class Outbox<Own extends OutboxClient> {
     const { length = 0, byteLength = 0 } = this.#burst ?? {};
     if (!this.#client.v1?.ledger.hasRoom(length + 1, byteLength + frame.byteLength)) {
       this.#client.lose("overflow");
-      return refuse(frame);
+      return this.#refuse(frame);
     }
     if (this.#burst === undefined) this.#beginBurst();
     this.#burst = Burst.add(this.#burst, frame);
@@ -88,7 +89,7 @@ export class Outbox<Own extends OutboxClient> {
   enqueueBurst(burst: Burst): void {
     const socket = this.#socket;
     if (socket !== undefined && this.#client.open && this.#burst === undefined) {
-      this.#heldBytes = socket.bufferedAmount;
+      this.#look(socket);
       if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
         this.#owner.willFlush(this.#client);
         this.#burst = burst;
@@ -111,8 +112,8 @@ export class Outbox<Own extends OutboxClient> {
     if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1.ledger);
     const { frames } = burst;
     const taken = this.#socket?.send(frames) ?? 0;
-    if (taken === frames.length) return;
-    for (const frame of frames.slice(taken)) refuse(frame);
+    if (taken === frames.length) return this.#sent(burst);
+    for (const frame of frames.slice(taken)) this.#refuse(frame);
     this.#client.tooSlow();
   }
 
@@ -120,7 +121,7 @@ export class Outbox<Own extends OutboxClient> {
   #flushKept(burst: Burst, ledger: Ledger): void {
     ledger.keep(burst);
     const taken = this.#socket?.send(burst.forV1) ?? 0;
-    if (taken === burst.length) return;
+    if (taken === burst.length) return this.#sent(burst);
     for (const frame of burst.frames.slice(taken)) frame.held++;
     if (this.#socket) this.#client.dead();
   }
@@ -136,7 +137,7 @@ export class Outbox<Own extends OutboxClient> {
   /** Counts the frames of this tick as refused: they will not be written. */
   drop(): void {
     this.catchUp();
-    for (const frame of this.#burst?.frames ?? []) refuse(frame);
+    for (const frame of this.#burst?.frames ?? []) this.#refuse(frame);
     this.#burst = undefined;
   }
 
@@ -157,6 +158,25 @@ export class Outbox<Own extends OutboxClient> {
   #beginBurst(): void {
     if (this.#hearing) this.#answering = true;
     else this.#owner.willFlush(this.#client);
+  }
+
+  #sent({ byteLength, length }: Burst): void {
+    const { counters } = this.#owner;
+    counters.sent += length;
+    counters.sentBytes += byteLength;
+  }
+
+  #refuse(frame: Frame): false {
+    frame.refused++;
+    this.#owner.counters.dropped++;
+    return false;
+  }
+
+  /** Sees what the engine still holds of earlier ticks. */
+  #look({ bufferedAmount }: Socket): void {
+    this.#heldBytes = bufferedAmount;
+    const { counters, limits } = this.#owner;
+    if (bufferedAmount > 0) counters.buffers.add(bufferedAmount / limits.maxBufferedBytes);
   }
 
   /** Looks again: the engine may have written since the burst began. */
@@ -186,15 +206,11 @@ export interface OutboxClient {
 /** Dependencies of {@link Outbox}. */
 export interface OutboxOwner<Own> {
   readonly limits: Readonly<Limits>;
+  readonly counters: Counters;
   /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
   readonly dropsSlow: boolean;
   /** The fan-out of this tick that has not reached all members of its group yet. */
   readonly fanOut: { handOn(client: Own): void } | undefined;
   /** The client has frames for the end of this tick. */
   willFlush(client: Own): void;
-}
-
-function refuse(frame: Frame): false {
-  frame.refused++;
-  return false;
 }

@@ -1,3 +1,4 @@
+import type { Counters } from "../base/counters/counters.ts";
 import type { MeshError } from "../base/error.ts";
 import { checkHost } from "../base/host.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -30,6 +31,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   readonly remote: RemoteVerbs;
   readonly #clients: Clients<Data>;
   readonly #state: HubState;
+  readonly #counters: Counters;
   readonly #router: Router;
   readonly #stopped = new AbortController();
 
@@ -38,10 +40,16 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     checkHost(options.host);
     this.#clients = node.clients;
     this.#state = node.state;
+    this.#counters = node.counters;
     this.neighbours = new Neighbours<Data>(node, options, this);
     const { links } = this.neighbours;
     this.topics = new Topics<Data>(node, this.neighbours);
-    this.#router = new Router({ storage: node.storage, maxRoutes: node.limits.maxRoutes, links });
+    this.#router = new Router({
+      storage: node.storage,
+      maxRoutes: node.limits.maxRoutes,
+      counters: node.counters,
+      links,
+    });
     const requests = new RequestTable(this.#stopped.signal);
     const { timeoutMs } = node.limits;
     this.remote = new RemoteVerbs({ links, router: this.#router, nodes: this.topics, requests, timeoutMs });
@@ -74,10 +82,12 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   // ---- what happens to the neighbours ----
 
   joined(node: Holder): void {
+    this.#counters.nodesNow++;
     this.#state.events.dispatch("nodejoin", { node });
   }
 
   left(node: Holder): void {
+    this.#counters.nodesNow--;
     this.#router.forgetLife(node.life);
     this.topics.forget(node.life);
     this.neighbours.forget(node.life);

@@ -1,3 +1,4 @@
+import type { Counters } from "../base/counters/counters.ts";
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
@@ -115,6 +116,7 @@ export class Membership {
     // A renewal that is still under way would take the lease again after it was given up.
     await this.#renewal;
     const farewells = this.nodes().map((node) => this.#deps.hello.leave(node, this.#holder));
+    this.#deps.counters.leaseEndsAtMs = undefined;
     await Promise.allSettled([this.#deps.storage.leave(this.#holder), ...farewells]);
   }
 
@@ -261,6 +263,8 @@ export class Membership {
     this.#frozen = false;
     this.#generation = renewal.generation;
     this.#renewedAtMs = this.#askedAtMs;
+    this.#deps.counters.leaseEndsAtMs = this.#askedAtMs + this.#deps.leaseMs;
+    if (finding !== "first" && finding !== "kept") this.#deps.counters.leasesLost++;
     this.#living.listed(renewal.living, this.#holder);
     if (begins) await this.#meet();
     else if (this.#introduced) void this.#meet();
@@ -280,7 +284,7 @@ export class Membership {
 
   /** The lease ended although it was renewed in time: whether this node gives way, because its address leads to another one. */
   async #yields(): Promise<boolean> {
-    const { host, hello, storage, events } = this.#deps;
+    const { host, hello, storage, counters, events } = this.#deps;
     const displaced = await hello.isDisplaced(this.#holder, DIALS);
     const error = new MeshError("failed_precondition", displaced ? sharedAddress(host) : leaseTaken(host));
     this.#reminder.report("address", error.message);
@@ -288,6 +292,7 @@ export class Membership {
     if (!displaced) return false;
     // The renewal took the lease from the node that the address leads to: it gets it back.
     await storage.leave(this.#holder);
+    counters.leaseEndsAtMs = undefined;
     this.#displaced = error;
     events.displaced(error);
     return true;
@@ -341,6 +346,7 @@ export interface MembershipDependencies {
   leaseMs: number;
   logger: Logger;
   limits: Readonly<Limits>;
+  counters: Counters;
   hello: Hello;
   reclaim: Sampled;
   events: NeighbourEvents;

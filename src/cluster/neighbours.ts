@@ -42,12 +42,12 @@ export class Neighbours<Data> {
   readonly #timeoutMs: number;
 
   constructor(node: ClusterDependencies<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
-    const { storage, leaseMs, limits, logger, clients, secrets: { tokens } } = node;
+    const { storage, leaseMs, limits, logger, counters, clients, secrets: { tokens } } = node;
     const { timeoutMs, maxConnections: maxWaiting } = limits;
     this.#clients = clients;
     this.#leaseMs = leaseMs;
     this.#timeoutMs = timeoutMs;
-    this.links = new Links({ limits, tokens, transport, lines: "stream", from: () => this.holder });
+    this.links = new Links({ limits, counters, tokens, transport, lines: "stream", from: () => this.holder });
     this.#hello = new Hello({ links: this.links, limits, leaseMs, logger });
     this.#evictions = new Evictions({
       logger,
@@ -59,7 +59,8 @@ export class Neighbours<Data> {
     this.claims = new Claims({ storage, node: this, clients, ifAbsent: node.refusesDuplicates, maxWaiting });
     this.reclaim = new Reclaim<Data>({ storage, node: this, clients, evictions: this.#evictions });
     const { reclaim } = this;
-    this.#membership = new Membership({ storage, host, leaseMs, logger, limits, hello: this.#hello, reclaim, events });
+    const own = { host, leaseMs, logger, limits, counters, hello: this.#hello };
+    this.#membership = new Membership({ storage, ...own, reclaim, events });
   }
 
   // ---- this node's life, and the others ----

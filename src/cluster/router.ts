@@ -1,3 +1,4 @@
+import { Counters } from "../base/counters/counters.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { Batcher } from "../base/batcher.ts";
 import { MeshError } from "../base/error.ts";
@@ -17,6 +18,7 @@ const LOOK_UPS_IN_FLIGHT = 4;
  */
 export class Router {
   readonly #deps: RouterDependencies;
+  readonly #counters: Counters;
   readonly #lookUps: Batcher<string, Entry | undefined>;
   /** In the order of their look-up. */
   readonly #routes: BoundedMap<string, Entry>;
@@ -24,6 +26,7 @@ export class Router {
 
   constructor(deps: RouterDependencies) {
     this.#deps = deps;
+    this.#counters = deps.counters ?? new Counters();
     this.#routes = new BoundedMap(deps.maxRoutes);
     const ask = (ids: string[]): Promise<(Entry | undefined)[]> => {
       for (const id of ids) {
@@ -40,14 +43,16 @@ export class Router {
     return new Promise((done, fail) => {
       const call = new RoutedCall(this, id, item, deadlineMs, { done, fail });
       const route = this.#waiting.has(id) ? undefined : this.#routes.get(id);
-      if (route) this.#send(call, route);
-      else this.#wait(call);
+      if (route) {
+        this.#counters.routeHits++;
+        this.#send(call, route);
+      } else this.#wait(call);
     });
   }
 
   /** Forgets every route to a life that ended. */
   forgetLife(life: string): void {
-    for (const [id, route] of this.#routes) if (route.life === life) this.#routes.delete(id);
+    for (const [id, route] of this.#routes) if (route.life === life) this.#forget(id);
   }
 
   #wait(call: RoutedCall): void {
@@ -56,6 +61,7 @@ export class Router {
       (lookUp.asked ? lookUp.late : lookUp.calls).push(call);
       return;
     }
+    this.#counters.routeLookUps++;
     this.#waiting.set(call.id, { calls: [call], asked: false, late: [] });
     this.#lookUps.add(call.id).then(
       (entry) => this.#found(call.id, entry),
@@ -93,6 +99,12 @@ export class Router {
 
   #remember(id: string, entry: Entry): void {
     this.#routes.set(id, entry);
+    this.#counters.routesNow = this.#routes.size;
+  }
+
+  #forget(id: string): void {
+    this.#routes.delete(id);
+    this.#counters.routesNow = this.#routes.size;
   }
 
   #sendFound(call: RoutedCall, entry: Entry): void {
@@ -125,12 +137,13 @@ export class Router {
   #stale(call: RoutedCall, error: unknown): void {
     const { route } = call;
     if (!route) return;
+    this.#counters.routesStale++;
     const known = this.#routes.get(call.id);
     if (known && known.claim > route.claim && !this.#waiting.has(call.id)) {
       this.#send(call, known);
       return;
     }
-    if (known === route) this.#routes.delete(call.id);
+    if (known === route) this.#forget(call.id);
     if (!call.tried) {
       call.tried = { route, error };
       this.#wait(call);
@@ -149,6 +162,7 @@ function otherNode(host: string): MeshError {
 export interface RouterDependencies {
   storage: Storage;
   maxRoutes: number;
+  counters?: Counters | undefined;
   links: Pick<Links, "start">;
 }
 

@@ -7,6 +7,7 @@ import { MeshError } from "../base/error.ts";
 import { HubNode } from "../hub/node.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
 import { Secrets } from "./secrets.ts";
+import { CountedStorage } from "../storage/counted.ts";
 import { checkStorage, type Storage } from "../storage/storage.ts";
 
 /** The parts of one node of a cluster. A {@link DistHub} is their face to the application. */
@@ -21,7 +22,7 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
   constructor(options: DistHubOptions) {
     super(options, "starting", DIST_HUB_OPTIONS);
     checkStorage(options.storage);
-    this.storage = options.storage;
+    this.storage = new CountedStorage(options.storage, this.counters);
     this.secrets = new Secrets(options.secret, options.apiKeys ?? [], this.logger);
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
     this.#peers = options.peers;

@@ -40,7 +40,7 @@ export class DistClient extends Sender implements Disposable {
 
   /** The hosts of the living nodes. */
   nodes(options?: SendOptions): Promise<string[]> {
-    return this.#calls.run(options, (checked) => this.#verbs.nodes(checked));
+    return this.#calls.run("nodes", options, (checked) => this.#verbs.nodes(checked));
   }
 
   /** Gives up the calls that are under way. A client that was only used and forgotten holds nothing open. */

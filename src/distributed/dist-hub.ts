@@ -40,7 +40,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
     const node = new ClusterNode<Data>(options);
     super(options, node);
     this.#node = node;
-    this.storage = node.storage;
+    this.storage = options.storage;
     this.leaseMs = node.leaseMs;
   }
 

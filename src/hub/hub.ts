@@ -1,4 +1,5 @@
 import type { Admission, UpgradeContext } from "../door/admission.ts";
+import type { Counters } from "../base/counters/counters.ts";
 import { checkFunction, checkName, checkOptions } from "../base/check/check.ts";
 import { checkTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
@@ -172,6 +173,15 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     checkFunction("cleanup", cleanup);
     if (this.#node.state.status === "closed") void this.#cleanUp(cleanup);
     else this.#cleanups.push(cleanup);
+  }
+
+  /**
+   * All that this hub has counted. `meshsocket/prometheus` reads it.
+   *
+   * @internal
+   */
+  get counters(): Counters {
+    return this.#node.counters;
   }
 
   // ---- for adapters ----

@@ -1,4 +1,5 @@
 import type { OptionTable } from "../base/check/check.ts";
+import { Counters } from "../base/counters/counters.ts";
 import { Calls } from "../send/calls.ts";
 import { Clients } from "../client/clients.ts";
 import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "./hub-options.ts";
@@ -21,6 +22,7 @@ export class HubNode<Data> {
   readonly options: HubOptions;
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
+  readonly counters: Counters = new Counters();
   readonly state: HubState;
   readonly calls: Calls;
   readonly clients: Clients<Data>;
@@ -44,8 +46,8 @@ export class HubNode<Data> {
     this.limits = mergeLimits(options.limits);
     this.logger = new LimitedLogger(chosenLogger(options.logger));
     this.state = new HubState(this.logger, status);
-    this.calls = new Calls((error) => this.state.sendFailed(error));
-    this.clients = new Clients<Data>(this.limits);
+    this.calls = new Calls((error) => this.state.sendFailed(error), this.counters);
+    this.clients = new Clients<Data>(this.limits, this.counters);
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits);
     this.presences = new Presences<Data>(this.clients, this.limits, this.logger);
     this.local = new LocalVerbs<Data>(this.clients, this.subscriptions, this.limits.timeoutMs);

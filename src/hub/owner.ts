@@ -1,4 +1,5 @@
 import { type AdmissionDependencies, Admissions, type Grant } from "../door/admit.ts";
+import { bump, type Counters } from "../base/counters/counters.ts";
 import { unlessAborted } from "../base/abort.ts";
 import { checkSendOptions, EMIT_OPTIONS } from "../send/calls.ts";
 import { userTopic } from "../base/check/topic.ts";
@@ -30,6 +31,7 @@ import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../s
 export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, ConnectionOwner, AdmissionDependencies<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
+  readonly counters: Counters;
   readonly dropsSlow: boolean;
   readonly staysAfterError: boolean;
   readonly admissions: Admissions<Data>;
@@ -38,10 +40,12 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   readonly acks: Acks = new Acks();
   readonly #node: HubNode<Data>;
   readonly #hub: Sender;
+  readonly #away = new Set<HubClient<Data>>();
 
   constructor(node: HubNode<Data>, hub: Sender) {
     this.limits = node.limits;
     this.logger = node.logger;
+    this.counters = node.counters;
     this.dropsSlow = node.options.slowConsumer === "drop";
     this.staysAfterError = node.options.handlerError === "report";
     this.resume = resumeOptions(node.options.resume);
@@ -106,6 +110,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     if (resume) {
       client.expected(connection, this.#takeOver(client, connection, resume, grant));
     } else {
+      if (refusal !== undefined) bump(this.counters.resumes, refusal);
       client.connected(connection, refusal);
       const opened = registry.opened(client, grant);
       client.handlers.start(known ? Promise.all([opened, known]) : opened);
@@ -126,6 +131,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   async #takeOver(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, grant: Grant) {
     const handed = await this.#node.registry.takeOver(client, grant, resume);
     const lost = typeof handed === "string" ? handed : await this.#arrive(client, connection, resume, handed);
+    if (lost !== undefined) bump(this.counters.resumes, lost);
     if (lost !== undefined && client.open) {
       if (client.begun(connection, lost)) client.handlers.start(this.#toUser(client));
       else client.lose("closed");
@@ -185,6 +191,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   refused(event: RefusedEvent): void {
+    bump(this.counters.refusals, event.reason);
     this.#node.state.events.dispatch("refused", event);
   }
 
@@ -204,6 +211,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   left(client: HubClient<Data>): void {
+    this.#isBack(client);
     this.#node.clients.delete(client);
     this.#node.subscriptions.deleteAll(client);
     // A client that moved has its claim from the other node, which took this one's place.
@@ -211,22 +219,33 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   connected(client: Client<Data>): void {
+    this.counters.connects++;
     this.#node.state.events.dispatch("connect", { client });
   }
 
   disconnected(client: Client<Data>, end: End): void {
+    bump(this.counters.closes, end.code);
     this.#node.state.events.dispatch("disconnect", { client, ...end });
   }
 
   away(client: HubClient<Data>): void {
+    this.counters.aways++;
+    this.counters.awayNow = this.#away.add(client).size;
     this.#node.state.events.dispatch("away", { client });
   }
 
   resumed(client: HubClient<Data>): void {
+    bump(this.counters.resumes, "resumed");
+    this.#isBack(client);
     this.#node.state.events.dispatch("resumed", { client });
   }
 
+  #isBack(client: HubClient<Data>): void {
+    if (this.#away.delete(client)) this.counters.awayNow = this.#away.size;
+  }
+
   lost(client: HubClient<Data>, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void {
+    bump(this.counters.lost, reason);
     this.#node.state.events.dispatch("lost", { client, reason, undelivered });
   }
 
@@ -240,20 +259,23 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
       checkSendOptions(options, EMIT_OPTIONS);
       const frame = checkSize(Frame.of(message), this.limits);
       if (options?.confirm === true) return this.#confirm(client, frame, options);
-      return client.outbox.enqueue(frame) ? this.#node.clients.taken(frame) : Promise.resolve(false);
+      const tally = this.counters.sends["emit"] ??= {};
+      if (client.outbox.enqueue(frame)) return this.#node.clients.taken(frame, tally);
+      bump(tally, "missed");
+      return Promise.resolve(false);
     } catch (error) {
-      return this.#node.calls.rejected(error);
+      return this.#node.calls.rejected("emit", error);
     }
   }
 
   #confirm(client: HubClient<Data>, frame: Frame, options: EmitOptions): Promise<boolean> {
     const { calls, clients } = this.#node;
     const confirmed = clients.confirm(client, frame, options.timeoutMs ?? this.limits.timeoutMs);
-    return calls.run(undefined, () => unlessAborted(confirmed, options.signal));
+    return calls.run("emit", undefined, () => unlessAborted(confirmed, options.signal));
   }
 
   rejected(check: () => void): Promise<never> {
-    return this.#node.calls.run(undefined, async () => {
+    return this.#node.calls.run("invalid", undefined, async () => {
       check();
       throw new MeshError("internal", "a check did not throw");
     });
@@ -273,11 +295,11 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   subscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run(options, (checked) => subscriptions.add(client, topics, checked));
+    return calls.run("subscribe", options, (checked) => subscriptions.add(client, topics, checked));
   }
 
   unsubscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run(options, () => subscriptions.delete(client, topics));
+    return calls.run("unsubscribe", options, () => subscriptions.delete(client, topics));
   }
 }

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { backoffMs } from "../base/backoff.ts";
+import { bump, Counters } from "../base/counters/counters.ts";
 import { MeshError } from "../base/error.ts";
 import { afterTick } from "../base/tick.ts";
 import { type BatchAnswer, BatchSchema, type Item, Outcome } from "../gen/meshsocket/node/v1/node_pb.ts";
@@ -23,6 +24,7 @@ export class Link {
   readonly to: Holder;
   readonly #deps: LinkDependencies;
   readonly #window: SendWindow;
+  readonly #counters: Counters;
   #line: Line | undefined;
   #flushScheduled = false;
   #heardAtMs = 0;
@@ -38,6 +40,7 @@ export class Link {
   constructor(deps: LinkDependencies) {
     this.to = deps.to;
     this.#deps = deps;
+    this.#counters = deps.counters ?? new Counters();
     this.#window = new SendWindow(deps.to, deps.from, deps);
   }
 
@@ -116,12 +119,19 @@ export class Link {
     if (this.#window.calls === 0) return;
     const line = this.#openLine();
     this.#line = line;
+    this.#counters.linkOpens++;
+    this.#counters.linksNow++;
     for (const sent of this.#window.sent) line.send(this.#window.message(sent));
     this.#sendWaiting(line);
   }
 
   #dropLine(): void {
     this.#line?.close();
+    this.#gone();
+  }
+
+  #gone(): void {
+    if (this.#line) this.#counters.linksNow--;
     this.#line = undefined;
   }
 
@@ -166,7 +176,8 @@ export class Link {
   // ---- faults and time ----
 
   #broken(error: MeshError): void {
-    this.#line = undefined;
+    this.#gone();
+    bump(this.#counters.linkBreaks, error.code);
     if (error.code === "resource_exhausted") this.#window.rejectLongest();
     const neverTaken = REFUSED.has(error.code) || (error.code === "unavailable" && !this.#heardOnLine);
     const waitMs = backoffMs(this.#failures++);

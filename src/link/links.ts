@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
+import { Counters } from "../base/counters/counters.ts";
 import { MeshError } from "../base/error.ts";
 import { type Answer, BatchSchema, type Item, Node, Outcome } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { checkHost } from "../base/host.ts";
@@ -24,6 +25,7 @@ const BATCH_SLACK_BYTES = 4_096;
 /** How {@link Links} reach the other nodes. */
 export interface LinksDependencies {
   limits: Readonly<Limits>;
+  counters?: Counters | undefined;
   /** Makes the transport to a host, once for as long as it is used. */
   transport: (host: string) => NodeTransport;
   /** Mints the tokens that the other nodes ask for; undefined in a cluster without a secret. */
@@ -124,6 +126,7 @@ export class Links {
       keepOpen: lines === "stream",
       // Calls overtake each other: only one at a time keeps the order.
       maxInFlight: lines === "stream" ? STREAM_BATCHES_IN_FLIGHT : 1,
+      counters: this.#deps.counters ?? new Counters(),
       maxBytes: limits.maxLinkBytes,
       maxCalls: limits.maxLinkCalls,
       silenceMs: limits.linkSilenceMs,

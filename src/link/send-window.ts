@@ -1,4 +1,5 @@
 import { create } from "@bufbuild/protobuf";
+import { Counters } from "../base/counters/counters.ts";
 import { MeshError } from "../base/error.ts";
 import { randomId } from "../base/random-id.ts";
 import {
@@ -32,6 +33,7 @@ export class SendWindow {
   readonly #to: Holder;
   readonly #from: (() => Holder) | undefined;
   readonly #limits: SendWindowLimits;
+  readonly #counters: Counters;
   readonly #link = randomId();
   /** How often the numbers started again. */
   #restarts = 0;
@@ -45,6 +47,7 @@ export class SendWindow {
     this.#to = to;
     this.#from = from;
     this.#limits = limits;
+    this.#counters = limits.counters ?? new Counters();
   }
 
   /** Calls that are not settled. */
@@ -82,6 +85,8 @@ export class SendWindow {
     this.#waiting.push({ item, bytes, deadlineMs, caller, settled: false });
     this.#calls++;
     this.#bytes += bytes;
+    this.#counters.linkCallsNow++;
+    this.#counters.linkBytesNow += bytes;
   }
 
   /** The next batch, which is sent now; undefined if nothing waits or enough is unanswered. */
@@ -91,6 +96,7 @@ export class SendWindow {
       if (calls.length === 0) continue;
       const sent: SentBatch = { number: ++this.#lastNumber, calls, sentAtMs: performance.now(), doubtful: false };
       this.#sent.set(sent.number, sent);
+      this.#counters.batches.add(calls.length);
       return sent;
     }
     return undefined;
@@ -120,6 +126,7 @@ export class SendWindow {
   /** Settles the calls of a batch with its answers. */
   resolve(sent: SentBatch, { answers }: BatchAnswer): void {
     this.#sent.delete(sent.number);
+    this.#counters.linkSeconds.add((performance.now() - sent.sentAtMs) / 1_000);
     for (let index = 0; index < sent.calls.length; index++) {
       const call = sent.calls[index] as Call;
       const answer = answers[index];
@@ -208,6 +215,8 @@ export class SendWindow {
     call.settled = true;
     this.#calls--;
     this.#bytes -= call.bytes;
+    this.#counters.linkCallsNow--;
+    this.#counters.linkBytesNow -= call.bytes;
     return true;
   }
 }
@@ -218,6 +227,7 @@ export interface SendWindowLimits {
   maxInFlight: number;
   maxBytes: number;
   maxCalls: number;
+  counters?: Counters | undefined;
 }
 
 /** The caller of a call, which hears once how it ended. The two ends of a promise are such a caller. */

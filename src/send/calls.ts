@@ -8,7 +8,8 @@ import {
   type OptionTable,
 } from "../base/check/check.ts";
 import { unknownOption } from "../base/check/unknown-option.ts";
-import { invalidArgument } from "../base/error.ts";
+import { errorCode, invalidArgument } from "../base/error.ts";
+import { bump, Counters, type Tally } from "../base/counters/counters.ts";
 import { settledWithin } from "./deadline.ts";
 import type { EmitOptions, SendOptions } from "./verbs.ts";
 
@@ -21,17 +22,20 @@ const NO_OPTIONS: SendOptions = {};
  * Every promise that it returns has a handler, so a rejection that the application does not handle never ends the process.
  */
 export class Calls {
+  readonly #counters: Counters;
   readonly #failed: (error: unknown) => void;
   #begun: Begun;
 
   /** `failed` hears of every call that rejects. */
-  constructor(failed: (error: unknown) => void) {
+  constructor(failed: (error: unknown) => void, counters: Counters = new Counters()) {
+    this.#counters = counters;
     this.#failed = failed;
-    this.#begun = new Begun(failed);
+    this.#begun = new Begun(counters, failed);
   }
 
-  /** Starts a call at once, so that calls keep their order. Bad options reject it. */
+  /** Starts a call at once, so that calls keep their order, and counts it under its verb. Bad options reject it. */
   run<Result>(
+    verb: string,
     options: SendOptions | undefined,
     call: (options: SendOptions) => Promise<Result>,
     table?: OptionTable<SendOptions>,
@@ -39,16 +43,17 @@ export class Calls {
     try {
       checkSendOptions(options, table);
       const promise = call(options ?? NO_OPTIONS);
-      this.#begun.add(promise);
+      this.#begun.add(verb, promise);
       return promise;
     } catch (error) {
-      return this.rejected(error);
+      return this.rejected(verb, error);
     }
   }
 
   /** A rejection that is heard like that of a call. */
-  rejected<Result>(error: unknown): Promise<Result> {
+  rejected<Result>(verb: string, error: unknown): Promise<Result> {
     const promise = Promise.reject<Result>(error);
+    bump(tallyOf(this.#counters, verb), failureOf(error));
     promise.catch(this.#failed);
     return promise;
   }
@@ -56,7 +61,7 @@ export class Calls {
   /** Settles when the calls that have begun by now have ended, or when the time is over. */
   async ended(timeoutMs: number): Promise<void> {
     const begun = this.#begun;
-    this.#begun = new Begun(this.#failed);
+    this.#begun = new Begun(this.#counters, this.#failed);
     await begun.none(timeoutMs);
   }
 }
@@ -65,21 +70,39 @@ export class Calls {
 class Begun {
   #count = 0;
   #none: (() => void) | undefined;
-  readonly #ended = (): void => {
-    if (--this.#count === 0) this.#none?.();
-  };
+  readonly #counters: Counters;
   readonly #failed: (error: unknown) => void;
+  /** By verb, so that a call needs no closures of its own. */
+  readonly #ends: Record<string, Ends> = {};
 
-  constructor(failed: (error: unknown) => void) {
-    this.#failed = (error) => {
-      this.#ended();
-      failed(error);
+  constructor(counters: Counters, failed: (error: unknown) => void) {
+    this.#counters = counters;
+    this.#failed = failed;
+  }
+
+  add(verb: string, call: Promise<unknown>): void {
+    this.#count++;
+    const { ended, failed } = (this.#ends[verb] ??= this.#endsOf(verb));
+    call.then(ended, failed);
+  }
+
+  #endsOf(verb: string): Ends {
+    const tally = tallyOf(this.#counters, verb);
+    return {
+      ended: (result) => {
+        bump(tally, outcomeOf(result));
+        this.#end();
+      },
+      failed: (error) => {
+        bump(tally, failureOf(error));
+        this.#end();
+        this.#failed(error);
+      },
     };
   }
 
-  add(call: Promise<unknown>): void {
-    this.#count++;
-    call.then(this.#ended, this.#failed);
+  #end(): void {
+    if (--this.#count === 0) this.#none?.();
   }
 
   /** Settles when all have ended, or when the time is over. Call it once, when no more are added. */
@@ -87,6 +110,27 @@ class Begun {
     if (this.#count === 0) return;
     await settledWithin(new Promise<void>((resolve) => (this.#none = resolve)), timeoutMs);
   }
+}
+
+/** Hears how the calls of a verb end. */
+interface Ends {
+  readonly ended: (result: unknown) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+function tallyOf({ sends }: Counters, verb: string): Tally {
+  return (sends[verb] ??= {});
+}
+
+function outcomeOf(result: unknown): string {
+  if (result === true || typeof result !== "object" || result === null) return result === false ? "missed" : "ok";
+  const { unreachable } = result as { unreachable?: readonly string[] };
+  return unreachable === undefined || unreachable.length === 0 ? "ok" : "partial";
+}
+
+/** The code of an error; that of an aborted signal is `aborted`. */
+function failureOf(error: unknown): string {
+  return errorCode(error) ?? "aborted";
 }
 
 /** The end of an error text, for users of libraries whose verbs take an event and its data. */

@@ -83,7 +83,7 @@ export abstract class Sender {
    * ```
    */
   emit(id: string, message: Message, options?: EmitOptions): Promise<boolean> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("emit", options, (checked) => {
       checkCount("emit(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.emit(id, this.#frame(message, FOR_ONE), checked);
@@ -92,7 +92,7 @@ export abstract class Sender {
 
   /** Whether the id is connected. */
   online(id: string, options?: SendOptions): Promise<boolean> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("online", options, (checked) => {
       checkCount("online(id, options)", arguments.length, 2);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.online(id, checked);
@@ -101,7 +101,7 @@ export abstract class Sender {
 
   /** Sends to all clients. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("broadcast", options, (checked) => {
       checkCount("broadcast(message, options)", arguments.length, 2, ONE_MESSAGE);
       return this.#verbs.broadcast(this.#frame(message), exceptSet(options?.except), checked);
     }, MANY_OPTIONS);
@@ -109,7 +109,7 @@ export abstract class Sender {
 
   /** Sends to the clients that listen on the topic. */
   publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("publish", options, (checked) => {
       checkCount("publish(topic, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
@@ -128,7 +128,7 @@ export abstract class Sender {
    * ```
    */
   request(id: string, message: Message, options?: SendOptions): Promise<string | Uint8Array> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("request", options, (checked) => {
       checkCount("request(id, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkName("id", id, this.limits.maxIdBytes);
       return this.#verbs.request(id, this.#frame(message, FOR_ONE), checked);
@@ -137,7 +137,7 @@ export abstract class Sender {
 
   /** How many listen on the topic. */
   count(topic: string, options?: SendOptions): Promise<Count> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("count", options, (checked) => {
       checkCount("count(topic, options)", arguments.length, 2);
       checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.count(topic, checked);
@@ -146,7 +146,7 @@ export abstract class Sender {
 
   /** The clients that listen on the topic. */
   members(topic: string, options?: MembersOptions): Promise<Members> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("members", options, (checked) => {
       checkCount("members(topic, options)", arguments.length, 2);
       checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.members(topic, checked);
@@ -155,7 +155,7 @@ export abstract class Sender {
 
   /** Makes a client listen on a topic. False: nobody has the id. */
   subscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("subscribe", options, (checked) => {
       checkCount("subscribe(id, topic, options)", arguments.length, 3);
       checkName("id", id, this.limits.maxIdBytes);
       checkTopic(topic, this.limits.maxTopicBytes);
@@ -165,7 +165,7 @@ export abstract class Sender {
 
   /** Makes a client stop listening on a topic. False: nobody has the id. */
   unsubscribe(id: string, topic: string, options?: SendOptions): Promise<boolean> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("unsubscribe", options, (checked) => {
       checkCount("unsubscribe(id, topic, options)", arguments.length, 3);
       checkName("id", id, this.limits.maxIdBytes);
       checkTopic(topic, this.limits.maxTopicBytes);
@@ -175,7 +175,7 @@ export abstract class Sender {
 
   /** Closes the id's connection, in order after what was sent to it. `code` defaults to 1000. False: nobody has the id. */
   disconnect(id: string, code: number = CloseCode.Normal, reason = "", options?: SendOptions): Promise<boolean> {
-    return this.#calls.run(options, (checked) => {
+    return this.#calls.run("disconnect", options, (checked) => {
       checkCount("disconnect(id, code, reason, options)", arguments.length, 4);
       checkName("id", id, this.limits.maxIdBytes);
       checkClose(code, reason);

@@ -38,7 +38,7 @@ export class User {
   /** Sends to all clients of the user; `except` leaves some out, such as the one that the message came from. */
   emit(message: Message, options?: SendToManyOptions): Promise<Delivery> {
     const { calls, limits, verbs } = this.#deps;
-    return calls.run(options, (checked) => {
+    return calls.run("user_emit", options, (checked) => {
       checkCount("emit(message, options)", arguments.length, 2, ONE_MESSAGE);
       const frame = checkSize(Frame.of(message), limits);
       return verbs.publish(this.#topic, frame, exceptSet(options?.except), checked);
@@ -47,7 +47,7 @@ export class User {
 
   /** Whether the user has a client. Rejects with `unavailable` when none is known and a node did not answer. */
   online(options?: SendOptions): Promise<boolean> {
-    return this.#deps.calls.run(options, async (checked) => {
+    return this.#deps.calls.run("user_online", options, async (checked) => {
       checkCount("online(options)", arguments.length, 1);
       const { count, unreachable } = await this.#deps.verbs.count(this.#topic, checked);
       if (count === 0) checkReached(unreachable, "could not tell whether the user is online");
@@ -57,7 +57,7 @@ export class User {
 
   /** The ids of the user's clients; with `{ info: true }` also their infos. */
   clients(options?: MembersOptions): Promise<Members> {
-    return this.#deps.calls.run(options, (checked) => {
+    return this.#deps.calls.run("user_clients", options, (checked) => {
       checkCount("clients(options)", arguments.length, 1);
       return this.#deps.verbs.members(this.#topic, checked);
     }, MEMBERS_OPTIONS);
@@ -69,7 +69,7 @@ export class User {
    * When a node did not answer it rejects with `unavailable`, once the clients of the others are closed: call it again.
    */
   disconnect(code: number = CloseCode.Normal, reason = "", options?: SendOptions): Promise<number> {
-    return this.#deps.calls.run(options, (checked) => {
+    return this.#deps.calls.run("user_disconnect", options, (checked) => {
       checkCount("disconnect(code, reason, options)", arguments.length, 3);
       checkClose(code, reason);
       return this.#disconnect(code, reason, checked);
@@ -83,7 +83,7 @@ export class User {
    * when no client replies, with the error of one of them, as `request(id)` of the hub does.
    */
   request(message: Message, options?: SendOptions): Promise<string | Uint8Array> {
-    return this.#deps.calls.run(options, (checked) => {
+    return this.#deps.calls.run("user_request", options, (checked) => {
       checkCount("request(message, options)", arguments.length, 2, ONE_MESSAGE);
       return this.#request(checkSize(Frame.of(message), this.#deps.limits), checked);
     });
