@@ -28,7 +28,7 @@ export interface Limits {
   maxResumeBytes: number;
   /** Milliseconds that a member whose id was taken over has to come back on its new connection before it is said to have left. */
   takeoverGraceMs: number;
-  /** Bytes of a session's `info` as JSON. More: the upgrade is refused with 500. */
+  /** Bytes of a session's `info` as JSON. More: the upgrade is refused with 500, and `client.setInfo` throws `invalid_argument`. */
   maxInfoBytes: number;
   /** Connections of this node. One more: the upgrade is refused with 503. */
   maxConnections: number;

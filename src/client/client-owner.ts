@@ -11,6 +11,7 @@ export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, Outb
   /** The client takes no more messages. Called once. */
   left(client: Own): void;
   away(client: Own): void;
+  infoChanged(client: Own): void;
   resumed(client: Own): void;
   /** An away client was given up, with the messages that it did not acknowledge. */
   lost(client: Own, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void;

@@ -1,3 +1,4 @@
+import type { Json } from "../base/json.ts";
 import type { Message } from "../send/frame.ts";
 import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
@@ -44,6 +45,17 @@ export interface Client<Data = unknown> {
   subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void>;
   /** Stops listening on topics. Nothing published after it settled reaches this client. */
   unsubscribe(topics: string | readonly string[], options?: SendOptions): Promise<void>;
+  /**
+   * Changes what others see of this client: `members(topic, { info: true })` has it from now on, and each watch of one of its topics
+   * hears `update`, once per tick however often it changes. `undefined` takes it away. After a resume it is the
+   * info of the new session again. Throws a TypeError (`invalid_argument`) for a value without JSON, or with more
+   * than `limits.maxInfoBytes` of it.
+   *
+   * ```ts
+   * client.setInfo({ name: "Alice", cursor: [12, 4] });
+   * ```
+   */
+  setInfo(info: Json | undefined): void;
   /** Closes in order: what was sent before still goes out. `code` defaults to 1000. Throws a TypeError (`invalid_argument`) for a code or reason that cannot be sent. */
   close(code?: number, reason?: string): void;
   /** Cuts the connection at once. */

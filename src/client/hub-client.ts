@@ -4,6 +4,7 @@ import { CloseCode } from "../base/close-code.ts";
 import type { ConnectedClient, Connection } from "./connection.ts";
 import type { ClientOwner, Identity } from "./client-owner.ts";
 import { CLIENT_HABITS, teach } from "../base/check/habits.ts";
+import { type Json, toJson } from "../base/json.ts";
 import { exceptAlso } from "../send/except.ts";
 import { Expiry } from "./token/expiry.ts";
 import type { FanOutMember } from "./fan-out.ts";
@@ -138,6 +139,17 @@ export class HubClient<Data = unknown>
     return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
   }
 
+  setInfo(info: Json | undefined): void {
+    checkCount("client.setInfo(info)", arguments.length, 1);
+    this.#setInfo(toJson("info", info, this.#owner.limits.maxInfoBytes));
+  }
+
+  #setInfo(info: string): void {
+    if (info === this.info) return;
+    this.info = info;
+    this.#owner.infoChanged(this);
+  }
+
   static {
     teach(HubClient.prototype, CLIENT_HABITS);
   }
@@ -239,7 +251,7 @@ export class HubClient<Data = unknown>
     this.data = identity.session.data as Data;
     this.url = identity.url;
     this.remoteAddress = identity.remoteAddress;
-    this.info = identity.info;
+    this.#setInfo(identity.info);
     this.expiry.at = identity.session.expiresAt;
     this.outbox.attach(connection.socket);
     if (this.handlers.paused) connection.socket.pause?.();

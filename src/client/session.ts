@@ -41,7 +41,7 @@ export interface Session<Data = unknown> {
    * A time that is past refuses the client with 4401.
    */
   expiresAt?: number | undefined;
-  /** A small JSON value about the client, for everyone who asks for the members of a topic. */
+  /** A small JSON value about the client, for everyone who asks for the members of a topic. `client.setInfo` changes it. */
   info?: Json | undefined;
   /** The subprotocol to speak, one of those that the client offered. Omitted: `meshsocket.v1` if it was offered, else none. */
   protocol?: string | undefined;

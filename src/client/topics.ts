@@ -1,8 +1,9 @@
 import { isOwnTopic } from "../base/check/topic.ts";
 import type { HubClient } from "./hub-client.ts";
 
-/** Is told of every client of this node that starts or stops listening on a topic. */
+/** Is told of every client of this node that starts or stops listening on a topic, or that has another info there. */
 export interface TopicObserver {
+  /** The client listens now, or its info changed. */
   joined(member: Listener): void;
   left(member: Listener): void;
 }
@@ -51,6 +52,14 @@ export class TopicIndex<Data> {
     for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
     if (!isOwnTopic(topic)) (client.topicSet ??= new Set()).add(topic);
     return first;
+  }
+
+  /** The client's info changed: tells the observers of its topics. */
+  infoChanged(client: HubClient<Data>): void {
+    if (this.#observers.size === 0) return;
+    for (const topic of client.topics) {
+      for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
+    }
   }
 
   /** Removes a listener; true when it was the topic's last on this node. */

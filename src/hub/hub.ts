@@ -106,12 +106,12 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   /**
    * Watches the members of a topic, over all nodes: iterate the returned watch, or give an `onEvent`.
    *
-   * The joins of present members come first, then joins and leaves as they happen, once each per member, even if a
-   * node dies; an id that moves to a newer connection neither joins nor leaves. Throws a TypeError (`invalid_argument`)
+   * The joins of present members come first, then joins, leaves, and updates of `info` as they happen, once each per member, even
+   * if a node dies; an id that moves to a newer connection neither joins nor leaves. Throws a TypeError (`invalid_argument`)
    * for a bad topic. It ends with its signal, `close()`, `break`, or the hub.
    *
    * ```ts
-   * for await (const { type, id } of hub.watchPresence("room:1")) console.log(type, id); // "join" or "leave"
+   * for await (const { type, id } of hub.watchPresence("room:1")) console.log(type, id); // "join", "leave" or "update"
    * ```
    */
   watchPresence(topic: string, options: WatchOptions = {}): PresenceWatch {

@@ -11,6 +11,7 @@ import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import type { HandedOver } from "../client/resume/handover.ts";
 import { HubClient } from "../client/hub-client.ts";
+import { InfoChanges } from "./info-changes.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/ledger.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
@@ -41,6 +42,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   readonly #node: HubNode<Data>;
   readonly #hub: Sender;
   readonly #away = new Set<HubClient<Data>>();
+  readonly #infoChanges: InfoChanges<Data>;
 
   constructor(node: HubNode<Data>, hub: Sender) {
     this.limits = node.limits;
@@ -52,6 +54,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.resumeBudget = new Budget(node.limits.maxResumeBytes);
     this.#node = node;
     this.#hub = hub;
+    this.#infoChanges = new InfoChanges(node.clients.topics);
     this.admissions = new Admissions<Data>(this, node.options);
   }
 
@@ -232,6 +235,10 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.counters.aways++;
     this.counters.awayNow = this.#away.add(client).size;
     this.#node.state.events.dispatch("away", { client });
+  }
+
+  infoChanged(client: HubClient<Data>): void {
+    this.#infoChanges.add(client);
   }
 
   resumed(client: HubClient<Data>): void {

@@ -1,6 +1,9 @@
 import type { PresenceChange } from "./presence-view.ts";
 
-/** Makes the joins and leaves of clients those of users: the first client of a user joins, and the last one leaves. */
+/**
+ * Makes the changes of clients those of users: the first client of a user joins, the last one leaves, and each updates the
+ * user's info.
+ */
 export class PresenceByUser {
   readonly #idsOf = new Map<string, Set<string>>();
 
@@ -8,6 +11,7 @@ export class PresenceByUser {
   of(change: PresenceChange): PresenceChange | undefined {
     const { type, id, user } = change;
     if (user === undefined) return undefined;
+    if (type === "update") return change;
     return (type === "join" ? this.#first(user, id) : this.#last(user, id)) ? change : undefined;
   }
 

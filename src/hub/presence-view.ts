@@ -8,14 +8,16 @@ export interface PresentMember {
 
 /** A change of a {@link PresenceView}. */
 export interface PresenceChange extends PresentMember {
-  readonly type: "join" | "leave";
+  readonly type: "join" | "leave" | "update";
+  /** Of an update: the info until then. */
+  readonly infoBefore?: string;
 }
 
 interface Present {
   info: string;
   user: string | undefined;
-  /** The nodes that have it; two for a moment while an id moves. */
-  readonly sources: Set<string>;
+  /** The nodes that have it, each with its info, the newest last; two for a moment while an id moves. */
+  readonly sources: Map<string, string>;
   /** Set while the member was replaced and has not come back: at its end it has left. */
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -25,7 +27,7 @@ interface Present {
  *
  * Each source gives a snapshot, then changes; after a break, another snapshot, whose difference becomes the changes.
  * A member joins when its first source has it and leaves when its last has not; one whose id was taken over gets time to
- * come back on its new connection, so that a takeover is neither.
+ * come back on its new connection, so that a takeover is neither. It is updated when a source has another info for it.
  */
 export class PresenceView {
   readonly #members = new Map<string, Present>();
@@ -51,31 +53,42 @@ export class PresenceView {
     for (const member of members) this.joined(source, member);
   }
 
-  /** An id that another user's client has now leaves and joins. */
+  /** A source has a member, or another info for it. An id that another user's client has now leaves and joins. */
   joined(source: string, member: PresentMember): void {
     const { id, info } = member;
     const user = member.user || undefined;
     const present = this.#members.get(id);
     if (!present) {
-      this.#members.set(id, { info, user, sources: new Set([source]), timer: undefined });
+      this.#members.set(id, { info, user, sources: new Map([[source, info]]), timer: undefined });
       this.#onChange({ type: "join", id, info, user });
       return;
     }
     clearTimeout(present.timer);
     present.timer = undefined;
-    present.sources.add(source);
+    // A source that had it before is still the newest only if no other came since.
+    present.sources.set(source, info);
     const before = { id, info: present.info, user: present.user };
+    if (before.user === user) return this.#show(id, present);
     present.info = info;
     present.user = user;
-    if (before.user === user) return;
     this.#onChange({ type: "leave", ...before });
     this.#onChange({ type: "join", id, info, user });
+  }
+
+  /** Shows the info that the newest source has. */
+  #show(id: string, present: Present): void {
+    const info = [...present.sources.values()].at(-1) ?? present.info;
+    if (info === present.info) return;
+    const infoBefore = present.info;
+    present.info = info;
+    this.#onChange({ type: "update", id, info, user: present.user, infoBefore });
   }
 
   /** `replaced`: a newer connection has the id and may join in its place. */
   left(source: string, id: string, replaced: boolean): void {
     const present = this.#members.get(id);
-    if (!present?.sources.delete(source) || present.sources.size > 0) return;
+    if (!present?.sources.delete(source)) return;
+    if (present.sources.size > 0) return this.#show(id, present);
     if (replaced) present.timer = setTimeout(() => this.#gone(id, present), this.#graceMs);
     else this.#gone(id, present);
   }

@@ -1,23 +1,23 @@
 import { checkCallback, checkSignal, oneOf, type OptionTable } from "../base/check/check.ts";
 import { fromJson, type Json } from "../base/json.ts";
 import { PresenceByUser } from "./presence-by-user.ts";
-import type { PresenceChange } from "./presence-view.ts";
+import type { PresenceChange, PresentMember } from "./presence-view.ts";
 
-/** Somebody started or stopped to listen on a watched topic. */
+/** Somebody started or stopped to listen on a watched topic, or has another `info` there. */
 export interface PresenceEvent {
-  readonly type: "join" | "leave";
+  readonly type: "join" | "leave" | "update";
   readonly id: string;
   /** The user whose client it is; missing for a client without one. */
   readonly user?: string;
-  /** The `info` of the member's session. */
+  /** The `info` of the member: of its session, or of the last `client.setInfo`. */
   readonly info: Json | undefined;
 }
 
 /** How to watch. */
 export interface WatchOptions {
   /**
-   * Tells of each client (`"id"`, the default), or of each user (`"user"`), who joins with the first client and leaves with
-   * the last. Of a user `id` and `info` are those of that client; a client without a user is not told of.
+   * Tells of each client (`"id"`, the default), or of each user (`"user"`), who joins with the first client, leaves with the
+   * last, and is updated by each. `id` and `info` are those of that client; a client without a user is not told of.
    */
   by?: "id" | "user" | undefined;
   /** Ends the watch. */
@@ -34,10 +34,10 @@ export const WATCH_OPTIONS: OptionTable<WatchOptions> = {
 };
 
 /**
- * The joins and leaves of a topic, over all nodes: iterate it, or give an `onEvent`.
+ * The joins, updates and leaves of a topic, over all nodes: iterate it, or give an `onEvent`.
  *
- * First come the joins of those who are there already. For a reader that lags behind, a join and a leave of one member
- * that it has not seen cancel each other out, so that what waits never outgrows the members.
+ * First come the joins of those who are there already. For a reader that lags behind, several changes of one member become
+ * the one that leads from what it has seen to what is so now, or none, so that what waits never outgrows the members.
  */
 export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disposable {
   /** Settles when the present members of every node that could be reached are known; rejects when they cannot be found. */
@@ -45,7 +45,7 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
   readonly #onEvent: WatchOptions["onEvent"];
   readonly #stop: () => void;
   readonly #users: PresenceByUser | undefined;
-  readonly #pending = new Map<string, PresenceChange>();
+  readonly #pending = new Map<string, Pending>();
   #changed: PromiseWithResolvers<void> | undefined;
   #closed = false;
 
@@ -71,17 +71,19 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
       return;
     }
     const name = this.#nameOf(change);
-    const unseen = this.#pending.get(name);
-    if (unseen && unseen.type !== change.type && unseen.user === change.user) this.#pending.delete(name);
-    else this.#pending.set(name, change);
+    const waiting = this.#pending.get(name);
+    const pending = merge(waiting ? waiting.seen : seenBefore(change), change);
+    if (pending) this.#pending.set(name, pending);
+    else this.#pending.delete(name);
     this.#wake();
   }
 
   /** The next event; done once the watch is closed. */
   async next(): Promise<IteratorResult<PresenceEvent, undefined>> {
     for (;;) {
-      const [change] = this.#pending.values();
-      if (change) {
+      const [pending] = this.#pending.values();
+      if (pending) {
+        const { change } = pending;
         this.#pending.delete(this.#nameOf(change));
         return { done: false, value: eventOf(change) };
       }
@@ -122,6 +124,27 @@ export class PresenceWatch implements AsyncIterableIterator<PresenceEvent>, Disp
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** A change that the reader has not taken yet. */
+interface Pending {
+  readonly change: PresenceChange;
+  /** The member as the reader knows it; undefined if it knows of none. */
+  readonly seen: PresentMember | undefined;
+}
+
+/** The member as it was before a change. */
+function seenBefore(change: PresenceChange): PresentMember | undefined {
+  const { type, infoBefore = change.info } = change;
+  return type === "join" ? undefined : { ...change, info: infoBefore };
+}
+
+/** The change that a reader with `seen` is to hear now; undefined for none. */
+function merge(seen: PresentMember | undefined, change: PresenceChange): Pending | undefined {
+  if (change.type === "leave") return seen && { change, seen };
+  if (!seen || seen.user !== change.user) return { change: { ...change, type: "join" }, seen };
+  if (seen.id === change.id && seen.info === change.info) return undefined;
+  return { change: { ...change, type: "update" }, seen };
 }
 
 function eventOf({ type, id, info, user }: PresenceChange): PresenceEvent {
