@@ -7,7 +7,7 @@ import type { Session } from "./session.ts";
 import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
-export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, OutboxOwner<Own>, ProtocolOwner {
+export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, OutboxOwner<Own>, ProtocolOwner<Own> {
   /** The client takes no more messages. Called once. */
   left(client: Own): void;
   away(client: Own): void;

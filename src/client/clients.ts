@@ -106,7 +106,9 @@ export class Clients<Data = unknown> {
   /** Queues a frame for a topic's listeners; returns how many clients were offered it. */
   publish(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): number {
     const listeners = this.topics.listeners(topic);
-    return listeners ? this.#counted(this.#sendTo(listeners, frame, except)) : 0;
+    if (listeners === undefined) return 0;
+    if (listeners.tagged !== undefined && listeners.tagged.size > 0) frame.tag(topic);
+    return this.#counted(this.#sendTo(listeners, frame, except));
   }
 
   #counted(offered: number): number {
@@ -206,7 +208,7 @@ function sendToEach<Data>(
   let offered = 0;
   for (const client of group.values()) {
     if (except !== undefined && except.has(client.id)) continue;
-    client.outbox.enqueue(frame);
+    client.outbox.enqueue(frame.tagged !== undefined && group.tagged?.has(client) ? frame.tagged : frame);
     offered++;
   }
   return offered;

@@ -13,6 +13,8 @@ export class FanOut<Member extends FanOutMember> {
   readonly group: Group<Member>;
   readonly #frames: Frame[] = [];
   #burst: Burst | undefined = undefined;
+  /** The same messages for members that get them tagged. */
+  #tagged: Burst | undefined = undefined;
   /** How many of the frames a member has passed: those it got, and those that leave it out. */
   readonly #passed = new Map<Member, number>();
 
@@ -24,6 +26,7 @@ export class FanOut<Member extends FanOutMember> {
   add(frame: Frame, except: readonly Member[]): number {
     this.#frames.push(frame);
     this.#burst = Burst.add(this.#burst, frame);
+    if (frame.tagged !== undefined) this.#tagged = Burst.add(this.#tagged, frame.tagged);
     for (const client of except) this.#passed.set(client, this.#frames.length);
     return this.group.size - except.length;
   }
@@ -47,15 +50,17 @@ export class FanOut<Member extends FanOutMember> {
   }
 
   #give(client: Member, passed: number): void {
-    const burst = this.#burst;
+    const burst = this.#tagged !== undefined && this.group.tagged?.has(client) ? this.#tagged : this.#burst;
     if (burst === undefined) return;
     if (passed === 0) client.outbox.enqueueBurst(burst);
-    else for (let at = passed; at < this.#frames.length; at++) client.outbox.append(this.#frames[at] as Frame);
+    else for (const frame of burst.frames.slice(passed)) client.outbox.append(frame);
   }
 }
 
 /** Clients that get the same frames: all of this node, or a topic's listeners. */
 export interface Group<Member> {
+  /** Members that get {@link Frame.tagged}. */
+  readonly tagged?: ReadonlySet<Member> | undefined;
   readonly size: number;
   has(client: Member): boolean;
   values(): Iterable<Member>;

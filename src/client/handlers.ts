@@ -3,6 +3,7 @@ import { Backlog } from "./backlog.ts";
 import type { Client } from "./client.ts";
 import { checkExpiry } from "./token/check-expiry.ts";
 import { CloseCode } from "../base/close-code.ts";
+import { kindOf } from "../base/check/check.ts";
 import { MeshError } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
 import { checkSize } from "../send/sender.ts";
@@ -44,7 +45,13 @@ interface Turn {
 }
 
 /** A handler of a session, as errors name it. */
-type HandlerName = "onConnect" | "onEvent" | "onAway" | "onResume" | "onRequest" | "onToken" | "onDisconnect";
+export type HandlerName = Exclude<keyof Session & `on${string}`, "onError">;
+
+/** The refusals of sessions that do not have the handler. */
+const REFUSED = {
+  onSubscribe: "clients may not subscribe here: define onSubscribe(client, topic) in the session",
+  onPublish: "clients may not publish here: define onPublish(client, topic, message) in the session",
+} as const;
 
 /** The session handlers of one client, one at a time and in order. */
 export class Handlers<Data> {
@@ -150,6 +157,20 @@ export class Handlers<Data> {
       throw error;
     }
     throw new MeshError("unauthenticated", "the new token was refused");
+  }
+
+  /** Asks the session whether the client may use a topic. Rejects with the error to send: one without a code was reported. */
+  async allow(name: "onSubscribe" | "onPublish", topic: string, message: string | Uint8Array = ""): Promise<void> {
+    const session = this.#session;
+    if (!session[name]) throw new MeshError("permission_denied", `${REFUSED[name]}, and return true`);
+    try {
+      const allowed: unknown = await session[name](this.#client, topic, message);
+      if (allowed === false) throw new MeshError("permission_denied", `${name} refused the topic`);
+      if (allowed !== true) throw new Error(`${name} must return true or false, not ${kindOf(allowed)}`);
+    } catch (error) {
+      if (!(error instanceof MeshError)) this.#report(name, asError(name, error));
+      throw error;
+    }
   }
 
   /** Whether reading waits for the handlers. */

@@ -41,11 +41,13 @@ export class HubClient<Data = unknown>
   info: string;
   /** Filled by the topic index; undefined while there are none. */
   topicSet: Set<string> | undefined;
+  /** The topics of these to which it subscribed itself, and whether the server made it listen as well; undefined while there are none. */
+  tagged: Map<string, boolean> | undefined;
   readonly outbox: Outbox<HubClient<Data>>;
   readonly handlers: Handlers<Data>;
   readonly expiry: Expiry = new Expiry(this);
   /** Of a client that speaks `meshsocket.v1`. */
-  readonly v1: Protocol | undefined;
+  readonly v1: Protocol<HubClient<Data>> | undefined;
   readonly #owner: ClientOwner<Data, HubClient<Data>>;
   /** Undefined while the client is away, and before and after its time. */
   #connection: Connection | undefined;
@@ -71,7 +73,7 @@ export class HubClient<Data = unknown>
     this.protocol = identity.protocol;
     this.info = identity.info;
     this.#owner = owner;
-    this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol(this, owner) : undefined;
+    this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol<HubClient<Data>>(this, owner) : undefined;
     this.outbox = new Outbox<HubClient<Data>>(this, owner);
     this.handlers = new Handlers<Data>(this, identity.session, owner);
     this.expiry.at = identity.session.expiresAt;
@@ -230,7 +232,8 @@ export class HubClient<Data = unknown>
     this.outbox.catchUp();
     this.outbox.flush();
     if (v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
-    const handed = v1.handOver(offer, [...this.topics]);
+    const topics = [...this.topics].filter((topic) => this.tagged?.get(topic) !== false);
+    const handed = v1.handOver(offer, { topics, tagged: [...(this.tagged?.keys() ?? [])] });
     const connection = this.#connection;
     this.#moved = true;
     this.#ended = true;

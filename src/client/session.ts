@@ -107,6 +107,19 @@ export interface Session<Data = unknown> {
    */
   onToken?(client: Client<Data>, token: string): number | undefined | Promise<number | undefined>;
   /**
+   * A client that speaks `meshsocket.v1` asks to listen on a topic: returns true to let it, false to refuse. Omitted: refused.
+   *
+   * The client gets the messages of its own subscriptions with their topic. A MeshError reaches it with its code and message,
+   * any other error as `internal`. Names of the library, and more than `limits.maxTopicsPerClient`, are refused without asking.
+   */
+  onSubscribe?(client: Client<Data>, topic: string): boolean | Promise<boolean>;
+  /**
+   * A client that speaks `meshsocket.v1` asks to publish to a topic: returns true to let it, false to refuse. Omitted: refused.
+   *
+   * The message then goes to all listeners, with this client if it is one. Calls of one client are decided in order, one at a time.
+   */
+  onPublish?(client: Client<Data>, topic: string, message: string | Uint8Array): boolean | Promise<boolean>;
+  /**
    * The connection, a handler or a send failed. Returns `"close"` or `"report"` to decide, for this error, what the hub's
    * `handlerError` decides for all; a promise decides nothing.
    */
@@ -132,6 +145,8 @@ const FIELDS: OptionTable<Omit<Session, "ok">> = {
   onResume: checkFunction,
   onRequest: checkFunction,
   onToken: checkFunction,
+  onSubscribe: checkFunction,
+  onPublish: checkFunction,
   onError: checkFunction,
 };
 

@@ -11,14 +11,20 @@ export interface TopicObserver {
 /** A client as an observer sees it. */
 export type Listener = Pick<HubClient, "id" | "info" | "user" | "replaced">;
 
+/** The clients of this node that listen on one topic. */
+export class Listeners<Member> extends Set<Member> {
+  /** Those that subscribed themselves: they get messages with their topic. Undefined as long as there were none. */
+  tagged: Set<Member> | undefined = undefined;
+}
+
 /** Which clients of this node listen on which topic. */
 export class TopicIndex<Data> {
-  readonly #beforeChange: (listeners: ReadonlySet<HubClient<Data>>) => void;
-  readonly #byTopic = new Map<string, Set<HubClient<Data>>>();
+  readonly #beforeChange: (listeners: Listeners<HubClient<Data>>) => void;
+  readonly #byTopic = new Map<string, Listeners<HubClient<Data>>>();
   readonly #observers = new Map<string, Set<TopicObserver>>();
 
   /** `beforeChange` is called before a topic's listeners change. */
-  constructor(beforeChange: (listeners: ReadonlySet<HubClient<Data>>) => void) {
+  constructor(beforeChange: (listeners: Listeners<HubClient<Data>>) => void) {
     this.#beforeChange = beforeChange;
   }
 
@@ -37,7 +43,7 @@ export class TopicIndex<Data> {
     for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) yield topic;
   }
 
-  listeners(topic: string): ReadonlySet<HubClient<Data>> | undefined {
+  listeners(topic: string): Listeners<HubClient<Data>> | undefined {
     return this.#byTopic.get(topic);
   }
 
@@ -45,7 +51,7 @@ export class TopicIndex<Data> {
   add(topic: string, client: HubClient<Data>): boolean {
     let listeners = this.#byTopic.get(topic);
     const first = listeners === undefined;
-    if (!listeners) this.#byTopic.set(topic, listeners = new Set());
+    if (!listeners) this.#byTopic.set(topic, listeners = new Listeners());
     if (listeners.has(client)) return false;
     this.#beforeChange(listeners);
     listeners.add(client);
@@ -62,13 +68,24 @@ export class TopicIndex<Data> {
     }
   }
 
+  /** A listener gets the topic's messages tagged from now on, or not any more. */
+  tag(topic: string, client: HubClient<Data>, tagged: boolean): void {
+    const listeners = this.#byTopic.get(topic);
+    if (!listeners?.has(client) || listeners.tagged?.has(client) === tagged) return;
+    this.#beforeChange(listeners);
+    if (tagged) (listeners.tagged ??= new Set()).add(client);
+    else listeners.tagged?.delete(client);
+  }
+
   /** Removes a listener; true when it was the topic's last on this node. */
   delete(topic: string, client: HubClient<Data>): boolean {
     client.topicSet?.delete(topic);
+    client.tagged?.delete(topic);
     const listeners = this.#byTopic.get(topic);
     if (!listeners?.has(client)) return false;
     this.#beforeChange(listeners);
     listeners.delete(client);
+    listeners.tagged?.delete(client);
     for (const observer of this.#observers.get(topic) ?? []) observer.left(client);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);

@@ -9,20 +9,22 @@ export function handoverAnswer(handed: HandedOver | string): Answer {
 
 function toHandover(handed: HandedOver | string): Handover {
   if (typeof handed === "string") return create(HandoverSchema, { refusal: handed });
-  const { received, handled, messages, topics, lastRequest } = handed;
+  const { received, handled, messages, topics, tagged, lastRequest } = handed;
   return create(HandoverSchema, {
     received: BigInt(received),
     handled: BigInt(handled),
     messages: messages.map(({ data, binary, control }) => ({ data: data.slice(), binary, control })),
     topics: [...topics],
+    tagged: [...tagged],
     lastRequest: BigInt(lastRequest),
   });
 }
 
 /** The client that a node handed over, or why it did not. */
 export function fromHandover(
-  { refusal, received, handled, messages, topics, lastRequest }: Handover,
+  { refusal, received, handled, messages, topics, tagged, lastRequest }: Handover,
 ): HandedOver | string {
   if (refusal !== "") return refusal;
-  return { received: Number(received), handled: Number(handled), messages, topics, lastRequest: Number(lastRequest) };
+  const counts = { received: Number(received), handled: Number(handled), lastRequest: Number(lastRequest) };
+  return { ...counts, messages, topics, tagged };
 }

@@ -236,7 +236,7 @@ function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
 
 function delivered(offered: number, frame: Frame): () => Answer {
   return () => {
-    const { held, refused } = frame;
+    const { held, refused } = frame.outcome;
     return create(AnswerSchema, { status: Status.OK, delivered: offered - held - refused, held, dropped: refused });
   };
 }

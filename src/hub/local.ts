@@ -94,7 +94,7 @@ export class LocalVerbs<Data = unknown> implements Verbs {
   /** The fate of a frame that was offered to several sockets, once this tick is written. */
   async #delivery(offered: number, frame: Frame): Promise<Delivery> {
     await this.#clients.written();
-    const { held, refused } = frame;
+    const { held, refused } = frame.outcome;
     return { delivered: offered - held - refused, held, dropped: refused, unreachable: [] };
   }
 }

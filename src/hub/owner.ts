@@ -147,7 +147,11 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   async #arrive(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, handed: HandedOver) {
     const { subscriptions } = this.#node;
     try {
-      await Promise.all([subscriptions.add(client, handed.topics), subscriptions.addUser(client)]);
+      await Promise.all([
+        subscriptions.add(client, handed.topics),
+        subscriptions.listen(client, handed.tagged),
+        subscriptions.addUser(client),
+      ]);
     } catch (error) {
       this.report("a topic was lost", error);
       subscriptions.deleteAll(client);
@@ -298,6 +302,14 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery> {
     return this.#hub.publish(topic, message, options);
+  }
+
+  listen(client: HubClient<Data>, topic: string): Promise<void> {
+    return this.#node.subscriptions.listen(client, [topic]);
+  }
+
+  unlisten(client: HubClient<Data>, topic: string): void {
+    this.#node.subscriptions.unlisten(client, topic);
   }
 
   subscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {

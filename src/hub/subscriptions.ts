@@ -37,6 +37,45 @@ export class Subscriptions<Data = unknown> {
   /** Settles when every send that starts from now on reaches the client. Rejects, and changes nothing, when that fails. */
   async add(client: HubClient<Data>, topics: readonly string[], options: SendOptions = {}): Promise<void> {
     this.#check(topics);
+    const tagged = topics.filter((topic) => client.tagged?.get(topic) === false);
+    for (const topic of tagged) client.tagged?.set(topic, true);
+    try {
+      await this.#add(client, topics, options);
+    } catch (error) {
+      for (const topic of tagged) if (client.tagged?.has(topic)) client.tagged.set(topic, false);
+      throw error;
+    }
+  }
+
+  /** {@link Subscriptions.add} for a client that asked for it itself: from now on it gets the messages of the topics tagged. */
+  async listen(client: HubClient<Data>, topics: readonly string[]): Promise<void> {
+    this.#check(topics);
+    const byServer = new Set(topics.filter((topic) => client.topics.has(topic)));
+    // A subscription that holds needs nothing more, and nothing that may fail.
+    const added = this.#add(client, topics.filter((topic) => !this.#holds(client, topic)), {});
+    for (const topic of topics) {
+      if (!client.topics.has(topic)) continue;
+      const tagged = (client.tagged ??= new Map<string, boolean>());
+      if (!tagged.has(topic)) tagged.set(topic, byServer.has(topic));
+      this.#clients.topics.tag(topic, client, true);
+    }
+    await added;
+  }
+
+  /** Ends what {@link Subscriptions.listen} began. If the server made the client listen as well, it gets bare messages again. */
+  unlisten(client: HubClient<Data>, topic: string): void {
+    const byServer = client.tagged?.get(topic);
+    if (byServer === false) this.#delete(client, topic);
+    if (byServer !== true) return;
+    client.tagged?.delete(topic);
+    this.#clients.topics.tag(topic, client, false);
+  }
+
+  #holds(client: HubClient<Data>, topic: string): boolean {
+    return client.topics.has(topic) && !this.#joining.get(client)?.has(topic);
+  }
+
+  async #add(client: HubClient<Data>, topics: readonly string[], options: SendOptions): Promise<void> {
     const { maxTopicsPerClient } = this.#limits;
     const added = new Set(topics).difference(client.topics);
     if (client.topics.size + added.size > maxTopicsPerClient) {
@@ -69,10 +108,13 @@ export class Subscriptions<Data = unknown> {
     return known && withTimeout(known, this.#limits.timeoutMs, "the subscription to the user");
   }
 
-  /** Nothing published from now on reaches the client. */
+  /** Nothing published from now on reaches the client, which hears of it if it subscribed itself. */
   async delete(client: HubClient<Data>, topics: readonly string[]): Promise<void> {
     this.#check(topics);
-    for (const topic of topics) this.#delete(client, topic);
+    for (const topic of topics) {
+      if (client.tagged?.has(topic)) client.v1?.unsubscribed(topic);
+      this.#delete(client, topic);
+    }
   }
 
   /** Takes a client off all its topics, and off that of its user. */

@@ -2,6 +2,7 @@ import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
 import { isReserved, prefixed } from "../wire/v1.ts";
+import { messageLine, type Place } from "../wire/topics.ts";
 
 /** A message: text, or bytes. */
 export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
@@ -39,6 +40,10 @@ export class Frame {
    * @internal
    */
   alone: object | undefined = undefined;
+  /** The message of a topic for clients that subscribed themselves: one frame for all of a node. Undefined if there are none. */
+  tagged: Frame | undefined = undefined;
+  /** The message's place in the history of its topic, if that has one. */
+  place: Place | undefined = undefined;
   #text: string | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The same for clients of meshsocket.v1: undefined until asked for. */
@@ -104,6 +109,17 @@ export class Frame {
     const frame = Frame.of(whole);
     frame.#forV1 = frame;
     return frame;
+  }
+
+  /** Makes {@link Frame.tagged}. */
+  tag(topic: string): void {
+    this.tagged = Frame.control(messageLine(topic, this.place), this);
+  }
+
+  /** How many sockets and clients of either form of the message did not take it, and how many hold it. */
+  get outcome(): { readonly refused: number; readonly held: number } {
+    const { refused = 0, held = 0 } = this.tagged ?? {};
+    return { refused: this.refused + refused, held: this.held + held };
   }
 
   /** A control line of meshsocket.v1 from another node. */

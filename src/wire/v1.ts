@@ -50,8 +50,6 @@ export type Control =
 const MARK = "~";
 const MARK_BYTE = 0x7e;
 const LINE_FEED = 10;
-/** The longest first line of a control message in a binary frame: a name, a space, a number, a line feed. */
-const MAX_BINARY_LINE = 32;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -105,18 +103,26 @@ export function prefixed(line: string, payload: Payload): Payload {
   return whole;
 }
 
-/** Reads a control line; undefined if it is not one of this protocol. Never throws. */
+/** Reads a control line; undefined if it is not one of those above. Never throws. */
 export function decodeControl(message: Payload): Control | undefined {
-  const line = firstLine(message);
-  if (line === undefined) return undefined;
-  const [, name, argument = ""] = /^~([a-z]+)(?: (.*))?$/s.exec(line) ?? [];
-  const payload = line.length < message.length ? rest(message, line.length + 1) : undefined;
+  const [name, argument, payload] = partsOf(message) ?? [];
   if (name === "request" || name === "reply" || name === "token") {
     const number = numberOf(argument);
     return number === undefined || payload === undefined ? undefined : { type: name, number, payload };
   }
-  if (payload !== undefined || typeof message !== "string") return undefined;
-  return decodeLine(name, argument);
+  return payload === undefined ? decodeLine(name, argument ?? "") : undefined;
+}
+
+/** The name of a control line, its argument, and its payload if it has one; bytes have one. */
+export function partsOf(message: Payload): [name: string, argument: string, payload?: Payload] | undefined {
+  const text = typeof message === "string";
+  const end = text ? message.indexOf("\n") : message.indexOf(LINE_FEED);
+  if (end < 0 && !text) return undefined;
+  const line = text ? (end < 0 ? message : message.slice(0, end)) : decoder.decode(message.subarray(0, end));
+  const [, name, argument = ""] = /^~([a-z]+)(?: (.*))?$/s.exec(line) ?? [];
+  if (name === undefined) return undefined;
+  if (end < 0) return [name, argument];
+  return [name, argument, text ? message.slice(end + 1) : message.subarray(end + 1)];
 }
 
 function decodeLine(name: string | undefined, argument: string): Control | undefined {
@@ -159,26 +165,13 @@ function decodeError(argument: string): Control | undefined {
   return { type: "error", number, code, message };
 }
 
-/** The first line without its line feed: of text all up to it, of bytes only a short one that ends with it. */
-function firstLine(message: Payload): string | undefined {
-  if (typeof message === "string") {
-    const end = message.indexOf("\n");
-    return end < 0 ? message : message.slice(0, end);
-  }
-  const end = message.subarray(0, MAX_BINARY_LINE).indexOf(LINE_FEED);
-  return end < 0 ? undefined : decoder.decode(message.subarray(0, end));
-}
-
-function rest(message: Payload, at: number): Payload {
-  return typeof message === "string" ? message.slice(at) : message.subarray(at);
-}
-
 /** A number of up to 15 digits, without a sign or leading zeros. */
-function numberOf(digits: string): number | undefined {
+export function numberOf(digits = ""): number | undefined {
   return /^(0|[1-9]\d{0,14})$/.test(digits) ? Number(digits) : undefined;
 }
 
-function parse(json: string): Record<string, unknown> | undefined {
+/** A JSON object; undefined for anything else. */
+export function parse(json: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(json);
     return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;

@@ -296,3 +296,27 @@ test("a request to a client that is on its way goes on with the numbers of the o
   second.send("~reply 2\nyes");
   assert.equal(await request, "yes");
 });
+
+test("subscriptions of the client itself go on on another node: tagged, and with those of the server as they were", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const session: Session = { onSubscribe: () => true };
+  const first = await connect(a, session);
+  for (const topic of ["server", "both"]) await c.hub.subscribe("me", topic);
+  for (const [at, topic] of ["client", "both"].entries()) {
+    first.send(`~subscribe ${at} {"topic":"${topic}"}`);
+    assert.equal(await first.next(), `~subscribed ${at} {}`);
+  }
+  first.socket.terminate();
+  assert.equal((await c.hub.publish("client", "held")).held, 1);
+  const second = await connect(b, session, `2.${first.hello.token}`);
+  assert.equal(await second.next(), '~message {"topic":"client"}\nheld');
+  for (const topic of ["client", "both", "server"]) assert.equal((await c.hub.publish(topic, "new")).delivered, 1);
+  const tagged = (topic: string): string => `~message {"topic":"${topic}"}\nnew`;
+  assert.deepEqual(await second.take(3), [tagged("client"), tagged("both"), "new"]);
+  for (const [at, topic] of ["client", "both"].entries()) second.send(`~unsubscribe ${at} {"topic":"${topic}"}`);
+  assert.deepEqual(await second.take(2), ["~reply 0\n", "~reply 1\n"]);
+  assert.equal((await c.hub.publish("client", "new")).delivered, 0);
+  assert.equal((await c.hub.publish("both", "bare again")).delivered, 1);
+  assert.equal(await second.next(), "bare again");
+});

@@ -6,7 +6,10 @@ export interface HandedOver {
   readonly handled: number;
   /** The messages that the client has not got, in order. */
   readonly messages: readonly HeldMessage[];
+  /** Topics on which the server made it listen. */
   readonly topics: readonly string[];
+  /** Topics to which it subscribed itself: it gets their messages tagged. */
+  readonly tagged: readonly string[];
   /** The number of the last request to the client. */
   readonly lastRequest: number;
 }

@@ -1,6 +1,7 @@
 import { Burst } from "../../send/burst.ts";
 import type { Frame } from "../../send/frame.ts";
 import { headerBytes } from "../../send/frame-header.ts";
+import { partsOf } from "../../wire/v1.ts";
 import type { HeldMessage } from "./handover.ts";
 
 /**
@@ -89,7 +90,11 @@ export class Ledger {
   /** The messages of the application that the client did not acknowledge, as far as they are kept. */
   undelivered(): (string | Uint8Array)[] {
     const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
-    return frames.filter((frame) => !frame.isControl).map((frame) => frame.payload);
+    return frames.flatMap((frame) => {
+      if (!frame.isControl) return [frame.payload];
+      const [name, , payload] = partsOf(frame.payload) ?? [];
+      return name === "message" && payload !== undefined ? [payload] : [];
+    });
   }
 
   /** Forgets everything. */

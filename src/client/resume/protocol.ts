@@ -10,13 +10,14 @@ import {
   SYNC_LINE,
   unescape,
 } from "../../wire/v1.ts";
+import { decodeTopicCall, type TopicCall, unsubscribedLine } from "../../wire/topics.ts";
 import type { Acknowledging, Acks } from "./acks.ts";
 import { CloseCode } from "../../base/close-code.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { Expiry } from "../token/expiry.ts";
 import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "./handover.ts";
-import type { Handlers } from "../handlers.ts";
+import type { HandlerName, Handlers } from "../handlers.ts";
 import { type Budget, Ledger } from "./ledger.ts";
 import type { Limits } from "../../base/limits.ts";
 import { MeshError } from "../../base/error.ts";
@@ -24,15 +25,17 @@ import type { Outbox, OutboxClient } from "../outbox.ts";
 import { errorForClient, Requests } from "../requests.ts";
 import type { ResumeOffer, ResumeOptions } from "./resume.ts";
 import { ResumeToken } from "./resume-token.ts";
+import { TopicCalls, type TopicClient, type TopicOwner } from "./topic-calls.ts";
 
 /** The server's side of `meshsocket.v1` for one client: control lines, counts, acknowledgements, and calls both ways. */
-export class Protocol implements Acknowledging {
+export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Acknowledging {
   readonly ledger: Ledger;
   readonly token: ResumeToken = new ResumeToken();
-  readonly #client: ProtocolClient;
-  readonly #owner: ProtocolOwner;
+  readonly #client: Own;
+  readonly #owner: ProtocolOwner<Own>;
   #requests: Requests | undefined;
   #confirmations: Confirmations | undefined;
+  #topicCalls: TopicCalls<Own> | undefined;
   /** The client's calls that are not answered yet. */
   readonly #calls = new Set<{ readonly number: number }>();
   /** Bytes that were handled and not acknowledged. */
@@ -42,7 +45,7 @@ export class Protocol implements Acknowledging {
   /** A message to confirm is in this tick's write. */
   #syncDue = false;
 
-  constructor(client: ProtocolClient, owner: ProtocolOwner) {
+  constructor(client: Own, owner: ProtocolOwner<Own>) {
     this.#client = client;
     this.#owner = owner;
     this.ledger = new Ledger(owner.resume.maxBytes, owner.resumeBudget);
@@ -62,8 +65,8 @@ export class Protocol implements Acknowledging {
       return unescape(message);
     }
     const control = decodeControl(message);
-    if (control === undefined) this.#fault("that is not a control line");
-    else this.#obey(control);
+    if (control !== undefined) this.#obey(control);
+    else this.#topicLine(message);
     return undefined;
   }
 
@@ -115,7 +118,7 @@ export class Protocol implements Acknowledging {
     this.#client.handlers.inTurn({ name: "onEvent", bytes: 0, run: () => this.handled(0) });
   }
 
-  #called({ number, payload: { length } }: Call, name: "onRequest" | "onToken", reply: () => Promise<Frame>): void {
+  #called({ number, payload: { length } }: Call, name: HandlerName, reply: () => Promise<Frame>): void {
     const run = (): void => {
       void this.#answer(number, reply);
       this.handled(length);
@@ -134,6 +137,19 @@ export class Protocol implements Acknowledging {
     const expiresAt = await handlers.token(payload);
     expiry.at = expiresAt;
     return Frame.control(replyLine(number), Frame.of(JSON.stringify({ expiresAt, time: Date.now() })));
+  }
+
+  #topicLine(message: Payload): void {
+    const call = decodeTopicCall(message);
+    if (call === undefined) return this.#fault("that is not a control line");
+    this.ledger.received++;
+    const name = call.type === "publish" ? "onPublish" : "onSubscribe";
+    this.#called({ number: call.number, payload: message }, name, () => this.#topicCall(call));
+  }
+
+  async #topicCall(call: TopicCall): Promise<Frame> {
+    this.#topicCalls ??= new TopicCalls<Own>(this.#client, this.#owner);
+    return Frame.control(await this.#topicCalls.answer(call));
   }
 
   /** Runs a call of the client and sends what came of it. Calls begin in order and run at the same time. */
@@ -251,7 +267,7 @@ export class Protocol implements Acknowledging {
   }
 
   /** The state of a client that goes on on another node: messages that it has not got go with it. */
-  handOver({ received }: ResumeOffer, topics: readonly string[]): HandedOver {
+  handOver({ received }: ResumeOffer, topics: Pick<HandedOver, "topics" | "tagged">): HandedOver {
     this.#acknowledged(received);
     const frames = this.ledger.framesAfter(received);
     // The answers to calls that are running here would not find the client any more.
@@ -261,7 +277,13 @@ export class Protocol implements Acknowledging {
       binary: frame.binary,
       control: frame.isControl,
     }));
-    return { received, handled: this.ledger.handled, messages, topics, lastRequest: this.#requests?.lastNumber ?? 0 };
+    return {
+      ...topics,
+      received,
+      handled: this.ledger.handled,
+      messages,
+      lastRequest: this.#requests?.lastNumber ?? 0,
+    };
   }
 
   /** Goes on with the state from another node. Messages that were sent here meanwhile come after those that it brings. */
@@ -277,6 +299,11 @@ export class Protocol implements Acknowledging {
     if (lastRequest > 0) this.#requests = new Requests(this.#owner.limits.maxRequestsPerClient, lastRequest);
     this.hello(true, undefined);
     this.sendAfter(received);
+  }
+
+  /** The server ended a subscription of the client. */
+  unsubscribed(topic: string): void {
+    this.#client.outbox.enqueue(Frame.control(unsubscribedLine(topic)));
   }
 
   /** Tells the client when to come back after the close that follows. */
@@ -309,14 +336,14 @@ interface Call {
 }
 
 /** The client of a {@link Protocol}. */
-export interface ProtocolClient {
+export interface ProtocolClient extends TopicClient {
   readonly id: string;
   readonly user: string | undefined;
   readonly away: boolean;
   /** Whether it goes on on another node. */
   readonly moved: boolean;
   readonly expiry: Pick<Expiry, "at">;
-  readonly handlers: Pick<Handlers<unknown>, "inTurn" | "request" | "token">;
+  readonly handlers: Pick<Handlers<unknown>, "allow" | "inTurn" | "request" | "token">;
   readonly outbox: Pick<Outbox<OutboxClient>, "enqueue" | "queued" | "catchUp" | "flush">;
   /** Writes past the frames of this tick. */
   writeNow(frames: readonly Frame[]): void;
@@ -324,7 +351,7 @@ export interface ProtocolClient {
 }
 
 /** Dependencies of {@link Protocol}. */
-export interface ProtocolOwner {
+export interface ProtocolOwner<Own> extends TopicOwner<Own> {
   readonly limits: Readonly<Limits>;
   /** How long, and with how many bytes, clients that are away are waited for. */
   readonly resume: ResumeOptions;
