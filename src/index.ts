@@ -29,7 +29,7 @@ export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "
 
 // Clients and their sessions
 export type { Client } from "./client/client.ts";
-export type { Refusal, Session, SessionFactory, UpgradeInfo } from "./client/session.ts";
+export type { Refusal, Session, SessionData, SessionFactory, SessionFields, UpgradeInfo } from "./client/session.ts";
 export type { TextPing } from "./client/text-ping.ts";
 export type { LostReason, ResumeOptions } from "./client/resume/resume.ts";
 export { V1_PROTOCOL } from "./wire/v1.ts";

@@ -3,7 +3,7 @@ import type { Message } from "../send/frame.ts";
 import type { OutboxOwner } from "./outbox.ts";
 import type { ProtocolOwner } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
-import type { Session } from "./session.ts";
+import type { SessionFields } from "./session.ts";
 import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
@@ -29,7 +29,7 @@ export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, Outb
 export interface Identity<Data> {
   readonly id: string;
   readonly claim: bigint;
-  readonly session: Session<Data>;
+  readonly session: SessionFields<Data>;
   readonly url: string;
   readonly remoteAddress: string;
   readonly protocol: string;

@@ -8,7 +8,7 @@ import { MeshError } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
 import { checkSize } from "../send/sender.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Session } from "./session.ts";
+import type { SessionFields } from "./session.ts";
 import type { Socket } from "./socket.ts";
 
 /** How a connection ended. */
@@ -56,7 +56,7 @@ const REFUSED = {
 /** The session handlers of one client, one at a time and in order. */
 export class Handlers<Data> {
   readonly #client: HandledClient<Data>;
-  #session: Session<Data>;
+  #session: SessionFields<Data>;
   readonly #deps: HandlersDependencies<Data>;
   #backlog: Backlog<Turn> | undefined;
   /** A handler is running, so messages wait in the backlog. */
@@ -66,7 +66,7 @@ export class Handlers<Data> {
   #paused = false;
   #end: LastWords | undefined;
 
-  constructor(client: HandledClient<Data>, session: Session<Data>, deps: HandlersDependencies<Data>) {
+  constructor(client: HandledClient<Data>, session: SessionFields<Data>, deps: HandlersDependencies<Data>) {
     this.#client = client;
     this.#session = session;
     this.#deps = deps;
@@ -111,7 +111,7 @@ export class Handlers<Data> {
   }
 
   /** The client came back: from its turn on the handlers are those of the new session. */
-  resumed(session: Session<Data>): void {
+  resumed(session: SessionFields<Data>): void {
     const run = (): unknown => {
       this.#session = session;
       return session.onResume?.(this.#client);

@@ -24,7 +24,17 @@ import { anything, checkFunction, checkOptions, type OptionTable } from "../base
  * };
  * ```
  */
-export interface Session<Data = unknown> {
+export type Session<Data = unknown> = SessionFields<Data> & SessionData<Data>;
+
+/**
+ * The fields that a session must have because of the type of its state: `data`, unless that may be `undefined`. A session
+ * with `authenticate` needs none: its client gets the session that `authenticate` returns.
+ */
+export type SessionData<Data> = undefined extends Data ? unknown
+  : { data: Data } | Required<Pick<SessionFields<Data>, "authenticate">>;
+
+/** The fields of a {@link Session}. */
+export interface SessionFields<Data = unknown> {
   /** The client's id, unique in the cluster. Omitted: a random one of 128 bits. */
   id?: string | undefined;
   /**
@@ -33,7 +43,10 @@ export interface Session<Data = unknown> {
    * another user is not the same client.
    */
   user?: string | undefined;
-  /** The application's own state, found again as `client.data`. */
+  /**
+   * The application's own state, found again as `client.data`. Of a `Hub<User>` each session must have it, of a plain `Hub`
+   * or a `Hub<User | undefined>` it may be left out; `client.data` is `undefined` then.
+   */
   data?: Data;
   /**
    * How long the session holds, in milliseconds since 1970: `1000 * exp` of a JWT. Then the client is closed with 4401, and one

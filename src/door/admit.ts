@@ -13,7 +13,7 @@ import type { Logger } from "../base/log/logger.ts";
 import { randomId } from "../base/random-id.ts";
 import { closingRefusal, type Ending, endingOf, refusalOf, Refused, type RefusedEvent, type Visit } from "./refusal.ts";
 import { RefusedSocket } from "./refused-socket.ts";
-import type { Refusal, Session, SessionFactory, UpgradeInfo } from "../client/session.ts";
+import type { Refusal, SessionFactory, SessionFields, UpgradeInfo } from "../client/session.ts";
 import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
@@ -124,7 +124,7 @@ export class Admissions<Data> {
   }
 
   async #claim(
-    session: Session<Data>,
+    session: SessionFields<Data>,
     arrival: Arrival,
     signal: AbortSignal | undefined,
   ): Promise<Refused | Admission> {
@@ -154,7 +154,7 @@ export class Admissions<Data> {
   }
 
   /** An upgrade whose first message decides: it has no id and no claim before. */
-  #undecided(session: Session<Data>, arrival: Arrival): Admission {
+  #undecided(session: SessionFields<Data>, arrival: Arrival): Admission {
     const { limits } = this.#deps;
     const { visit, answered, headers } = arrival;
     const gaveUp = (): void => this.#gaveUp(visit);
@@ -268,7 +268,7 @@ interface Arrival extends Subprotocol {
 
 /** A first message, and what its connection was told before. */
 interface Question<Data> {
-  readonly session: Session<Data>;
+  readonly session: SessionFields<Data>;
   readonly arrival: Arrival;
   readonly message: string | Uint8Array;
   readonly signal: AbortSignal;
@@ -277,7 +277,7 @@ interface Question<Data> {
 /** A client whose id was claimed. */
 interface Granted<Data> {
   readonly id: string;
-  readonly session: Session<Data>;
+  readonly session: SessionFields<Data>;
   readonly info: string;
   readonly arrival: Arrival;
   readonly grant: Grant;

@@ -1,10 +1,10 @@
 import { anything, checkClose, checkOptions, checkPlain } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { invalidArgument } from "../base/error.ts";
-import { checkSession, type Refusal, type Session } from "../client/session.ts";
+import { checkSession, type Refusal, type SessionFields } from "../client/session.ts";
 
 /** The application's decision about an upgrade or a first message: a client's session, or a refusal. */
-export type Decision<Data> = Session<Data> | Response | Refusal;
+export type Decision<Data> = SessionFields<Data> | Response | Refusal;
 
 /**
  * Reads what `session` or `authenticate` returned.
@@ -44,7 +44,7 @@ export function isRefusal<Data>(decision: Decision<Data>): decision is Refusal {
 }
 
 /** Whether a decision lets the client in. */
-export function isSession<Data>(decision: Decision<Data>): decision is Session<Data> {
+export function isSession<Data>(decision: Decision<Data>): decision is SessionFields<Data> {
   return !looksLikeResponse(decision) && !isRefusal(decision);
 }
 

@@ -83,7 +83,7 @@ test("an example that does not compile is found, with its place", { timeout: 60_
 test("the main entries show an example where people look", () => {
   for (const [name, path] of Object.entries(SHOWN)) {
     const declared = new RegExp(
-      `\\/\\*\\*((?:(?!\\*\\/)[^])*)\\*\\/\\s*(?:export )?(?:abstract |async )*(?:class|function|interface)? ?${name}\\b`,
+      `\\/\\*\\*((?:(?!\\*\\/)[^])*)\\*\\/\\s*(?:export )?(?:abstract |async )*(?:class|function|interface|type)? ?${name}\\b`,
     );
     const [, docstring = ""] = declared.exec(readSource(path).text) ?? [];
     assert.ok(docstring.includes("```ts"), `${path}: ${name} has no example in its docstring`);
