@@ -27,6 +27,8 @@ export function resumeOffer(request: Request): ResumeOffer | undefined {
   return undefined;
 }
 
+const RESUME_PREFIX = "meshsocket.resume.";
+
 const RESUME_OFFER = /^meshsocket\.resume\.(0|[1-9]\d{0,14})\.([\w.~-]{1,1024})$/;
 
 /** The subprotocol of one connection. */
@@ -40,9 +42,9 @@ export interface Subprotocol {
 /**
  * Chooses the subprotocol of a connection: the one that its session names.
  *
- * If the session names none, it is `meshsocket.v1` if that was offered. Else, if the client offered a token, it is the first other offer, because a browser closes a
- * connection none of whose offers was chosen. A client that offers nothing but its token gets that one back, which only
- * that client reads; the application sees "" for it.
+ * If the session names none, it is `meshsocket.v1` if that was offered. Else, if the client offered a bearer token, it is the
+ * first offer that is no token, because a browser closes a connection none of whose offers was chosen. A client that offers
+ * nothing but tokens gets its bearer back, which only that client reads; the application sees "" for it.
  *
  * Throws a TypeError (`invalid_argument`) for a named protocol that the client did not offer, or that is a token.
  */
@@ -50,15 +52,17 @@ export function chooseProtocol(request: Request, named: string | undefined): Sub
   const offers = offeredProtocols(request);
   if (named !== undefined && named !== "") return chosen(named, offers);
   if (offers.includes(V1_PROTOCOL)) return chosen(V1_PROTOCOL, offers);
-  if (!offers.some(isToken)) return NONE;
+  const bearer = offers.find((offer) => offer.startsWith(BEARER_PROTOCOL_PREFIX));
+  if (bearer === undefined) return NONE;
   const other = offers.find((offer) => !isToken(offer));
-  return other === undefined ? { answered: offers[0] ?? "", spoken: "" } : chosen(other, offers);
+  return other === undefined ? { answered: bearer, spoken: "" } : chosen(other, offers);
 }
 
 const NONE: Subprotocol = { answered: "", spoken: "" };
 
+/** Whether an offer carries a token: a bearer's, or that of a client that asks to resume. */
 function isToken(protocol: string): boolean {
-  return protocol.startsWith(BEARER_PROTOCOL_PREFIX);
+  return protocol.startsWith(BEARER_PROTOCOL_PREFIX) || protocol.startsWith(RESUME_PREFIX);
 }
 
 function chosen(protocol: string, offers: readonly string[]): Subprotocol {

@@ -32,7 +32,7 @@ const WAYS: readonly { name: string; options(node: NodeProcess): DistClientOptio
   { name: "through the public port", options: ({ url }) => ({ url, token }) },
   {
     name: "straight to the owner",
-    options: () => ({ storage: new RedisStorage(cluster.redis, "cluster"), secret: SECRET }),
+    options: () => ({ storage: new RedisStorage(cluster.redis.target, "cluster"), secret: SECRET }),
   },
 ];
 
@@ -111,7 +111,7 @@ for (const runtime of NODE_RUNTIMES) {
     const node = cluster.on(runtime);
     const client = await node.connect(`refusing ${runtime}`);
     const wrong = await createToken({ secret: "another secret", audience: "cluster" });
-    const storage = new RedisStorage(cluster.redis, "cluster");
+    const storage = new RedisStorage(cluster.redis.target, "cluster");
     const options: DistClientOptions[] = [
       { url: `http://${node.host}`, token: wrong },
       { url: `http://${node.host}` },
@@ -134,7 +134,7 @@ test("a DistClient that is not used is silent", async () => {
   const client = await node.connect("forgetful");
   let calls = 0;
   using sender = new DistClient({
-    storage: new RedisStorage(cluster.redis, "cluster"),
+    storage: new RedisStorage(cluster.redis.target, "cluster"),
     secret: SECRET,
     limits: { linkPingMs: 20 },
     fetch: (url, init) => {
@@ -153,7 +153,7 @@ test("a DistClient that is not used is silent", async () => {
 });
 
 test("a DistClient straight to the owners keeps the order of calls to one id that are not awaited", async () => {
-  using sender = new DistClient({ storage: new RedisStorage(cluster.redis, "cluster"), secret: SECRET });
+  using sender = new DistClient({ storage: new RedisStorage(cluster.redis.target, "cluster"), secret: SECRET });
   for (const { node } of cluster.nodes) {
     const client = await node.connect(`ordered ${node.runtime}`);
     const sends = Array.from({ length: 500 }, (_, index) => sender.emit(`ordered ${node.runtime}`, String(index)));

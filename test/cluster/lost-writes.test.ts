@@ -17,7 +17,7 @@ let prefixes = 0;
 
 async function twoNodes(options: Partial<DistHubOptions> = {}) {
   await redis.flush();
-  const cluster = new MemoryCluster(new RedisStorage(redis, `lost-${++prefixes}`));
+  const cluster = new MemoryCluster(new RedisStorage(redis.target, `lost-${++prefixes}`));
   const a = await cluster.start({ leaseMs: 3_000, ...options });
   const b = await cluster.start({ leaseMs: 3_000, ...options });
   return { cluster, a, b };

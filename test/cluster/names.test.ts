@@ -41,7 +41,7 @@ let storage: RedisStorage;
 
 before(async () => {
   cluster = await ProcessCluster.start();
-  storage = new RedisStorage(cluster.redis, "cluster");
+  storage = new RedisStorage(cluster.redis.target, "cluster");
 });
 
 after(async () => {

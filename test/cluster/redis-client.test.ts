@@ -83,7 +83,7 @@ test("a probe that could not reach the storage is repeated by the next call", as
 });
 
 test("the steady state is one request for each operation", async () => {
-  const storage = new RedisStorage(redis, "steady");
+  const storage = new RedisStorage(redis.target, "steady");
   const a = await livingHolder(storage, A);
   const once = async (): Promise<void> => {
     const entry = await claim(storage, "alice", a);

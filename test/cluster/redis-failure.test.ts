@@ -33,7 +33,7 @@ test("what a life left that nobody cleared is cleared by any node's renewal", as
   await leaveOrphan(other, orphan);
   await other.renew(orphan, 30);
   await until("the lease to end", async () => (await other.living()).length === 0);
-  const storage = new RedisStorage(redis, redis.prefix, { timeoutMs: 5_000, orphanAfterMs: 0 });
+  const storage = new RedisStorage(redis.target, redis.prefix, { timeoutMs: 5_000, orphanAfterMs: 0 });
   await storage.renew(newHolder(B), LONG_MS);
   await until("the orphan to be cleared", async () => (await keysOf("held")) === 0);
   assert.deepEqual(await listed(storage), []);

@@ -27,7 +27,7 @@ after(async () => {
 
 /** Both ways, each with the faults of a test and without. */
 const WAYS = [
-  ["over HTTP", () => ({ faulty: http, target: http })],
+  ["over HTTP", () => ({ faulty: http, target: http.target })],
   ["over TCP", () => ({ faulty: tcp, target: tcp.url })],
 ] as const;
 

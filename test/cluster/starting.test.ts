@@ -31,13 +31,13 @@ after(async () => {
 });
 
 function newHub(options: Partial<DistHubOptions> = {}): DistHub {
-  return new DistHub({ storage: new RedisStorage(redis, "starting"), logger: silentLogger, ...options });
+  return new DistHub({ storage: new RedisStorage(redis.target, "starting"), logger: silentLogger, ...options });
 }
 
 /** Fails unless a hub that could not start left nothing in the storage and nothing listening. */
 async function assertNothingLeft(hub: DistHub, port?: number): Promise<void> {
   await hub.close();
-  assert.deepEqual(await new RedisStorage(redis, "starting").living(), []);
+  assert.deepEqual(await new RedisStorage(redis.target, "starting").living(), []);
   if (port !== undefined) assert.equal(await isListening(port), false);
 }
 
@@ -129,7 +129,7 @@ test("two starts of one hub at the same time make one node", async () => {
     listen(hub, { hostname: "127.0.0.1" }),
   ]);
   assert.deepEqual(both.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
-  assert.equal((await new RedisStorage(redis, "starting").living()).length, 1);
+  assert.equal((await new RedisStorage(redis.target, "starting").living()).length, 1);
 });
 
 test("a closed hub does not start again: failed_precondition", async () => {

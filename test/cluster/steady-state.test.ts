@@ -20,7 +20,7 @@ let storage: RedisStorage;
 before(async () => {
   // Leases short enough that some are renewed while the tests count, and no links' pings while they measure.
   cluster = await ProcessCluster.start({ leaseMs: 1_000, limits: { linkPingMs: 600_000 } });
-  storage = new RedisStorage(cluster.redis, "cluster");
+  storage = new RedisStorage(cluster.redis.target, "cluster");
 });
 
 after(async () => {

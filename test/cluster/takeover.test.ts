@@ -19,7 +19,7 @@ let storage: RedisStorage;
 
 before(async () => {
   cluster = await ProcessCluster.start({ redis: { through: holdReleases }, limits: { storageTimeoutMs: 10_000 } });
-  storage = new RedisStorage(cluster.redis, "cluster");
+  storage = new RedisStorage(cluster.redis.target, "cluster");
 });
 
 after(async () => {

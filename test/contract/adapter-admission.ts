@@ -80,9 +80,28 @@ export function admission(promise: PromiseThat): void {
     await client.close();
   });
 
+  promise(
+    "a token to resume by is not answered either, where meshsocket.v1 is not offered",
+    () => ({}),
+    async ({ url }) => {
+      const [bearer, resume] = ["meshsocket.bearer.a.b-c", "meshsocket.resume.5.a1b2"];
+      for (const offers of [[resume, bearer, "chat"], [bearer, resume, "chat"], ["chat", resume, bearer]]) {
+        const client = await TestClient.open(url, offers);
+        assert.equal(client.ws.protocol, "chat");
+        await client.close();
+      }
+      for (const offers of [[resume, bearer], [bearer, resume]]) {
+        const client = await TestClient.open(url, offers);
+        assert.equal(client.ws.protocol, bearer);
+        await client.close();
+      }
+    },
+  );
+
   promise("a session that would answer the token is refused", (request) => {
     return { protocol: request.headers.get("sec-websocket-protocol") ?? undefined };
   }, async ({ port }) => {
     assert.equal(await statusOf(port, { "sec-websocket-protocol": "meshsocket.bearer.abc" }), 500);
+    assert.equal(await statusOf(port, { "sec-websocket-protocol": "meshsocket.resume.5.abc" }), 500);
   });
 }

@@ -38,8 +38,8 @@ export async function startFaultyRedis(): Promise<FaultyRedis> {
       redis.commands.length = 0;
       prefixes++;
       return [
-        new RedisStorage(redis, faulty.prefix, { timeoutMs: TIMEOUT_MS, ...options }),
-        new RedisStorage(redis, faulty.prefix, { timeoutMs: 5_000 }),
+        new RedisStorage(redis.target, faulty.prefix, { timeoutMs: TIMEOUT_MS, ...options }),
+        new RedisStorage(redis.target, faulty.prefix, { timeoutMs: 5_000 }),
       ];
     },
   };

@@ -7,11 +7,13 @@ import process from "node:process";
 import { HISTORY_SCRIPTS } from "../../src/history/scripts.ts";
 import { REDIS_SCRIPTS } from "../../src/storage/redis/scripts.ts";
 import { type EndpointServerOptions, serveRedisEndpoint } from "../../cli/redis-endpoint.ts";
+import type { RedisConfig } from "../../src/storage/redis/redis.ts";
 import { connectRedis, type Reply } from "../../cli/redis-tcp.ts";
 
 /** A real redis-server of this test alone, with the HTTP endpoint in front. */
 export interface TestRedis {
-  /** Of the endpoint, with {@link token}: what a RedisStorage takes. */
+  /** The endpoint, as a RedisStorage takes it. */
+  readonly target: RedisConfig;
   readonly url: string;
   readonly token: string;
   /** Of redis-server itself. */
@@ -87,6 +89,7 @@ export async function startRedis({ behind, ...options }: StartRedisOptions = {})
   });
   const command = async (...args: string[]): Promise<unknown> => (await redis.pipeline([args]))[0];
   return {
+    target: { url: endpoint.url, token: TOKEN },
     url: endpoint.url,
     token: TOKEN,
     port,

@@ -1,4 +1,12 @@
-import { kindOf } from "../../base/check/check.ts";
+import {
+  anything,
+  checkFunction,
+  checkOptions,
+  checkText,
+  defined,
+  kindOf,
+  type OptionTable,
+} from "../../base/check/check.ts";
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { throwIfAborted, unlessCanceled } from "../abort.ts";
@@ -29,6 +37,14 @@ export interface EtcdCallOptions extends StorageCallOptions {
   /** Do not send it to another endpoint when its fate is unknown. */
   once?: boolean;
 }
+
+const CONFIG: OptionTable<EtcdConfig> = {
+  endpoints: anything,
+  username: defined(checkText),
+  password: defined(checkText),
+  timeoutMs: anything,
+  fetch: checkFunction,
+};
 
 /** A failed request. */
 export class EtcdError extends MeshError {
@@ -76,6 +92,7 @@ export class EtcdHttp {
     if (typeof given !== "object" || given === null) {
       throw invalidArgument(`an EtcdStorage needs { endpoints }, not ${kindOf(given)}: write ${EXAMPLE}`);
     }
+    checkOptions<EtcdConfig>("config", config, CONFIG);
     this.#endpoints = endpointsOf(config.endpoints);
     const { username, password } = config;
     if ((username === undefined) !== (password === undefined)) {

@@ -2,7 +2,7 @@ import { MeshError } from "../../base/error.ts";
 import { notOurs, RedisReplyError, tooSlow, unreachable } from "./errors.ts";
 import type { LoadRedis, RedisConnection } from "./tcp.ts";
 
-/** Where a Redis over TCP is, with options for `createClient` of the `redis` package. */
+/** Where a Redis over TCP is, with those options of `createClient` of the `redis` package that a storage takes. */
 export interface RedisTcpConfig {
   /** `redis://user:password@host:port/database`, or `rediss://…` for TLS. */
   url: string;
@@ -12,7 +12,17 @@ export interface RedisTcpConfig {
   database?: number;
   /** Options of the socket, among them those of `node:tls` for `rediss://`: `{ ca, cert, key, servername }`. */
   socket?: object;
-  [option: string]: unknown;
+  /** The name of the connection, as `CLIENT LIST` shows it. */
+  name?: string;
+  /** Makes the credentials of each connection, for those that expire. */
+  credentialsProvider?: object;
+  /** Commands that may wait at once. Over it a call rejects. Default: no limit. */
+  commandsQueueMaxLength?: number;
+  /** Added to the name of the library that `CLIENT LIST` shows, unless `disableClientInfo`, which is true by default. */
+  clientInfoTag?: string;
+  disableClientInfo?: boolean;
+  /** Notifications of a Redis Enterprise about its maintenance. Default "disabled". */
+  maintNotifications?: "disabled" | "enabled" | "auto";
 }
 
 interface Address {
@@ -32,13 +42,16 @@ export interface RedisSentinelConfig {
   sentinelClientOptions?: object;
 }
 
-/** A Redis Cluster, with options for `createCluster` of the `redis` package. All keys of a prefix are in one slot. */
+/** A Redis Cluster, with those options of `createCluster` of the `redis` package that a storage takes. All keys of a prefix are in one slot. */
 export interface RedisClusterConfig {
   /** Some of its nodes. */
   rootNodes: readonly { readonly url: string }[];
   /** Options for the connections to all nodes, among them `username` and `password`. */
   defaults?: object;
-  [option: string]: unknown;
+  /** The addresses to connect to for those that the cluster names, where its network is another. */
+  nodeAddressMap?: object;
+  /** How often a command follows to the node that has its keys. Default 16. */
+  maxCommandRedirections?: number;
 }
 
 /** The part of the `redis` package that is used. It is loaded by the first command, and only for Redis over TCP. */

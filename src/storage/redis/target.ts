@@ -1,4 +1,4 @@
-import { checkObject, kindOf } from "../../base/check/check.ts";
+import { anything, checkObject, checkOptions, kindOf } from "../../base/check/check.ts";
 import { invalidArgument } from "../../base/error.ts";
 import {
   openCluster,
@@ -8,6 +8,7 @@ import {
   type RedisSentinelConfig,
   type RedisTcpConfig,
 } from "./connect.ts";
+import { checkCluster, checkOne, checkSentinels } from "./package-options.ts";
 import { hostOfClient, makeRedisClient, type RedisClient, type RedisConfig, RedisHttp } from "./http.ts";
 import { RedisTcp } from "./tcp.ts";
 import type { RedisWay } from "./way.ts";
@@ -100,6 +101,7 @@ function wayOverHttp(
   if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
     throw invalidArgument(`the token of a RedisStorage must be a string without spaces, not ${nameOf(token)}`);
   }
+  checkOptions<RedisConfig>("redis", config, { url: anything, token: anything }, "redis.");
   const { host } = url;
   url.username = url.password = "";
   const client = makeRedisClient({ url: url.href, token }, timeoutMs);
@@ -118,24 +120,15 @@ function wayOverTcp(
   if (url.search !== "" || url.hash !== "") {
     throw invalidArgument(`${what} may have no ? and no #: write options next to it, { url, socket, … }`);
   }
-  checkPackageOptions(config);
+  const { token: _, ...options } = config;
+  checkOne(options);
   checkTls(url, config["socket"]);
   if (!isPercentEncoded(url.username) || !isPercentEncoded(url.password)) {
     throw invalidArgument(`${what} has a % in its user or password: write it as %25`);
   }
   const host = `${url.hostname}:${url.port || "6379"}`;
-  const { token: _, ...options } = config;
   const secure = url.protocol === "rediss:";
   return new RedisTcp(openOne({ ...options, url: url.href }, host), { host, timeoutMs, secure });
-}
-
-/** The options of the package that a RedisStorage sets or has its own of. */
-function checkPackageOptions(options: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined && /^(?:username|password)$/.test(name)) throw missing(`redis.${name} is undefined`);
-  }
-  if ("keyPrefix" in options) throw invalidArgument("keyPrefix is the second argument: new RedisStorage(url, prefix)");
-  if (options["socket"] !== undefined) checkObject("redis.socket", options["socket"]);
 }
 
 function checkTls(url: URL, socket: unknown): void {
@@ -156,6 +149,7 @@ function wayBySentinels(config: Readonly<Record<string, unknown>>, timeoutMs: nu
   if (!isFilled(nodes) || !nodes.every(isAddress)) {
     throw invalidArgument('redis.sentinelRootNodes must be a list such as [{ host: "10.0.0.1", port: 26379 }]');
   }
+  checkSentinels(config);
   const host = `${name} of the Sentinels ${nodes.map((one) => `${one.host}:${one.port}`).join(", ")}`;
   return new RedisTcp(openSentinel(config as unknown as RedisSentinelConfig), { host, timeoutMs });
 }
@@ -165,7 +159,7 @@ function wayToCluster(config: Readonly<Record<string, unknown>>, timeoutMs: numb
   if (!isFilled(nodes) || !nodes.every(isNode)) {
     throw invalidArgument('redis.rootNodes must be a list such as [{ url: "redis://10.0.0.1:6379" }]');
   }
-  checkPackageOptions(config);
+  checkCluster(config);
   const host = nodes.map(({ url }) => URL.parse(url)?.host).join(", ");
   return new RedisTcp(openCluster(config as unknown as RedisClusterConfig, host), { host, timeoutMs });
 }
