@@ -4,7 +4,7 @@ import type { Payload } from "../src/wire/v1.ts";
 import { Calls, type RequestHandler, type Sendable, toPayload } from "./calls.ts";
 import { eventOf, type MeshWebSocketEvents, type Pending } from "./events.ts";
 import { Line, type LineOwner } from "./line.ts";
-import { type Address, type ConnectOptions, DEFAULTS, delayBefore, type Settings } from "./options.ts";
+import { type Address, type ConnectOptions, delayBefore, type Settings, settingsOf } from "./options.ts";
 import { Outbox } from "./outgoing.ts";
 
 /**
@@ -69,7 +69,7 @@ export class MeshWebSocket extends EventTarget {
 
   constructor(url: Address, protocols: string | readonly string[] = [], options: ConnectOptions = {}) {
     super();
-    this.#settings = { ...DEFAULTS, ...options };
+    this.#settings = settingsOf(options);
     this.#line = new Line(url, [protocols].flat(), this.#settings, this.#owner());
     if (typeof url !== "function") this.#line.address(url);
     for (const type of TYPES) super.addEventListener(type, (event) => (this[`on${type}`] as Handler)?.(event));

@@ -1,3 +1,4 @@
+import { invalidArgument } from "../src/base/error.ts";
 /** How {@link MeshWebSocket} connects; every field has a default. */
 export interface ConnectOptions {
   /** Subprotocols of the application, offered with `meshsocket.v1`. If the server chooses one of them, the connection is a plain WebSocket. */
@@ -49,8 +50,18 @@ export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
 /** {@link ConnectOptions} with all numbers. */
 export type Settings = ConnectOptions & Required<Pick<ConnectOptions, Numbers>>;
 
+/** The settings of a connection. Throws a TypeError (`invalid_argument`) for an unknown option. */
+export function settingsOf(options: ConnectOptions): Settings {
+  for (const name in options) {
+    if (!(name in DEFAULTS || OTHERS.includes(name))) throw invalidArgument(`unknown option "${name}"`);
+  }
+  return { ...DEFAULTS, ...options };
+}
+
+const OTHERS: readonly string[] = ["plain", "protocols", "reconnect", "signal", "token", "WebSocket"];
+
 /** The defaults. */
-export const DEFAULTS: { readonly [Name in Numbers]: number } = {
+const DEFAULTS: { readonly [Name in Numbers]: number } = {
   maxBytes: 4_194_304,
   minDelayMs: 500,
   maxDelayMs: 10_000,

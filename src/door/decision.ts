@@ -21,7 +21,7 @@ export function readDecision<Data>(what: "session" | "authenticate", returned: u
     if ("refuse" in returned) checkRefusal(name, returned);
     else {
       checkSession(name, returned);
-      const { expiresAt = Infinity } = returned as Session<Data>;
+      const { expiresAt = Infinity } = returned as SessionFields<Data>;
       if (expiresAt <= Date.now()) return EXPIRED;
     }
   } catch (error) {

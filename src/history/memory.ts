@@ -1,4 +1,4 @@
-import { checkMs, checkName } from "../base/check/check.ts";
+import { anything, checkFunction, checkMs, checkName, checkOptions, type OptionTable } from "../base/check/check.ts";
 import { MeshError } from "../base/error.ts";
 import { randomId } from "../base/random-id.ts";
 import { checkAppend, checkQuery, messageBytes } from "./check.ts";
@@ -30,6 +30,8 @@ export interface MemoryHistoryOptions {
   now?: () => number;
 }
 
+const OPTIONS: OptionTable<MemoryHistoryOptions> = { maxTopics: anything, metaMs: anything, now: checkFunction };
+
 interface Topic {
   readonly epoch: string;
   /** The offset of the last message. */
@@ -56,7 +58,9 @@ export class MemoryHistory implements HistoryStore {
   readonly #topics = new Map<string, Topic>();
   #closed = false;
 
-  constructor({ maxTopics = 100_000, metaMs = DEFAULT_META_MS, now = Date.now }: MemoryHistoryOptions = {}) {
+  constructor(options: MemoryHistoryOptions = {}) {
+    checkOptions<MemoryHistoryOptions>("options", options, OPTIONS);
+    const { maxTopics = 100_000, metaMs = DEFAULT_META_MS, now = Date.now } = options;
     checkMs("maxTopics", maxTopics, 1);
     checkMs("metaMs", metaMs, 1);
     this.#maxTopics = maxTopics;

@@ -1,4 +1,4 @@
-import { checkObject } from "../base/check/check.ts";
+import { anything, checkOptions } from "../base/check/check.ts";
 import { errorCode, invalidArgument, MeshError } from "../base/error.ts";
 import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { CLUSTER_AUDIENCE, secretList, TokenVerifier } from "./token.ts";
@@ -27,10 +27,11 @@ export function checkApiKeys(apiKeys: readonly ApiKey[], secrets: readonly strin
   if (!Array.isArray(apiKeys)) throw invalidArgument("apiKeys must be a list of { secret, calls }");
   if (apiKeys.length > 0 && secrets.length === 0) throw invalidArgument("apiKeys go with a secret of the cluster");
   for (const [index, key] of (apiKeys as readonly ApiKey[]).entries()) {
-    checkObject(`apiKeys[${index}]`, key);
+    const name = `apiKeys[${index}]`;
+    checkOptions<ApiKey>(name, key, { secret: anything, calls: anything }, `${name}.`);
     const { secret, calls } = key;
     if (!Array.isArray(calls)) {
-      throw invalidArgument(`apiKeys[${index}].calls must be a list of calls that its tokens open, such as ["Emit"]`);
+      throw invalidArgument(`${name}.calls must be a list of calls that its tokens open, such as ["Emit"]`);
     }
     if (secretList(secret).some((each) => secrets.includes(each))) {
       throw invalidArgument("an API key must not be the secret of the cluster, which opens everything");
@@ -38,9 +39,7 @@ export function checkApiKeys(apiKeys: readonly ApiKey[], secrets: readonly strin
     const unknown: unknown = calls.find((call: unknown) => typeof call !== "string" || !CALLS.has(call));
     if (unknown !== undefined) {
       throw invalidArgument(
-        `apiKeys[${index}].calls: the Cluster service has no call ${JSON.stringify(unknown)}; it has ${
-          [...CALLS].join(", ")
-        }`,
+        `${name}.calls: the Cluster service has no call ${JSON.stringify(unknown)}; it has ${[...CALLS].join(", ")}`,
       );
     }
   }

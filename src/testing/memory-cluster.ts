@@ -1,3 +1,4 @@
+import { checkObject, checkOptions, oneOf } from "../base/check/check.ts";
 import { MeshError } from "../base/error.ts";
 import { silentLogger } from "../base/log/logger.ts";
 import type { Session, SessionFactory } from "../client/session.ts";
@@ -24,7 +25,9 @@ export class MemoryCluster implements AsyncDisposable {
   storageDown = false;
   readonly #network: MemoryNetwork;
 
-  constructor({ storage = new MemoryStorage(), lines = "packed" }: MemoryClusterOptions = {}) {
+  constructor(options: MemoryClusterOptions = {}) {
+    checkOptions<MemoryClusterOptions>("options", options, { storage: checkObject, lines: oneOf("packed", "calls") });
+    const { storage = new MemoryStorage(), lines = "packed" } = options;
     this.storage = storage;
     this.#network = new MemoryNetwork(lines === "packed");
   }

@@ -52,9 +52,15 @@ const MADE: readonly Call[] = [
   ["RedisStorage", (stray) => new RedisStorage(redis, "p", stray)],
   ["RedisStorage over HTTP", () => new RedisStorage(bag({ url, token: "t" }))],
   ["RedisStorage over TCP", () => new RedisStorage(bag({ url: redis }))],
-  ["RedisStorage by Sentinels", () => new RedisStorage(bag({ name: "a", sentinelRootNodes: [{ host: "a", port: 1 }] }))],
-  ["RedisStorage of a Sentinel's primary", (nodeClientOptions) =>
-    new RedisStorage({ name: "a", sentinelRootNodes: [{ host: "a", port: 1 }], nodeClientOptions })],
+  [
+    "RedisStorage by Sentinels",
+    () => new RedisStorage(bag({ name: "a", sentinelRootNodes: [{ host: "a", port: 1 }] })),
+  ],
+  [
+    "RedisStorage of a Sentinel's primary",
+    (nodeClientOptions) =>
+      new RedisStorage({ name: "a", sentinelRootNodes: [{ host: "a", port: 1 }], nodeClientOptions }),
+  ],
   ["RedisStorage in a Redis Cluster", () => new RedisStorage(bag({ rootNodes: [{ url: redis }] }))],
   ["RedisStorage of all nodes", (defaults) => new RedisStorage({ rootNodes: [{ url: redis }], defaults })],
   ["RedisHistory", (stray) => new RedisHistory(redis, "p", stray)],
@@ -132,7 +138,7 @@ test("every server of this runtime refuses an option that it does not know, and 
 
 test("an upgrade refuses a field of a session that it does not know", async () => {
   await using hub = new Hub({ logger: silentLogger });
-  assert.throws(() => upgrade(hub, bag() as never), withName(/session/));
+  assert.throws(() => upgrade(hub, bag()), withName(/session/));
   const errors: unknown[] = [];
   hub.on("refused", ({ error }) => errors.push(error));
   await hub.admit(upgradeRequest(), () => bag(), { remoteAddress: "" });
