@@ -45,7 +45,7 @@ interface Turn {
 }
 
 /** A handler of a session, as errors name it. */
-export type HandlerName = Exclude<keyof Session & `on${string}`, "onError">;
+export type HandlerName = Exclude<keyof SessionFields & `on${string}`, "onError">;
 
 /** The refusals of sessions that do not have the handler. */
 const REFUSED = {
