@@ -43,7 +43,7 @@ export interface Subprotocol {
  * Chooses the subprotocol of a connection: the one that its session names.
  *
  * If the session names none, it is `meshsocket.v1` if that was offered. Else, if the client offered a bearer token, it is the
- * first offer that is no token, because a browser closes a connection none of whose offers was chosen. A client that offers
+ * first offer that is not a token, because a browser closes a connection none of whose offers was chosen. A client that offers
  * nothing but tokens gets its bearer back, which only that client reads; the application sees "" for it.
  *
  * Throws a TypeError (`invalid_argument`) for a named protocol that the client did not offer, or that is a token.
