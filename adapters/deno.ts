@@ -19,6 +19,7 @@ import {
   type UpgradeOptions,
 } from "./shared/upgrade-options.ts";
 import { listenOn, rpcStarter } from "./shared/listen.ts";
+import { warnUncompressed } from "./shared/warn-uncompressed.ts";
 import { serveHttp } from "./ws/serve.ts";
 
 export type { DenoServeInfo } from "./deno/engine.ts";
@@ -45,6 +46,8 @@ export interface UpgradeHandler {
 export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeHandler {
   checkHub("upgradeHandler(hub, { path, session })", hub);
   checkUpgradeOptions<UpgradeOptions>("upgradeHandler(hub, { path, session })", options, UPGRADE_OPTIONS);
+  warnUncompressed(hub, "Deno.upgradeWebSocket");
+  warnUncompressed(hub, "Deno.upgradeWebSocket");
   return {
     async fetch(request, info) {
       if (!isUpgrade(request)) return refuseLostUpgrade(request, options.path);

@@ -164,7 +164,7 @@ function slotOf(env: unknown): UpgradeSlot | undefined {
 
 function fillSlot<Data>(slot: UpgradeSlot, hub: Hub<Data>, answered: Response | Admission): Response {
   if (!isAdmission(answered)) return answered;
-  slot.admitted = { admission: answered, limits: hub.limits };
+  slot.admitted = { admission: answered, hub };
   return new Response(null);
 }
 

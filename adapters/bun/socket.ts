@@ -3,6 +3,7 @@ import { CloseCode } from "../../src/base/close-code.ts";
 import type { Frame } from "../../src/send/frame.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
+import { warnUncompressed } from "../shared/warn-uncompressed.ts";
 import { checkHub } from "../shared/upgrade-options.ts";
 import type { BunWebSocket, BunWebSocketHandler } from "./engine.ts";
 
@@ -100,6 +101,7 @@ function faultCode(reason: string): number | undefined {
 export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<unknown> {
   checkHub("websocket(hub)", hub);
   const { limits } = hub;
+  warnUncompressed(hub, "Bun");
   const handler: BunWebSocketHandler<BunSocket> = {
     maxPayloadLength: limits.maxMessageBytes,
     // The hub keeps the limit; Bun's own lies beyond what the hub can let through.
@@ -108,6 +110,7 @@ export function websocket<Data>(hub: Hub<Data>): BunWebSocketHandler<unknown> {
     // The hub pings, and notices who does not answer.
     idleTimeout: 0,
     sendPings: false,
+    // Bun would deflate a message for each socket: docs/compression.md.
     perMessageDeflate: false,
     open: (ws) => ws.data.opened(ws),
     message: (ws, message) => ws.data.message(message),

@@ -1,10 +1,18 @@
 import type { Admission, UpgradeContext } from "../../src/door/admission.ts";
+import type { CompressOptions } from "../../src/send/compression.ts";
 import type { Limits } from "../../src/base/limits.ts";
 
-/** An upgrade that a hub let in, with the limits of that hub. */
+/** An upgrade that a hub let in. */
 export interface Admitted {
   readonly admission: Admission;
+  readonly hub: AdmittingHub;
+}
+
+/** The settings of a hub that the connections which it let in keep. */
+export interface AdmittingHub {
   readonly limits: Readonly<Limits>;
+  /** Which messages are compressed; undefined for none. */
+  readonly compress: Readonly<CompressOptions> | undefined;
 }
 
 /**

@@ -34,7 +34,7 @@ export function admitRoute<Data>(hub: Hub<Data>, options: UpgradeOptions<Data>):
     accepts: (request) => isUpgradeFor(request, options.path),
     async answer(request, context) {
       const answer = await hub.admit(request, options.session, context);
-      return isAdmission(answer) ? { admission: answer, limits: hub.limits } : answer;
+      return isAdmission(answer) ? { admission: answer, hub } : answer;
     },
   };
 }

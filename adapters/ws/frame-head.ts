@@ -11,6 +11,8 @@ export const HeadResult = { Whole: 0, NotWhole: 1 } as const;
 
 const FIN = 0x80;
 const RESERVED = 0x70;
+/** The first reserved bit: the message is compressed (RFC 7692 section 6). */
+const DEFLATED = 0x40;
 const MASKED = 0x80;
 const MAX_CONTROL_BYTES = 125;
 /** The upper half of 2^53: a longer length is not an exact number. */
@@ -20,6 +22,8 @@ const MAX_HIGH = 0x1f_ffff;
 export class FrameHead {
   opcode = 0;
   fin = false;
+  /** The message that begins with the frame is compressed. */
+  deflated = false;
   /** Bytes of the payload. */
   length = 0;
   /** Bytes of the header. */
@@ -28,16 +32,17 @@ export class FrameHead {
   key = 0;
 
   /**
-   * Reads the header at `at`. `inMessage`: a message was begun and not ended; `room`: the bytes that a message may still have.
-   * A fault is found as soon as its byte is there.
+   * Reads the header at `at`. `inMessage`: a message was begun and not ended; `room`: the bytes that a message may still have;
+   * `inflates`: a message may be compressed. A fault is found as soon as its byte is there.
    */
-  read(from: Uint8Array, at: number, end: number, inMessage: boolean, room: number): number {
-    if (end - at < 2) return end - at < 1 ? HeadResult.NotWhole : faultOfFirst(from[at] as number, inMessage);
+  read(from: Uint8Array, at: number, end: number, inMessage: boolean, room: number, inflates: boolean): number {
+    if (end - at < 2) return end - at < 1 ? HeadResult.NotWhole : faultOfFirst(from[at] as number, inMessage, inflates);
     const first = from[at] as number;
     const second = from[at + 1] as number;
-    const fault = faultOfFirst(first, inMessage);
+    const fault = faultOfFirst(first, inMessage, inflates);
     if (fault !== HeadResult.NotWhole) return fault;
     this.opcode = first & 15;
+    this.deflated = (first & DEFLATED) !== 0;
     this.fin = first >= FIN;
     if (second < MASKED) return CloseCode.ProtocolError;
     const short = second & 127;
@@ -70,9 +75,11 @@ export class FrameHead {
 }
 
 /** The fault that the first byte of a frame shows; `NotWhole` if there is none. */
-function faultOfFirst(first: number, inMessage: boolean): number {
-  // No extension is spoken, so that no reserved bit has a meaning.
-  if ((first & RESERVED) !== 0) return CloseCode.ProtocolError;
+function faultOfFirst(first: number, inMessage: boolean, inflates: boolean): number {
+  const reserved = first & RESERVED;
+  if (reserved !== 0 && !(inflates && reserved === DEFLATED && beginsMessage(first & 15))) {
+    return CloseCode.ProtocolError;
+  }
   switch (first & 15) {
     case Opcode.Continuation:
       return inMessage ? HeadResult.NotWhole : CloseCode.ProtocolError;
@@ -86,6 +93,10 @@ function faultOfFirst(first: number, inMessage: boolean): number {
     default:
       return CloseCode.ProtocolError;
   }
+}
+
+function beginsMessage(opcode: number): boolean {
+  return opcode === Opcode.Text || opcode === Opcode.Binary;
 }
 
 /** A length of eight bytes; Infinity for one that no number holds exactly. */

@@ -7,6 +7,8 @@ import { rotate, unmask } from "./unmask.ts";
 
 /** The meaning of a peer's bytes, in order. After `peerClosed` or `fault` nothing follows. */
 export interface FrameSink {
+  /** Whether both sides agreed that messages may be compressed. */
+  readonly inflates: boolean;
   message(data: string | Uint8Array): void;
   pinged(payload: Uint8Array): void;
   ponged(): void;
@@ -16,6 +18,8 @@ export interface FrameSink {
   fault(code: number): void;
   /** How many fragments of messages came with this chunk; false if they come too fast. */
   fragments(count: number): boolean;
+  /** Inflates the bytes of a message; returns it, or the code of the peer's fault. */
+  inflate(bytes: Uint8Array, binary: boolean): string | Uint8Array | number;
 }
 
 /** The frame whose payload is coming. */
@@ -77,21 +81,21 @@ function readOn(
     const room = message === undefined ? maxMessageBytes : maxMessageBytes - message.byteLength;
     const before = state?.head === undefined ? 0 : state.head.byteLength;
     const result = before === 0 || state === undefined
-      ? head.read(chunk, at, end, message !== undefined, room)
-      : readCutHead(chunk, at, end, state, room);
+      ? head.read(chunk, at, end, message !== undefined, room, sink.inflates)
+      : readCutHead(chunk, at, end, state, room, sink.inflates);
     if (result === HeadResult.NotWhole) {
       state = withHead(state, chunk, at, end);
       break;
     }
     if (result !== HeadResult.Whole) return fail(sink, result);
-    const { opcode, fin, length, key } = head;
+    const { opcode, fin, deflated, length, key } = head;
     const start = at + head.bytes - before;
     if (before !== 0 && state !== undefined) state.head = undefined;
     if (opcode === Opcode.Continuation || !fin) fragments++;
     at = start + length;
-    if (at > end || message !== undefined || !fin || opcode >= Opcode.Close) {
+    if (at > end || message !== undefined || !fin || deflated || opcode >= Opcode.Close) {
       state ??= { head: undefined, frame: undefined, message: undefined };
-      if (!beginFrame(chunk, start, Math.min(at, end), state, { opcode, fin, key, length }, sink)) return undefined;
+      if (!beginFrame(chunk, start, Math.min(at, end), state, head, sink)) return undefined;
     } else if (!takeMessage(chunk, start, at, opcode, key, sink)) return undefined;
   }
   if (fragments > 0 && !sink.fragments(fragments)) return fail(sink, CloseCode.PolicyViolation);
@@ -128,12 +132,12 @@ function beginFrame(
   start: number,
   end: number,
   state: Unfinished,
-  { opcode, fin, key, length }: Pick<FrameHead, "opcode" | "fin" | "key" | "length">,
+  { opcode, fin, deflated, key, length }: FrameHead,
   sink: FrameSink,
 ): boolean {
   let payload: MessageBuffer;
   if (opcode >= Opcode.Close) payload = new MessageBuffer(true);
-  else payload = state.message ??= new MessageBuffer(opcode === Opcode.Binary);
+  else payload = state.message ??= new MessageBuffer(opcode === Opcode.Binary, deflated);
   const frame = { opcode, fin, payload, key, left: length };
   return addPayload(chunk, start, end, state, frame, sink);
 }
@@ -189,18 +193,33 @@ function endClose(payload: Uint8Array, sink: FrameSink): false {
 
 function endMessage(state: Unfinished, message: MessageBuffer, sink: FrameSink): boolean {
   state.message = undefined;
+  if (message.deflated) return endDeflated(message, sink);
   if (message.whole) sink.message(message.message());
   else sink.fault(CloseCode.InvalidPayload);
   return message.whole;
 }
 
+function endDeflated(message: MessageBuffer, sink: FrameSink): boolean {
+  const inflated = sink.inflate(message.bytes(), message.binary);
+  if (typeof inflated === "number") sink.fault(inflated);
+  else sink.message(inflated);
+  return typeof inflated !== "number";
+}
+
 /** Reads a header whose first bytes came with chunks before. */
-function readCutHead(chunk: Buffer, at: number, end: number, state: Unfinished, room: number): number {
+function readCutHead(
+  chunk: Buffer,
+  at: number,
+  end: number,
+  state: Unfinished,
+  room: number,
+  inflates: boolean,
+): number {
   const before = state.head as Uint8Array;
   const more = Math.min(end - at, MAX_HEAD_BYTES - before.byteLength);
   scratch.set(before);
   scratch.set(chunk.subarray(at, at + more), before.byteLength);
-  return head.read(scratch, 0, before.byteLength + more, state.message !== undefined, room);
+  return head.read(scratch, 0, before.byteLength + more, state.message !== undefined, room, inflates);
 }
 
 /** Keeps the first bytes of a header. */

@@ -19,12 +19,13 @@ export function checkRequestHead({ httpVersion, rawHeaders }: IncomingMessage): 
   return hosts === 1 ? undefined : refuse(400, "a request has exactly one Host header");
 }
 
-/** The head of the 101 that answers a handshake with this key. */
-export function switchingProtocols(key: string, admission: Admission): string {
+/** The head of the 101 that answers a handshake with this key, and agrees to the extensions. */
+export function switchingProtocols(key: string, admission: Admission, extensions: string | undefined): string {
   const accept = hash("sha1", key.trim() + GUID, "base64");
   let head =
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
   if (admission.protocol !== "") head += `Sec-WebSocket-Protocol: ${admission.protocol}\r\n`;
+  if (extensions !== undefined) head += `Sec-WebSocket-Extensions: ${extensions}\r\n`;
   for (const [name, value] of extraHeaders(admission)) head += `${name}: ${value}\r\n`;
   return `${head}\r\n`;
 }

@@ -11,13 +11,16 @@ const MIN_BYTES = 64;
  */
 export class MessageBuffer {
   readonly binary: boolean;
+  /** Whether the bytes are compressed: what they say is known once all have come. */
+  readonly deflated: boolean;
   #bytes: Buffer = Buffer.alloc(0);
   #used = 0;
   /** Up to here the text was found to be valid UTF-8. */
   #checked = 0;
 
-  constructor(binary: boolean) {
+  constructor(binary: boolean, deflated = false) {
     this.binary = binary;
+    this.deflated = deflated;
   }
 
   get byteLength(): number {
@@ -39,7 +42,7 @@ export class MessageBuffer {
     this.#bytes.set(from, this.#used);
     unmask(this.#bytes, this.#used, used, key);
     this.#used = used;
-    if (this.binary) return true;
+    if (this.binary || this.deflated) return true;
     const checked = checkUtf8(this.#bytes, this.#checked, used);
     this.#checked = Math.max(0, checked);
     return checked >= 0;

@@ -1,15 +1,15 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { CloseCode } from "../../src/base/close-code.ts";
-import type { Limits } from "../../src/base/limits.ts";
-import { type Rate, rate, take } from "../../src/base/rate.ts";
+import { take } from "../../src/base/rate.ts";
 import { unref } from "../../src/base/tick.ts";
 import type { Socket, SocketReceiver } from "../../src/client/socket.ts";
 import type { Admission } from "../../src/door/admission.ts";
 import type { Frame } from "../../src/send/frame.ts";
 import { closeFrame } from "./close-frame.ts";
-import { concat } from "./concat.ts";
 import { type FrameSink, readFrames, type Unfinished } from "./frame-reader.ts";
+import { inflate, messageOf } from "./inflate.ts";
+import type { Rules } from "./rules.ts";
 import { giveTo, type StreamOwner } from "./stream-owner.ts";
 
 const PING = Buffer.of(0x89, 0);
@@ -21,14 +21,6 @@ const OPEN = 0;
 const CLOSING = 1;
 /** The peer is not heard any more. */
 const DEAF = 2;
-
-/** The settings that all connections of a hub share. */
-interface Rules {
-  readonly limits: Readonly<Limits>;
-  readonly fragments: Rate;
-}
-
-const rulesOf = new WeakMap<Readonly<Limits>, Rules>();
 
 /**
  * A {@link Socket} over the stream of an upgraded connection, whose frames it reads and writes itself (RFC 6455).
@@ -44,6 +36,7 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
   #unfinished: Unfinished | undefined = undefined;
   #phase = OPEN;
   #fragmentsFullAt = 0;
+  #inflatedFullAt = 0;
   /** Cuts the stream if the peer does not end its side. */
   #deadline: ReturnType<typeof setTimeout> | undefined = undefined;
 
@@ -53,8 +46,8 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
   }
 
   /** Joins the hub with a connection whose 101 was written to `stream`, which is listened to; `early` holds the bytes that came before that. */
-  static open(stream: Duplex, early: Buffer, admission: Admission, limits: Readonly<Limits>): void {
-    const socket = new FrameSocket(stream, rulesFor(limits));
+  static open(stream: Duplex, early: Buffer, admission: Admission, rules: Rules): void {
+    const socket = new FrameSocket(stream, rules);
     giveTo(stream, socket);
     socket.#receiver = admission.open(socket);
     if (early.byteLength > 0) socket.read(early);
@@ -66,7 +59,7 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
 
   send(frames: readonly Frame[]): number {
     if (this.#phase !== OPEN || !this.#stream.writable) return 0;
-    this.#stream.write(concat(frames));
+    this.#stream.write(this.#rules.wire.of(frames));
     return frames.length;
   }
 
@@ -142,6 +135,21 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
     return fullAt !== undefined;
   }
 
+  get inflates(): boolean {
+    return this.#rules.compressed;
+  }
+
+  inflate(bytes: Uint8Array, binary: boolean): string | Uint8Array | number {
+    const { limits: { maxMessageBytes }, inflated: pace } = this.#rules;
+    const inflated = inflate(bytes, maxMessageBytes);
+    if (typeof inflated === "number") return inflated;
+    const more = Math.max(0, inflated.byteLength - bytes.byteLength);
+    const fullAt = take(pace, this.#inflatedFullAt, performance.now(), more);
+    if (fullAt === undefined) return CloseCode.PolicyViolation;
+    this.#inflatedFullAt = fullAt;
+    return messageOf(inflated, binary);
+  }
+
   peerClosed(code: number, reason: string): void {
     this.#finish(code, reason);
   }
@@ -178,14 +186,6 @@ export class FrameSocket implements Socket, FrameSink, StreamOwner {
     stream.end();
     stream.resume();
   }
-}
-
-function rulesFor(limits: Readonly<Limits>): Rules {
-  let rules = rulesOf.get(limits);
-  if (rules) return rules;
-  rules = { limits, fragments: rate(limits.fragmentsPerSecond, limits.fragmentBurst) };
-  rulesOf.set(limits, rules);
-  return rules;
 }
 
 function pongFrame(payload: Uint8Array): Buffer {

@@ -5,10 +5,12 @@ import { refuse, type UpgradeContext } from "../../src/door/admission.ts";
 import { declineUpgrade } from "../shared/decline-upgrade.ts";
 import { isUpgrade, plainAddress } from "../shared/upgrade-options.ts";
 import type { Admitted } from "../shared/upgrade-slot.ts";
+import { acceptDeflate } from "./deflate-offer.ts";
 import { checkRequestHead, switchingProtocols } from "./handshake.ts";
 import { PendingUpgrade } from "./pending-upgrade.ts";
 import { toRequest } from "./request.ts";
 import { respondToUpgrade } from "./respond.ts";
+import { rulesOf } from "./rules.ts";
 import { FrameSocket } from "./socket.ts";
 import { guard } from "./stream-owner.ts";
 
@@ -85,15 +87,17 @@ async function answer(
 }
 
 /** Sends the 101 and opens the connection, unless the peer is gone. */
-function complete({ admission, limits }: Admitted, incoming: IncomingMessage, stream: Duplex, early: Buffer): void {
+function complete({ admission, hub }: Admitted, incoming: IncomingMessage, stream: Duplex, early: Buffer): void {
   if (!stream.readable || !stream.writable) {
     stream.destroy();
     admission.cancel();
     return;
   }
-  stream.write(switchingProtocols(incoming.headers["sec-websocket-key"] ?? "", admission), "latin1");
+  const { headers } = incoming;
+  const deflate = hub.compress && acceptDeflate(headers["sec-websocket-extensions"]);
+  stream.write(switchingProtocols(headers["sec-websocket-key"] ?? "", admission, deflate?.answer), "latin1");
   setUp(stream as NetSocket);
-  FrameSocket.open(stream, early, admission, limits);
+  FrameSocket.open(stream, early, admission, rulesOf(hub, deflate?.windowBits));
 }
 
 /** A frame leaves at once, and a quiet connection stays: pings find the dead ones. */

@@ -50,6 +50,10 @@ export interface Limits {
   fragmentsPerSecond: number;
   /** Fragments of one client that may come at once. */
   fragmentBurst: number;
+  /** Bytes per second that messages of one client may have beyond the bytes that they came in, compressed, on the long run. Over it: close 1008. Only with the option `compress`. */
+  inflatedBytesPerSecond: number;
+  /** Those bytes of one client that may come at once; at least `maxMessageBytes`. */
+  inflatedBytesBurst: number;
   /** Milliseconds without a sign of life after which a client is pinged, less 15 to 30 % so that not all are at once. Infinity: never. */
   pingMs: number;
   /** Milliseconds that a client may take to answer a ping. Over it: it is taken for dead and cut, and `onDisconnect` gets 1006. */
@@ -106,6 +110,8 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   controlBurst: 100,
   fragmentsPerSecond: 100_000,
   fragmentBurst: 200_000,
+  inflatedBytesPerSecond: 16_777_216,
+  inflatedBytesBurst: 16_777_216,
   pingMs: 25_000,
   pongMs: 10_000,
   idleTimeoutMs: Infinity,

@@ -1,5 +1,6 @@
 import type { Admission, UpgradeContext } from "../door/admission.ts";
 import type { Counters } from "../base/counters/counters.ts";
+import { type CompressOptions, compressOptions } from "../send/compression.ts";
 import { checkFunction, checkName, checkOptions } from "../base/check/check.ts";
 import { checkTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
@@ -34,6 +35,12 @@ import { User } from "../send/user.ts";
 export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   /** The log of the hub and of its adapters. */
   readonly logger: Logger;
+  /**
+   * Which messages its adapters compress; undefined for none.
+   *
+   * @internal
+   */
+  readonly compress: Readonly<CompressOptions> | undefined;
   readonly #node: HubNode<Data>;
   readonly #owner: Owner<Data>;
   readonly #cleanups: (() => unknown)[] = [];
@@ -46,6 +53,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   constructor(options: HubOptions = {}, node: HubNode<Data> = new HubNode<Data>(options)) {
     super(node.limits, node.verbs, node.calls);
     this.logger = node.logger;
+    this.compress = compressOptions("compress", node.options.compress);
     this.#node = node;
     this.#owner = new Owner<Data>(node, this);
   }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { type FrameInput, randomInput } from "./frame-input.ts";
-import { difference, ours, theirs } from "./frame-oracle.ts";
+import { type FrameInput, randomDeflatedInput, randomInput } from "./frame-input.ts";
+import { difference, ours, theirs, theirsInflated } from "./frame-oracle.ts";
 import { Random } from "./random.ts";
 
 /** Inputs of one turn, after which the errors of `ws` are known. */
@@ -29,6 +29,24 @@ export async function fuzzFrames(seed: number, forMs: number): Promise<FuzzResul
     inputs += turn.length;
   }
   return { inputs, differences };
+}
+
+/** {@link fuzzFrames} for messages that are compressed. */
+export async function fuzzDeflated(seed: number, forMs: number): Promise<FuzzResult> {
+  const random = new Random(seed);
+  const differences: Difference[] = [];
+  let inputs = 0;
+  for (const end = performance.now() + forMs; performance.now() < end && differences.length < 10; inputs++) {
+    const input = randomDeflatedInput(random);
+    const text = (await compareInflated(input)) && (await compareInflated(withOneMore(input)));
+    if (text !== undefined) differences.push({ input, text });
+  }
+  return { inputs, differences };
+}
+
+/** How the readings of an input with compressed messages differ; undefined if they agree. */
+export async function compareInflated(input: FrameInput): Promise<string | undefined> {
+  return difference(ours(input, true), await theirsInflated(input));
 }
 
 /** The differences among some inputs. */

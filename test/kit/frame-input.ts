@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { constants, deflateRawSync } from "node:zlib";
 import type { Random } from "./random.ts";
 
 /** Bytes of a client after its 101, and where they are cut into chunks. */
@@ -65,6 +66,10 @@ function randomFrame(random: Random, opcode: number, fin: boolean): Buffer {
   const payload = randomPayload(random, opcode);
   const control = opcode >= 8;
   const first = (fin || (control && random.below(10) > 0) ? 0x80 : 0) | opcode | (random.below(60) === 0 ? 0x40 : 0);
+  return frameWith(random, first, payload);
+}
+
+function frameWith(random: Random, first: number, payload: Buffer): Buffer {
   const key = random.below(4) === 0 ? Buffer.alloc(4) : Buffer.from([1, 2, 3, 4].map(() => random.below(256)));
   const masked = payload.map((byte, at) => byte ^ (key[at & 3] as number));
   return Buffer.concat([Buffer.of(first), lengthBytes(random, payload.length), key, masked]);
@@ -73,7 +78,7 @@ function randomFrame(random: Random, opcode: number, fin: boolean): Buffer {
 function lengthBytes(random: Random, length: number): Buffer {
   const mask = random.below(80) === 0 ? 0 : 0x80;
   // Longer forms than needed are taken, too.
-  const form = Math.max(length < 126 ? 0 : 1, random.below(30) === 0 ? random.below(3) : 0);
+  const form = Math.max(length < 126 ? 0 : length < 65_536 ? 1 : 2, random.below(30) === 0 ? random.below(3) : 0);
   if (form === 0) return Buffer.of(mask | length);
   const bytes = Buffer.alloc(form === 1 ? 3 : 9);
   bytes[0] = mask | (form === 1 ? 126 : 127);
@@ -106,6 +111,42 @@ function change(random: Random, bytes: Buffer): void {
     const at = random.below(bytes.length);
     bytes[at] = random.below(2) === 0 ? random.below(256) : (bytes[at] as number) ^ (1 << random.below(8));
   }
+}
+
+/** Messages of which most are compressed, in fragments, with control frames between; some of their bytes changed, cut anywhere. */
+export function randomDeflatedInput(random: Random): FrameInput {
+  const frames: Buffer[] = [];
+  for (let left = 1 + random.below(4); left > 0; left--) frames.push(...randomMessage(random));
+  const bytes = Buffer.concat([...frames, TAIL]);
+  if (random.below(3) === 0) change(random, bytes);
+  return { bytes, cuts: randomCuts(random, bytes.length) };
+}
+
+function randomMessage(random: Random): Buffer[] {
+  const opcode = random.pick([1, 1, 2]);
+  const compressed = random.below(4) > 0;
+  let payload = compressed ? deflatedPayload(random, opcode) : randomPayload(random, opcode);
+  if (compressed && random.below(8) === 0) payload = payload.subarray(0, random.below(payload.length + 1));
+  const frames: Buffer[] = [];
+  const pieces = random.below(3) === 0 ? 1 + random.below(4) : 1;
+  for (let piece = 0; piece < pieces; piece++) {
+    const fin = piece === pieces - 1;
+    const part = fin ? payload : payload.subarray(0, random.below(payload.length + 1));
+    payload = payload.subarray(part.length);
+    const reserved = (piece === 0 && compressed) || random.below(80) === 0 ? 0x40 : 0;
+    frames.push(frameWith(random, (fin ? 0x80 : 0) | reserved | (piece === 0 ? opcode : 0), part));
+    if (random.below(6) === 0) frames.push(randomFrame(random, random.pick([9, 10]), true));
+  }
+  return frames;
+}
+
+function deflatedPayload(random: Random, opcode: number): Buffer {
+  const message = random.below(20) === 0 ? Buffer.alloc(random.pick([5_000, 100_000])) : randomPayload(random, opcode);
+  const level = random.pick([0, 1, 6, 9]);
+  const strategy = random.pick([constants.Z_DEFAULT_STRATEGY, constants.Z_FIXED, constants.Z_HUFFMAN_ONLY]);
+  // A last block may say that it is the last (RFC 7692 section 7.2.3.5).
+  if (random.below(10) === 0) return Buffer.concat([deflateRawSync(message, { level, strategy }), Buffer.alloc(1)]);
+  return deflateRawSync(message, { level, strategy, finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
 }
 
 function randomCuts(random: Random, length: number): number[] {

@@ -1,22 +1,27 @@
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { type FrameSink, readFrames, type Unfinished } from "../../adapters/ws/frame-reader.ts";
+import { inflate, messageOf } from "../../adapters/ws/inflate.ts";
 import { type FrameInput, MAX_MESSAGE_BYTES } from "./frame-input.ts";
 
 /** The part of the receiver of `ws` that is used here. */
 interface WsReceiver {
-  write(chunk: Buffer): boolean;
+  write(chunk: Buffer, done?: () => void): boolean;
   on(event: string, listener: (...args: never[]) => void): WsReceiver;
 }
 
 // By its path: Bun has a `ws` of its own.
 const require = createRequire(import.meta.url);
 const Receiver = require("../../node_modules/ws/lib/receiver.js") as new (options: object) => WsReceiver;
+const PerMessageDeflate = require("../../node_modules/ws/lib/permessage-deflate.js") as new (options: object) => {
+  accept(offers: object[]): void;
+  decompress(data: Uint8Array, fin: boolean, done: (error: unknown, data: Uint8Array) => void): void;
+};
 const { kStatusCode } = require("../../node_modules/ws/lib/constants.js") as { kStatusCode: symbol };
 
 /** The events that our reader makes of an input, a line for each. */
-export function ours(input: FrameInput): string[] {
-  const sink = new Lines();
+export function ours(input: FrameInput, inflates = false): string[] {
+  const sink = new Lines(inflates);
   let unfinished: Unfinished | undefined;
   for (const chunk of chunksOf(input)) {
     unfinished = readFrames(chunk, unfinished, MAX_MESSAGE_BYTES, sink);
@@ -26,8 +31,13 @@ export function ours(input: FrameInput): string[] {
 }
 
 class Lines implements FrameSink {
+  readonly inflates: boolean;
   readonly lines: string[] = [];
   over = false;
+
+  constructor(inflates: boolean) {
+    this.inflates = inflates;
+  }
 
   message(data: string | Uint8Array): void {
     this.lines.push(messageLine(data));
@@ -46,6 +56,10 @@ class Lines implements FrameSink {
     this.lines.push(`fault ${code}`);
     this.over = true;
   }
+  inflate(bytes: Uint8Array, binary: boolean): string | Uint8Array | number {
+    const inflated = inflate(bytes, MAX_MESSAGE_BYTES);
+    return typeof inflated === "number" ? inflated : messageOf(inflated, binary);
+  }
   fragments(): boolean {
     return true;
   }
@@ -53,23 +67,69 @@ class Lines implements FrameSink {
 
 /** The same by `ws`. An error of its is told later: the lines are complete after the turn. */
 export function theirs(input: FrameInput): string[] {
-  const lines: string[] = [];
-  const receiver = new Receiver({ isServer: true, maxPayload: MAX_MESSAGE_BYTES, allowSynchronousEvents: true });
-  receiver.on("message", (data: Buffer, binary: boolean) => {
-    lines.push(messageLine(binary ? new Uint8Array(data) : data.toString()));
-  });
-  receiver.on("ping", (payload: Buffer) => lines.push(`ping ${hex(payload)}`));
-  receiver.on("pong", () => lines.push("pong"));
-  let over = false;
-  receiver.on("conclude", (code: number, reason: Buffer) => {
-    lines.push(`close ${code} ${reason.toString()}`);
-    over = true;
-  });
-  receiver.on("error", (error: Record<symbol, unknown>) => lines.push(`fault ${String(error[kStatusCode])}`));
+  const reading = new WsReading({});
   for (const chunk of chunksOf(input)) {
-    if (!over) receiver.write(chunk);
+    if (!reading.over) reading.receiver.write(chunk);
   }
-  return lines;
+  return reading.lines;
+}
+
+/** The same by `ws` for a client that agreed to permessage-deflate without context takeover. */
+export async function theirsInflated(input: FrameInput): Promise<string[]> {
+  const deflate = new WholeDeflate({ isServer: true, maxPayload: MAX_MESSAGE_BYTES });
+  deflate.accept([{ server_no_context_takeover: [true], client_no_context_takeover: [true] }]);
+  const reading = new WsReading({ "permessage-deflate": deflate });
+  for (const chunk of chunksOf(input)) {
+    if (reading.over) break;
+    await new Promise<void>((resolve) => reading.receiver.write(chunk, () => resolve()));
+  }
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  return reading.lines;
+}
+
+/**
+ * The extension of `ws`, given whole messages: it inflates fragment by fragment, and so finds a fault at the fragment that has it, and
+ * none in the bytes of a message that go on after a last block. Here a message is inflated when all of it is there.
+ */
+class WholeDeflate extends PerMessageDeflate {
+  #parts: Uint8Array[] = [];
+
+  override decompress(data: Uint8Array, fin: boolean, done: (error: unknown, data: Uint8Array) => void): void {
+    this.#parts.push(data);
+    if (!fin) {
+      setImmediate(() => done(null, Buffer.alloc(0)));
+      return;
+    }
+    const whole = Buffer.concat(this.#parts);
+    this.#parts = [];
+    super.decompress(whole, fin, done);
+  }
+}
+
+/** A receiver of `ws`, and its events as lines. */
+class WsReading {
+  readonly lines: string[] = [];
+  readonly receiver: WsReceiver;
+  over = false;
+
+  constructor(extensions: object) {
+    const limits = { maxPayload: MAX_MESSAGE_BYTES, allowSynchronousEvents: true };
+    this.receiver = new Receiver({ isServer: true, extensions, ...limits });
+    const { lines, receiver } = this;
+    receiver.on("message", (data: Buffer, binary: boolean) => {
+      lines.push(messageLine(binary ? new Uint8Array(data) : data.toString()));
+    });
+    receiver.on("ping", (payload: Buffer) => lines.push(`ping ${hex(payload)}`));
+    receiver.on("pong", () => lines.push("pong"));
+    receiver.on("conclude", (code: number, reason: Buffer) => {
+      lines.push(`close ${code} ${reason.toString()}`);
+      this.over = true;
+    });
+    receiver.on("error", (error: Record<symbol, unknown>) => {
+      lines.push(`fault ${String(error[kStatusCode])}`);
+      this.over = true;
+    });
+  }
 }
 
 /**

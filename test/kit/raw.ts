@@ -5,6 +5,8 @@ import { within } from "./wait.ts";
 export interface RawFrame {
   readonly opcode: number;
   readonly payload: Buffer;
+  /** There if the message is compressed. */
+  readonly deflated?: true;
 }
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -95,6 +97,7 @@ export class RawClient {
     this.#bytes = this.#bytes.subarray(length);
     return {
       opcode: (frame[0] ?? 0) & 0x0f,
+      ...(((frame[0] ?? 0) & 0x40) !== 0 && { deflated: true as const }),
       payload: frame.subarray(frame[1] === 127 ? 10 : frame[1] === 126 ? 4 : 2),
     };
   }

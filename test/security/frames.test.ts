@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
-import { compareAll, fromLines, fuzzFrames, toLine } from "../kit/frame-fuzz.ts";
+import { compareAll, fromLines, fuzzDeflated, fuzzFrames, toLine } from "../kit/frame-fuzz.ts";
 import { difference } from "../kit/frame-oracle.ts";
 import { runSeed } from "../kit/random.ts";
 
@@ -17,6 +17,13 @@ test("the inputs of the corpus mean to our reader what they mean to ws", async (
 
 test("random frames, changed and cut anywhere, mean to our reader what they mean to ws", async () => {
   const { inputs, differences } = await fuzzFrames(runSeed, FOR_MS);
+  assert.ok(inputs > 0);
+  const [first] = differences;
+  assert.equal(first, undefined, first && `MESHSOCKET_SEED=${runSeed}: ${toLine(first.input)}\n${first.text}`);
+});
+
+test("random compressed messages, changed and cut anywhere, mean to our reader what they mean to ws", async () => {
+  const { inputs, differences } = await fuzzDeflated(runSeed, FOR_MS / 2);
   assert.ok(inputs > 0);
   const [first] = differences;
   assert.equal(first, undefined, first && `MESHSOCKET_SEED=${runSeed}: ${toLine(first.input)}\n${first.text}`);

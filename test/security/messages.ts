@@ -64,8 +64,8 @@ export const MESSAGES: readonly Attack[] = [
   },
   {
     id: "A24",
-    title: "a decompression bomb",
-    answer: "compression is never agreed to; a compressed frame is 1002",
+    title: "a compressed frame to a hub without the option `compress`",
+    answer: "compression is not agreed to; 1002",
     async run(target) {
       const client = await target.connect();
       client.handshake("/ws", { "sec-websocket-extensions": "permessage-deflate; client_max_window_bits" });

@@ -6,7 +6,7 @@ import { MESSAGES } from "./messages.ts";
 export const ATTACKS: readonly Attack[] = [...HANDSHAKE, ...MESSAGES];
 
 /** Every id of the list of threats. */
-export const ALL_IDS: readonly string[] = [[1, 16], [20, 35], [40, 50], [60, 67]].flatMap(([from = 0, to = 0]) =>
+export const ALL_IDS: readonly string[] = [[1, 16], [20, 38], [40, 50], [60, 67]].flatMap(([from = 0, to = 0]) =>
   Array.from({ length: to - from + 1 }, (_, index) => `A${from + index}`)
 );
 
@@ -96,6 +96,28 @@ export const ELSEWHERE: readonly ProvedElsewhere[] = [
     answer: "resource_exhausted",
     file: "test/cluster/rpc-transport.test.ts",
     test: "a message over the limit is resource_exhausted",
+  },
+  {
+    id: "A36",
+    title: "a decompression bomb to a hub with the option `compress`",
+    answer: "1009, and no more than maxMessageBytes is inflated; Bun agrees to no compression",
+    file: "test/security/compression.test.ts",
+    test: "a decompression bomb is closed with 1009",
+  },
+  {
+    id: "A37",
+    title: "a flood of small messages that each inflate to a large one",
+    answer: "1008 over inflatedBytesBurst",
+    file: "test/security/compression.test.ts",
+    test: "many messages that grow to just under the limit",
+  },
+  {
+    id: "A38",
+    title: "guessing a secret by the size of compressed messages (CRIME, BREACH)",
+    answer:
+      "off by default; no message is compressed with another's bytes; which messages to keep from it: docs/compression.md",
+    file: "test/security/compression.test.ts",
+    test: "how far a message is compressed tells nothing about messages before it",
   },
   {
     id: "A49",

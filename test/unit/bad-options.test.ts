@@ -25,6 +25,13 @@ const BAD_HUB_OPTIONS: readonly unknown[] = [
   { duplicateIds: "newer" },
   { logger: 5 },
   { logger: { error() {} } },
+  { compress: 1_024 },
+  { compress: null },
+  { compress: "yes" },
+  { compress: { threshold: 5 } },
+  { compress: { minBytes: 0 } },
+  { compress: { minBytes: "1024" } },
+  { compress: { minBytes: 300_000 } },
 ];
 
 test("bad options of a hub throw invalid_argument", async () => {

@@ -11,6 +11,7 @@ const MAX_MESSAGE_BYTES = 1_000;
 class Heard implements FrameSink {
   readonly lines: string[] = [];
   readonly messages: (string | Uint8Array)[] = [];
+  readonly inflates: boolean = false;
   fragmentsLeft = Infinity;
 
   message(data: string | Uint8Array): void {
@@ -28,6 +29,9 @@ class Heard implements FrameSink {
   }
   fault(code: number): void {
     this.lines.push(`fault ${code}`);
+  }
+  inflate(): number {
+    return 1002;
   }
   fragments(count: number): boolean {
     this.fragmentsLeft -= count;

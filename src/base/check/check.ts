@@ -64,6 +64,12 @@ export function checkMs(what: string, value: unknown, least: number): void {
   throw invalidArgument(`${what} must be a number of milliseconds ${from} and at most ${MAX_MS}, not ${shown(value)}`);
 }
 
+/** Throws a TypeError (`invalid_argument`) unless it is a whole number of bytes over 0. */
+export function checkBytes(what: string, value: unknown): void {
+  if (Number.isSafeInteger(value) && (value as number) > 0) return;
+  throw invalidArgument(`${what} must be a whole number of bytes over 0, not ${shown(value)}`);
+}
+
 /** Throws a TypeError (`invalid_argument`) unless it is a plain object: a literal, not an array or an instance of a class. */
 export function checkPlain(what: string, value: unknown): asserts value is Readonly<Record<string, unknown>> {
   if (!isPlain(value)) throw invalidArgument(`${what} must be a plain object, not ${kindOf(value)}`);
