@@ -74,6 +74,12 @@ export interface Limits {
   linkSilenceMs: number;
   /** Callers whose last answers are kept, so that a batch sent twice is not delivered twice. Over it the ones unused for longest are forgotten, and their repeats reject `unknown`. */
   maxInboxLines: number;
+  /** Records of what happened lately on a node of a cluster, for `npx meshsocket why`. Over it the oldest is forgotten. */
+  maxRecords: number;
+  /** Taps at a time on this node. One more: rejects `resource_exhausted`. */
+  maxTaps: number;
+  /** Milliseconds that a tap may last. Over it: it ends, and says so. */
+  tapMs: number;
   /** Milliseconds that a call across nodes may take. Over it: rejects `deadline_exceeded`. */
   timeoutMs: number;
   /** Milliseconds that one storage command may take. Over it: rejects `unavailable`. */
@@ -122,6 +128,9 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   linkPingMs: 5_000,
   linkSilenceMs: 2_000,
   maxInboxLines: 4_096,
+  maxRecords: 4_096,
+  maxTaps: 16,
+  tapMs: 3_600_000,
   timeoutMs: 2_000,
   storageTimeoutMs: 1_000,
   upgradeTimeoutMs: 10_000,

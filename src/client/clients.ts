@@ -7,6 +7,7 @@ import type { Frame } from "../send/frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Limits } from "../base/limits.ts";
 import { afterTick } from "../base/tick.ts";
+import type { TapPoint } from "./watch/tapped.ts";
 import { TopicIndex } from "./topics.ts";
 
 /** In groups up to this size, queueing a frame for each client costs less than a fan-out. */
@@ -22,6 +23,8 @@ const WRITTEN = Promise.resolve();
  */
 export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>((listeners) => this.#beforeChange(listeners));
+  /** Undefined while nobody taps anything. */
+  taps: TapPoint | undefined = undefined;
   readonly #byId = new Map<string, HubClient<Data>>();
   readonly #all: Group<HubClient<Data>> = groupOf(this.#byId);
   readonly #heartbeat: Heartbeat;
@@ -53,6 +56,7 @@ export class Clients<Data = unknown> {
   add(client: HubClient<Data>): void {
     this.#beforeChange(this.#all);
     this.#byId.set(client.id, client);
+    if (this.taps !== undefined) client.tap = this.taps.of(client.id);
   }
 
   /** Removes a client, unless a newer one has its id. */
@@ -108,7 +112,9 @@ export class Clients<Data = unknown> {
     const listeners = this.topics.listeners(topic);
     if (listeners === undefined) return 0;
     if (listeners.tagged !== undefined && listeners.tagged.size > 0) frame.tag(topic);
-    return this.#counted(this.#sendTo(listeners, frame, except));
+    const offered = this.#counted(this.#sendTo(listeners, frame, except));
+    if (this.taps !== undefined) this.taps.published(topic, frame, offered);
+    return offered;
   }
 
   #counted(offered: number): number {

@@ -8,8 +8,10 @@ import { MeshError } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
 import { checkSize } from "../send/sender.ts";
 import type { Limits } from "../base/limits.ts";
+import type { Recorder } from "../base/watch/recorder.ts";
 import type { SessionFields } from "./session.ts";
 import type { Socket } from "./socket.ts";
+import type { Tapped } from "./watch/tapped.ts";
 
 /** How a connection ended. */
 export interface End {
@@ -26,6 +28,7 @@ interface LastWords extends End {
 export interface HandlersDependencies<Data> {
   readonly limits: Readonly<Limits>;
   readonly counters: Counters;
+  readonly recorder: Recorder;
   /** Whether a client stays after one of its handlers failed. */
   readonly staysAfterError: boolean;
   /** The client is connected: `onConnect` follows. */
@@ -196,6 +199,7 @@ export class Handlers<Data> {
 
   /** Calls `onError`, or logs the error if the session has none. Returns what `onError` decided about the client. */
   #report(what: string, error: Error): unknown {
+    this.#deps.recorder.record("handler", this.#client, `${what} failed (${error.name}): the log of the node has more`);
     if (!this.#session.onError) {
       this.#log(what, error);
       return undefined;
@@ -223,6 +227,7 @@ export class Handlers<Data> {
   }
 
   #handle(data: string | Uint8Array): void {
+    if (this.#client.tap !== undefined) this.#client.tap.received(data);
     const { counters } = this.#deps;
     const startedMs = counters.nowMs;
     let result: unknown;
@@ -329,6 +334,8 @@ export interface HandledClient<Data> extends Client<Data> {
   readonly connection: { readonly socket: Socket } | undefined;
   /** Of a client that speaks `meshsocket.v1`: counts a message of so many bytes that was handled. */
   readonly v1: { handled(bytes: number): void } | undefined;
+  /** Undefined while nobody taps it. */
+  readonly tap: Tapped | undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -14,6 +14,7 @@ import { type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
 import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
+import type { Tapped } from "./watch/tapped.ts";
 import { unref } from "../base/tick.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
@@ -43,6 +44,10 @@ export class HubClient<Data = unknown>
   topicSet: Set<string> | undefined;
   /** The topics of these to which it subscribed itself, and whether the server made it listen as well; undefined while there are none. */
   tagged: Map<string, boolean> | undefined;
+  /** When it connected first, in milliseconds since 1970. */
+  readonly sinceMs: number = Date.now();
+  /** Undefined while nobody taps it. */
+  tap: Tapped | undefined = undefined;
   readonly outbox: Outbox<HubClient<Data>>;
   readonly handlers: Handlers<Data>;
   readonly expiry: Expiry = new Expiry(this);

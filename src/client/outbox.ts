@@ -4,12 +4,16 @@ import type { Frame } from "../send/frame.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Ledger } from "./resume/ledger.ts";
 import type { LostReason } from "./resume/resume.ts";
+import type { Recorder } from "../base/watch/recorder.ts";
 import type { Socket } from "./socket.ts";
+import type { Tapped } from "./watch/tapped.ts";
 
 /** The frames that this tick sends to one client, and their one write. */
 export class Outbox<Own extends OutboxClient> {
   readonly #client: Own;
   readonly #owner: OutboxOwner<Own>;
+  /** Messages that were written, or are held, so far. */
+  sent = 0;
   /** Undefined while the client has no connection. */
   #socket: Socket | undefined = undefined;
   #burst: Burst | undefined = undefined;
@@ -65,6 +69,7 @@ export class Outbox<Own extends OutboxClient> {
     if (burst === undefined) this.#look(socket);
     const buffered = this.#heldBytes + (burst === undefined ? 0 : burst.byteLength);
     if (buffered > 0 && buffered + frame.byteLength > this.#owner.limits.maxBufferedBytes && this.#isFull(frame)) {
+      this.#owner.recorder.record("dropped", this.#client, `its buffer of ${buffered} bytes was full`);
       if (!this.#owner.dropsSlow) this.#client.tooSlow();
       return this.#refuse(frame);
     }
@@ -109,6 +114,8 @@ export class Outbox<Own extends OutboxClient> {
     const burst = this.#burst;
     if (burst === undefined) return;
     this.#burst = undefined;
+    this.sent += burst.length;
+    if (this.#client.tap !== undefined) this.#client.tap.sent(burst.frames);
     if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1.ledger);
     const { frames } = burst;
     const taken = this.#socket?.send(frames) ?? 0;
@@ -192,7 +199,10 @@ export class Outbox<Own extends OutboxClient> {
 
 /** The client of an {@link Outbox}. */
 export interface OutboxClient {
+  readonly id: string;
   readonly open: boolean;
+  /** Undefined while nobody taps it. */
+  readonly tap: Tapped | undefined;
   /** Of a client that speaks `meshsocket.v1`. */
   readonly v1: { readonly ledger: Ledger } | undefined;
   /** The client does not read. */
@@ -205,6 +215,7 @@ export interface OutboxClient {
 
 /** Dependencies of {@link Outbox}. */
 export interface OutboxOwner<Own> {
+  readonly recorder: Recorder;
   readonly limits: Readonly<Limits>;
   readonly counters: Counters;
   /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */

@@ -43,6 +43,11 @@ export class TopicIndex<Data> {
     for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) yield topic;
   }
 
+  /** How many topics have listeners, with the library's own. */
+  get size(): number {
+    return this.#byTopic.size;
+  }
+
   listeners(topic: string): Listeners<HubClient<Data>> | undefined {
     return this.#byTopic.get(topic);
   }

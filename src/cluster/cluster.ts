@@ -46,6 +46,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     this.topics = new Topics<Data>(node, this.neighbours);
     this.#router = new Router({
       storage: node.storage,
+      recorder: node.recorder,
       maxRoutes: node.limits.maxRoutes,
       counters: node.counters,
       links,

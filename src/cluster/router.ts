@@ -2,6 +2,7 @@ import { Counters } from "../base/counters/counters.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { Batcher } from "../base/batcher.ts";
 import { MeshError } from "../base/error.ts";
+import type { Recorder } from "../base/watch/recorder.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { SizedItem } from "../link/items.ts";
 import { type Caller, OTHER_LIFE } from "../link/send-window.ts";
@@ -91,6 +92,20 @@ export class Router {
     for (const call of [...lookUp.calls, ...lookUp.late]) call.fail(why);
   }
 
+  /** A call ended without its client. */
+  missed(call: RoutedCall, error: unknown): void {
+    const verb = call.item.item.kind.case ?? "send";
+    if (verb === "online") return;
+    const { recorder } = this.#deps;
+    if (!recorder) return;
+    if (error === undefined) recorder.record("nobody", call, `${verb} found nobody with the id`);
+    else {recorder.record(
+        "failed",
+        call,
+        `${verb} failed: ${error instanceof MeshError ? error.message : "see the log"}`,
+      );}
+  }
+
   #take(id: string): LookUp {
     const lookUp = this.#waiting.get(id);
     this.#waiting.delete(id);
@@ -161,6 +176,8 @@ function otherNode(host: string): MeshError {
 /** Dependencies of {@link Router}. */
 export interface RouterDependencies {
   storage: Storage;
+  /** Hears of calls that ended without their client; left out by a sender that is not a node. */
+  recorder?: Recorder;
   maxRoutes: number;
   counters?: Counters | undefined;
   links: Pick<Links, "start">;
@@ -171,22 +188,30 @@ class RoutedCall implements Caller {
   readonly id: string;
   readonly item: SizedItem;
   readonly deadlineMs: number;
-  /** Settles the call: with undefined if nobody has the id. */
-  readonly done: (answer: Answer | undefined) => void;
-  readonly fail: (error: unknown) => void;
   /** The node that it was sent to last. */
   route: Entry | undefined = undefined;
   /** The route that turned out wrong, and how. */
   tried: { route: Entry; error: unknown } | undefined = undefined;
   readonly #router: Router;
+  readonly #ends: Ends;
 
   constructor(router: Router, id: string, item: SizedItem, deadlineMs: number, ends: Ends) {
     this.#router = router;
     this.id = id;
     this.item = item;
     this.deadlineMs = deadlineMs;
-    this.done = ends.done;
-    this.fail = ends.fail;
+    this.#ends = ends;
+  }
+
+  /** Settles the call: with undefined if nobody has the id. */
+  done(answer: Answer | undefined): void {
+    if (answer === undefined) this.#router.missed(this, undefined);
+    this.#ends.done(answer);
+  }
+
+  fail(error: unknown): void {
+    this.#router.missed(this, error);
+    this.#ends.fail(error);
   }
 
   resolve(answer: Answer): void {
@@ -198,7 +223,11 @@ class RoutedCall implements Caller {
   }
 }
 
-type Ends = Pick<RoutedCall, "done" | "fail">;
+/** The promise of a call. */
+interface Ends {
+  readonly done: (answer: Answer | undefined) => void;
+  readonly fail: (error: unknown) => void;
+}
 
 /** The calls that wait for one look-up of their id. */
 interface LookUp {

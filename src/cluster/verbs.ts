@@ -16,6 +16,7 @@ import {
   type SizedItem,
   subscriptionItem,
 } from "../link/items.ts";
+import type { Recorder } from "../base/watch/recorder.ts";
 import type { Clients } from "../client/clients.ts";
 import type { LocalVerbs } from "../hub/local.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
@@ -82,7 +83,17 @@ export class DistVerbs<Data = unknown> implements Verbs {
 
   publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
     const { cluster: { remote }, local } = this.#node;
-    return sum(local.publish(topic, frame, except), remote.publish(topic, frame, except, options));
+    return this.#publish(topic, local.publish(topic, frame, except), remote.publish(topic, frame, except, options));
+  }
+
+  /** Records a publish that reached nobody, or not everybody. */
+  async #publish(topic: string, here: Promise<Delivery>, there: Promise<Delivery>): Promise<Delivery> {
+    const delivery = added(await Promise.all([here, there]));
+    const { delivered, held, dropped, unreachable: [host] } = delivery;
+    const { recorder } = this.#node;
+    if (host !== undefined) recorder.record("failed", { topic }, `publish did not reach ${host}`);
+    else if (delivered + held + dropped === 0) recorder.record("nobody", { topic }, "publish found no listeners");
+    return delivery;
   }
 
   async members(topic: string, options: MembersOptions): Promise<Members> {
@@ -300,6 +311,7 @@ export class RemoteVerbs implements Verbs {
 export interface VerbsNode<Data> {
   readonly clients: Clients<Data>;
   readonly local: LocalVerbs<Data>;
+  readonly recorder: Recorder;
   /** Throws `failed_precondition` before the node joined. */
   readonly cluster: { readonly remote: RemoteVerbs };
 }
@@ -334,7 +346,10 @@ interface FoundMembers {
 }
 
 async function sum(here: Promise<Delivery>, there: Promise<Delivery>): Promise<Delivery> {
-  const [local, remote] = await Promise.all([here, there]);
+  return added(await Promise.all([here, there]));
+}
+
+function added([local, remote]: readonly [Delivery, Delivery]): Delivery {
   return {
     delivered: local.delivered + remote.delivered,
     held: local.held + remote.held,

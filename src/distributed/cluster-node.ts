@@ -4,6 +4,9 @@ import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
 import { DEFAULT_LEASE_MS, DIST_HUB_OPTIONS, type DistHubOptions } from "./dist-hub-options.ts";
 import { DistVerbs, type VerbsNode } from "../cluster/verbs.ts";
 import { MeshError } from "../base/error.ts";
+import { FlightRecorder } from "../watch/flight-recorder.ts";
+import { Taps } from "../watch/taps.ts";
+import { recordEvents } from "../watch/record-events.ts";
 import { HubNode } from "../hub/node.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
 import { Secrets } from "./secrets.ts";
@@ -15,6 +18,8 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
   readonly storage: Storage;
   readonly secrets: Secrets;
   readonly leaseMs: number;
+  override readonly recorder: FlightRecorder;
+  readonly taps: Taps<Data>;
   readonly #peers: ((host: string) => boolean) | undefined;
   #joined: Cluster<Data> | undefined;
 
@@ -22,6 +27,9 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
   constructor(options: DistHubOptions) {
     super(options, "starting", DIST_HUB_OPTIONS);
     checkStorage(options.storage);
+    this.recorder = new FlightRecorder(this.limits.maxRecords);
+    this.taps = new Taps<Data>(this);
+    recordEvents(this.state.events, this.recorder);
     this.storage = new CountedStorage(options.storage, this.counters);
     this.secrets = new Secrets(options.secret, options.apiKeys ?? [], this.logger);
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;

@@ -5,6 +5,7 @@ import {
   type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
+import type { ClusterWatchService } from "./watch-service.ts";
 import { bearer } from "../rpc/bearer.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { DistClientThroughNodeOptions } from "./client-options.ts";
@@ -34,7 +35,7 @@ const encoder = new TextEncoder();
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
 /** The service for back-ends in any language: the verbs of the hub, through any node. */
-export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Cluster> {
+export function clusterService<Data>(hub: DistHub<Data>): Omit<ServiceImpl<typeof Cluster>, keyof ClusterWatchService> {
   return {
     async emit({ id, data, binary, confirm }, context) {
       return { accepted: await hub.emit(id, payload(data, binary), { ...sendOptions(context), confirm }) };
@@ -71,9 +72,6 @@ export function clusterService<Data>(hub: DistHub<Data>): ServiceImpl<typeof Clu
     },
     async disconnect({ id, code, reason }, context) {
       return { found: await hub.disconnect(id, code || CloseCode.Normal, reason, sendOptions(context)) };
-    },
-    nodes() {
-      return { nodes: hub.nodes().map(({ host }) => ({ host })) };
     },
   };
 }

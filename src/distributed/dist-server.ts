@@ -11,11 +11,15 @@ import { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { Websocket } from "../gen/websocket/websocket_pb.ts";
 import { rpcBytes } from "../base/limits.ts";
 import type { IncomingPackedLine } from "../link/incoming-packed-line.ts";
-import type { Scope } from "../rpc/access.ts";
+import type { Access, Scope } from "../rpc/access.ts";
 import { toConnectError } from "../rpc/error.ts";
 import { createRpcFetch } from "../rpc/fetch-handler.ts";
 import type { RpcRouter, RpcServerOptions } from "../rpc/server-options.ts";
-import { ON_PROOF } from "../rpc/proof.ts";
+import { errorCode } from "../base/error.ts";
+import { ClusterWatch } from "../watch/cluster-watch.ts";
+import { NodeWatch } from "../watch/node-watch.ts";
+import { clusterWatchService, nodeWatchService } from "./watch-service.ts";
+import { ACCESS, ON_PROOF } from "../rpc/proof.ts";
 import { addReflection } from "../rpc/reflection.ts";
 import { healthService } from "./health-service.ts";
 import { websocketService } from "./websocket-service.ts";
@@ -37,10 +41,14 @@ export class DistServer<Data = unknown> {
   readonly limits: RpcServerOptions;
   readonly #hub: DistHub<Data>;
   readonly #node: ClusterNode<Data>;
+  readonly #watch: NodeWatch<Data>;
+  readonly #clusterWatch: ClusterWatch<Data>;
 
   constructor(hub: DistHub<Data>) {
     this.#hub = hub;
     this.#node = clusterNode(hub);
+    this.#watch = new NodeWatch(this.#node, hub);
+    this.#clusterWatch = new ClusterWatch(this.#node, this.#watch);
     this.limits = rpcBytes(hub.limits);
     this.routes = (router) => this.#addServices(router as ConnectRouter);
     this.fetch = createRpcFetch(this.routes, this.limits);
@@ -49,7 +57,8 @@ export class DistServer<Data = unknown> {
   #addServices(router: ConnectRouter): void {
     router.service(Node, this.#nodeService(), this.#guard("node"));
     router.service(Websocket, websocketService(this.#node), this.#guard("node"));
-    router.service(Cluster, clusterService(this.#hub), this.#guard("cluster"));
+    const cluster = { ...clusterService(this.#hub), ...clusterWatchService(this.#clusterWatch) };
+    router.service(Cluster, cluster, this.#guard("cluster"));
     const files = [Node, Websocket, Cluster, Health, ServerReflection, ServerReflectionAlpha].map(({ file }) => file);
     const names = files.flatMap(({ services }) => services.map(({ typeName }) => typeName));
     router.service(Health, healthService(this.#node.state, names), this.#open());
@@ -80,8 +89,9 @@ export class DistServer<Data = unknown> {
       interceptors: [coded],
       requestGate: async ({ requestHeader, method, values }) => {
         try {
-          await this.#authorize(scope, method.name, requestHeader.get("authorization"));
+          values.set(ACCESS, await this.#authorize(scope, method.name, requestHeader.get("authorization")));
         } catch (error) {
+          this.#refused(method.name, error);
           throw toConnectError(error);
         }
         values.get(ON_PROOF)();
@@ -89,9 +99,14 @@ export class DistServer<Data = unknown> {
     };
   }
 
-  async #authorize(scope: Scope, call: string, authorization: string | null): Promise<void> {
+  #refused(call: string, error: unknown): void {
+    const why = errorCode(error) === undefined ? "it could not be checked" : (error as Error).message;
+    this.#node.recorder.record("token", {}, `${call}: ${why}`);
+  }
+
+  async #authorize(scope: Scope, call: string, authorization: string | null): Promise<Access> {
     const { cluster, secrets } = this.#node;
-    await secrets.authorize(cluster.holder.host, scope, call, authorization);
+    return await secrets.authorize(cluster.holder.host, scope, call, authorization);
   }
 
   /**
@@ -107,6 +122,7 @@ export class DistServer<Data = unknown> {
   #nodeService(): ServiceImpl<typeof Node> {
     const node = this.#node;
     return {
+      ...nodeWatchService(this.#watch),
       hello: (request) => node.cluster.neighbours.greeted(request),
       // Batches of one line are taken one after the other: what comes while one is written makes up the next.
       async *link(batches: AsyncIterable<Batch>, { signal }: HandlerContext): AsyncIterable<BatchAnswer> {

@@ -1,6 +1,14 @@
 import { MeshError } from "../base/error.ts";
 import type { Logger } from "../base/log/logger.ts";
-import { type AccessRules, type ApiKey, checkApiKeys, RpcAccess, type Scope } from "../rpc/access.ts";
+import {
+  type Access,
+  type AccessRules,
+  type ApiKey,
+  checkApiKeys,
+  RpcAccess,
+  type Scope,
+  WHOLE_ACCESS,
+} from "../rpc/access.ts";
 import { isWeakSecret, type Secret, secretList, TokenMint } from "../rpc/token.ts";
 
 /** The secrets of a node: mints tokens for the other nodes and checks those of callers, but shows no secret. */
@@ -37,10 +45,10 @@ export class Secrets {
     this.tokens?.rotate(secrets);
   }
 
-  /** Resolves if the token in `authorization` opens a call to the node at `host`; rejects as {@link RpcAccess.check}. */
-  async authorize(host: string, scope: Scope, call: string, authorization: string | null): Promise<void> {
-    if (!this.required) return;
+  /** Resolves with what the token in `authorization` opens of a call to the node at `host`; rejects as {@link RpcAccess.check}. */
+  async authorize(host: string, scope: Scope, call: string, authorization: string | null): Promise<Access> {
+    if (!this.required) return WHOLE_ACCESS;
     if (this.#access?.host !== host) this.#access = { host, check: new RpcAccess(host, this.#rules) };
-    await this.#access.check.check(scope, call, authorization);
+    return await this.#access.check.check(scope, call, authorization);
   }
 }

@@ -123,7 +123,18 @@ export class Admissions<Data> {
     return decision.authenticate ? this.#undecided(decision, arrival) : await this.#claim(decision, arrival, signal);
   }
 
+  /** {@link Admissions.#claimId}, with the id in the refusal. */
   async #claim(
+    session: SessionFields<Data>,
+    arrival: Arrival,
+    signal: AbortSignal | undefined,
+  ): Promise<Refused | Admission> {
+    const answer = await this.#claimId(session, arrival, signal).catch((error: unknown) => this.#failed(error));
+    if (answer instanceof Refused && typeof session.id === "string") answer.id = session.id;
+    return answer;
+  }
+
+  async #claimId(
     session: SessionFields<Data>,
     arrival: Arrival,
     signal: AbortSignal | undefined,
@@ -252,8 +263,9 @@ export class Admissions<Data> {
     return refused;
   }
 
-  #report({ reason, error }: Refused | Ending, how: { status?: number; code?: number }, visit: Visit): void {
-    this.#deps.refused({ reason, ...how, ...visit, ...(error !== undefined && { error }) });
+  #report({ reason, id, error }: Refused | Ending, how: { status?: number; code?: number }, visit: Visit): void {
+    const named = id === undefined ? {} : { id };
+    this.#deps.refused({ reason, ...named, ...how, ...visit, ...(error !== undefined && { error }) });
   }
 }
 

@@ -53,6 +53,8 @@ export interface Visit {
 /** A connection that made no client, for monitoring: the page itself sees at most a close code. */
 export interface RefusedEvent extends Visit {
   readonly reason: RefusalReason;
+  /** The id that the session named; missing if the connection was refused before. */
+  readonly id?: string;
   /** The HTTP status of a refusal before the 101. */
   readonly status?: number;
   /** The close code of a refusal after it. */
@@ -66,6 +68,8 @@ export class Refused {
   readonly reason: RefusalReason;
   readonly response: Response;
   readonly error: unknown;
+  /** The id that the session named, if it was decided before. */
+  id: string | undefined = undefined;
 
   constructor(reason: RefusalReason, response: Response, error?: unknown) {
     this.reason = reason;
@@ -80,6 +84,7 @@ export interface Ending {
   readonly code: number;
   /** The text of the close frame. */
   readonly text: string;
+  readonly id?: string | undefined;
   readonly error?: unknown;
 }
 
@@ -104,12 +109,12 @@ export function refusalOf(error: unknown): Refused {
 }
 
 /** How a connection is closed whose first message was refused so. */
-export function endingOf({ reason, response: { status }, error }: Refused): Ending {
-  if (reason === "duplicate") return { reason, code: CloseCode.Replaced, text: "the id is connected already" };
-  if (reason === "error") return { reason, code: CloseCode.InternalError, text: "internal error", error };
-  if (MAY_COME_BACK.has(status)) return { reason, code: CloseCode.TryAgainLater, text: "try again later", error };
-  if (status >= 500) return { reason, code: CloseCode.InternalError, text: "internal error" };
-  return { reason, code: CloseCode.Unauthorized, text: "not authenticated" };
+export function endingOf({ reason, id, response: { status }, error }: Refused): Ending {
+  if (reason === "duplicate") return { reason, id, code: CloseCode.Replaced, text: "the id is connected already" };
+  if (reason === "error") return { reason, id, code: CloseCode.InternalError, text: "internal error", error };
+  if (MAY_COME_BACK.has(status)) return { reason, id, code: CloseCode.TryAgainLater, text: "try again later", error };
+  if (status >= 500) return { reason, id, code: CloseCode.InternalError, text: "internal error" };
+  return { reason, id, code: CloseCode.Unauthorized, text: "not authenticated" };
 }
 
 /** Statuses that say nothing about the client: the same message may be good a little later. */

@@ -7,6 +7,7 @@ import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
 import { chosenLogger, type Logger } from "../base/log/logger.ts";
+import { NO_RECORDER, type Recorder } from "../base/watch/recorder.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
@@ -30,6 +31,8 @@ export class HubNode<Data> {
   readonly presences: Presences<Data>;
   /** The verbs for this node's own clients. */
   readonly local: LocalVerbs<Data>;
+  /** Of a node of a cluster it keeps what happened lately. */
+  recorder: Recorder = NO_RECORDER;
   /** Decides which client may have an id: alone, or with the cluster. */
   registry: Registry<Data>;
   /** The verbs of the hub: for this node's clients, or for those of the cluster. */

@@ -22,6 +22,7 @@ import type { HubNode } from "./node.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/log/logger.ts";
 import { checkSize, type Sender } from "../send/sender.ts";
+import type { Recorder } from "../base/watch/recorder.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
 import type { Socket } from "../client/socket.ts";
 import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
@@ -56,6 +57,10 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.#hub = hub;
     this.#infoChanges = new InfoChanges(node.clients.topics);
     this.admissions = new Admissions<Data>(this, node.options);
+  }
+
+  get recorder(): Recorder {
+    return this.#node.recorder;
   }
 
   // ---- for the door ----

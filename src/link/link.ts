@@ -44,6 +44,11 @@ export class Link {
     this.#window = new SendWindow(deps.to, deps.from, deps);
   }
 
+  /** Whether a line is open, and how many calls wait for an answer. */
+  get load(): { readonly open: boolean; readonly calls: number } {
+    return { open: this.#line !== undefined, calls: this.#window.calls };
+  }
+
   /** Sends one item; `bytes` is about its size, `deadlineMs` a moment on the monotonic clock. */
   call(item: Item, bytes: number, deadlineMs: number, caller: Caller): void {
     const refusal = this.#refusal(bytes);

@@ -88,6 +88,11 @@ export class Links {
     return this.#peer(to).client;
   }
 
+  /** The links that were used, with their load. */
+  loads(): { readonly host: string; readonly open: boolean; readonly calls: number }[] {
+    return Array.from(this.#peers.values(), ({ link }) => ({ host: link.to.host, ...link.load }));
+  }
+
   /** Gives up the link to a life that ended. */
   drop(life: string): void {
     const peer = this.#peers.get(life);

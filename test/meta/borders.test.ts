@@ -14,6 +14,7 @@ const CORE_EXCEPTIONS: Readonly<Record<string, RegExp>> = {
 const GLOBAL_EXCEPTIONS: Readonly<Record<string, string>> = {
   "src/base/tick.ts": "setImmediate",
   "src/base/local-address.ts": "process",
+  "src/watch/process-load.ts": "process",
 };
 
 const RUNTIME_GLOBAL = /(?<![\w$#])(Bun|Deno|Buffer|setImmediate|process(?=\s*[.?[)])|__dirname|require(?=\s*\())/g;

@@ -13,7 +13,8 @@ const BELOW: Readonly<Record<string, string>> = {
   rpc: "gen base",
   link: "gen base wire send storage rpc",
   cluster: "gen base wire send client storage hub rpc link",
-  "distributed testing .": "gen base wire send client door storage hub rpc link cluster distributed",
+  watch: "gen base wire send client door storage hub rpc link cluster",
+  "distributed testing .": "gen base wire send client door storage hub rpc link cluster watch distributed",
 };
 
 /** The imports, types included, that point up, sideways or out of the core. */

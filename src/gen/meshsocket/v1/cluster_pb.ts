@@ -6,13 +6,15 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ClientsRequestSchema, ClientsResponseSchema, DrainRequestSchema, DrainResponseSchema, NodeState, TapRequestSchema, TapResponseSchema, TopicsRequestSchema, TopicsResponseSchema, WhyRequestSchema, WhyResponseSchema } from "./watch_pb.ts";
+import { file_meshsocket_v1_watch } from "./watch_pb.ts";
 import type { Message as Message$1 } from "@bufbuild/protobuf";
 
 /**
  * Describes the file meshsocket/v1/cluster.proto.
  */
 export const file_meshsocket_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJRCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCRIMCgRoZWxkGAQgASgEIkgKC0VtaXRSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg8KB2NvbmZpcm0YBCABKAgiIAoMRW1pdFJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIhsKDU9ubGluZVJlcXVlc3QSCgoCaWQYASABKAkiIAoOT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIkAKEEJyb2FkY2FzdFJlcXVlc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJIj4KEUJyb2FkY2FzdFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSJNCg5QdWJsaXNoUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPAoPUHVibGlzaFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSIfCg5NZW1iZXJzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSJCCg9NZW1iZXJzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIh0KDENvdW50UmVxdWVzdBINCgV0b3BpYxgBIAEoCSIzCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEEhMKC3VucmVhY2hhYmxlGAIgAygJIjoKDlJlcXVlc3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIi8KD1JlcXVlc3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCItChBTdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiIKEVN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIi8KElVuc3Vic2NyaWJlUmVxdWVzdBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCSIkChNVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIj0KEURpc2Nvbm5lY3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIiMKEkRpc2Nvbm5lY3RSZXNwb25zZRINCgVmb3VuZBgBIAEoCCIOCgxOb2Rlc1JlcXVlc3QiFAoETm9kZRIMCgRob3N0GAEgASgJIjMKDU5vZGVzUmVzcG9uc2USIgoFbm9kZXMYASADKAsyEy5tZXNoc29ja2V0LnYxLk5vZGUywAYKB0NsdXN0ZXISPwoERW1pdBIaLm1lc2hzb2NrZXQudjEuRW1pdFJlcXVlc3QaGy5tZXNoc29ja2V0LnYxLkVtaXRSZXNwb25zZRJFCgZPbmxpbmUSHC5tZXNoc29ja2V0LnYxLk9ubGluZVJlcXVlc3QaHS5tZXNoc29ja2V0LnYxLk9ubGluZVJlc3BvbnNlEk4KCUJyb2FkY2FzdBIfLm1lc2hzb2NrZXQudjEuQnJvYWRjYXN0UmVxdWVzdBogLm1lc2hzb2NrZXQudjEuQnJvYWRjYXN0UmVzcG9uc2USSAoHUHVibGlzaBIdLm1lc2hzb2NrZXQudjEuUHVibGlzaFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlB1Ymxpc2hSZXNwb25zZRJICgdNZW1iZXJzEh0ubWVzaHNvY2tldC52MS5NZW1iZXJzUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuTWVtYmVyc1Jlc3BvbnNlEkIKBUNvdW50EhsubWVzaHNvY2tldC52MS5Db3VudFJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkNvdW50UmVzcG9uc2USSAoHUmVxdWVzdBIdLm1lc2hzb2NrZXQudjEuUmVxdWVzdFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlJlcXVlc3RSZXNwb25zZRJOCglTdWJzY3JpYmUSHy5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlc3BvbnNlElQKC1Vuc3Vic2NyaWJlEiEubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlcXVlc3QaIi5tZXNoc29ja2V0LnYxLlVuc3Vic2NyaWJlUmVzcG9uc2USUQoKRGlzY29ubmVjdBIgLm1lc2hzb2NrZXQudjEuRGlzY29ubmVjdFJlcXVlc3QaIS5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXNwb25zZRJCCgVOb2RlcxIbLm1lc2hzb2NrZXQudjEuTm9kZXNSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Ob2Rlc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJRCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCRIMCgRoZWxkGAQgASgEIkgKC0VtaXRSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg8KB2NvbmZpcm0YBCABKAgiIAoMRW1pdFJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIhsKDU9ubGluZVJlcXVlc3QSCgoCaWQYASABKAkiIAoOT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIkAKEEJyb2FkY2FzdFJlcXVlc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJIj4KEUJyb2FkY2FzdFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSJNCg5QdWJsaXNoUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPAoPUHVibGlzaFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSIfCg5NZW1iZXJzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSJCCg9NZW1iZXJzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIh0KDENvdW50UmVxdWVzdBINCgV0b3BpYxgBIAEoCSIzCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEEhMKC3VucmVhY2hhYmxlGAIgAygJIjoKDlJlcXVlc3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIi8KD1JlcXVlc3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCItChBTdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiIKEVN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIi8KElVuc3Vic2NyaWJlUmVxdWVzdBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCSIkChNVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIj0KEURpc2Nvbm5lY3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIiMKEkRpc2Nvbm5lY3RSZXNwb25zZRINCgVmb3VuZBgBIAEoCCIdCgxOb2Rlc1JlcXVlc3QSDQoFc3RhdGUYASABKAgiTgoETm9kZRIMCgRob3N0GAEgASgJEicKBXN0YXRlGAIgASgLMhgubWVzaHNvY2tldC52MS5Ob2RlU3RhdGUSDwoHdW5oZWFyZBgDIAEoCSIzCg1Ob2Rlc1Jlc3BvbnNlEiIKBW5vZGVzGAEgAygLMhMubWVzaHNvY2tldC52MS5Ob2RlMpMJCgdDbHVzdGVyEj8KBEVtaXQSGi5tZXNoc29ja2V0LnYxLkVtaXRSZXF1ZXN0GhsubWVzaHNvY2tldC52MS5FbWl0UmVzcG9uc2USRQoGT25saW5lEhwubWVzaHNvY2tldC52MS5PbmxpbmVSZXF1ZXN0Gh0ubWVzaHNvY2tldC52MS5PbmxpbmVSZXNwb25zZRJOCglCcm9hZGNhc3QSHy5tZXNoc29ja2V0LnYxLkJyb2FkY2FzdFJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLkJyb2FkY2FzdFJlc3BvbnNlEkgKB1B1Ymxpc2gSHS5tZXNoc29ja2V0LnYxLlB1Ymxpc2hSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5QdWJsaXNoUmVzcG9uc2USSAoHTWVtYmVycxIdLm1lc2hzb2NrZXQudjEuTWVtYmVyc1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLk1lbWJlcnNSZXNwb25zZRJCCgVDb3VudBIbLm1lc2hzb2NrZXQudjEuQ291bnRSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Db3VudFJlc3BvbnNlEkgKB1JlcXVlc3QSHS5tZXNoc29ja2V0LnYxLlJlcXVlc3RSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5SZXF1ZXN0UmVzcG9uc2USTgoJU3Vic2NyaWJlEh8ubWVzaHNvY2tldC52MS5TdWJzY3JpYmVSZXF1ZXN0GiAubWVzaHNvY2tldC52MS5TdWJzY3JpYmVSZXNwb25zZRJUCgtVbnN1YnNjcmliZRIhLm1lc2hzb2NrZXQudjEuVW5zdWJzY3JpYmVSZXF1ZXN0GiIubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlc3BvbnNlElEKCkRpc2Nvbm5lY3QSIC5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXF1ZXN0GiEubWVzaHNvY2tldC52MS5EaXNjb25uZWN0UmVzcG9uc2USQgoFTm9kZXMSGy5tZXNoc29ja2V0LnYxLk5vZGVzUmVxdWVzdBocLm1lc2hzb2NrZXQudjEuTm9kZXNSZXNwb25zZRI8CgNXaHkSGS5tZXNoc29ja2V0LnYxLldoeVJlcXVlc3QaGi5tZXNoc29ja2V0LnYxLldoeVJlc3BvbnNlEj4KA1RhcBIZLm1lc2hzb2NrZXQudjEuVGFwUmVxdWVzdBoaLm1lc2hzb2NrZXQudjEuVGFwUmVzcG9uc2UwARJCCgVEcmFpbhIbLm1lc2hzb2NrZXQudjEuRHJhaW5SZXF1ZXN0GhwubWVzaHNvY2tldC52MS5EcmFpblJlc3BvbnNlEkgKB0NsaWVudHMSHS5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5DbGllbnRzUmVzcG9uc2USRQoGVG9waWNzEhwubWVzaHNvY2tldC52MS5Ub3BpY3NSZXF1ZXN0Gh0ubWVzaHNvY2tldC52MS5Ub3BpY3NSZXNwb25zZWIGcHJvdG8z", [file_meshsocket_v1_watch]);
 
 /**
  * A message for one client: text, which must be valid UTF-8, unless binary is set.
@@ -530,6 +532,12 @@ export const DisconnectResponseSchema: GenMessage<DisconnectResponse> = /*@__PUR
  * @generated from message meshsocket.v1.NodesRequest
  */
 export type NodesRequest = Message$1<"meshsocket.v1.NodesRequest"> & {
+  /**
+   * Also asks each node for its state.
+   *
+   * @generated from field: bool state = 1;
+   */
+  state: boolean;
 };
 
 /**
@@ -547,6 +555,20 @@ export type Node = Message$1<"meshsocket.v1.Node"> & {
    * @generated from field: string host = 1;
    */
   host: string;
+
+  /**
+   * Missing if it was not asked for, or the node did not answer.
+   *
+   * @generated from field: meshsocket.v1.NodeState state = 2;
+   */
+  state?: NodeState | undefined;
+
+  /**
+   * Why the node did not answer; empty if it did.
+   *
+   * @generated from field: string unheard = 3;
+   */
+  unheard: string;
 };
 
 /**
@@ -686,6 +708,56 @@ export const Cluster: GenService<{
     methodKind: "unary";
     input: typeof NodesRequestSchema;
     output: typeof NodesResponseSchema;
+  },
+  /**
+   * Why messages reach a client or a topic, or do not: the present state and what happened lately, from all nodes.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Why
+   */
+  why: {
+    methodKind: "unary";
+    input: typeof WhyRequestSchema;
+    output: typeof WhyResponseSchema;
+  },
+  /**
+   * The messages to and from one client, or to one topic, as they pass on any node. It ends with its caller.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Tap
+   */
+  tap: {
+    methodKind: "server_streaming";
+    input: typeof TapRequestSchema;
+    output: typeof TapResponseSchema;
+  },
+  /**
+   * Has a node send its clients to the others and leave the cluster. Answers when it has begun.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Drain
+   */
+  drain: {
+    methodKind: "unary";
+    input: typeof DrainRequestSchema;
+    output: typeof DrainResponseSchema;
+  },
+  /**
+   * A page of the clients of all nodes.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Clients
+   */
+  clients: {
+    methodKind: "unary";
+    input: typeof ClientsRequestSchema;
+    output: typeof ClientsResponseSchema;
+  },
+  /**
+   * A page of the topics that have listeners.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Topics
+   */
+  topics: {
+    methodKind: "unary";
+    input: typeof TopicsRequestSchema;
+    output: typeof TopicsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_meshsocket_v1_cluster, 0);

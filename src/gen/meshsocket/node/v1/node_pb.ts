@@ -6,13 +6,28 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { ClientsRequestSchema, ClientsResponseSchema, DrainRequestSchema, DrainResponseSchema, KnownSchema, NodeStateSchema, TapRequestSchema, TapResponseSchema, TopicsRequestSchema, TopicsResponseSchema, WhyRequestSchema } from "../../v1/watch_pb.ts";
+import { file_meshsocket_v1_watch } from "../../v1/watch_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file meshsocket/node/v1/node.proto.
  */
 export const file_meshsocket_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIiQKBkhvbGRlchIMCgRob3N0GAEgASgJEgwKBGxpZmUYAiABKAkibgoMSGVsbG9SZXF1ZXN0EigKBGZyb20YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEg8KB2xlYXZpbmcYAiABKAgSEQoJZGlhbF9iYWNrGAMgASgIEhAKCGxlYXNlX21zGAQgASgNImkKDUhlbGxvUmVzcG9uc2USJgoCdG8YASABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEhAKCGxlYXNlX21zGAIgASgNEg0KBXVubWV0GAMgASgJEg8KB3JlZnVzZWQYBCABKAgiiQEKBUJhdGNoEgwKBGxpbmUYASABKAkSDwoHdG9fbGlmZRgCIAEoCRIOCgZudW1iZXIYAyABKAQSJwoFaXRlbXMYBCADKAsyGC5tZXNoc29ja2V0Lm5vZGUudjEuSXRlbRIoCgRmcm9tGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlciKCBQoESXRlbRIoCgRlbWl0GAEgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLkVtaXRIABIyCglicm9hZGNhc3QYAiABKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuQnJvYWRjYXN0SAASLgoHcHVibGlzaBgDIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5QdWJsaXNoSAASKgoFZXZpY3QYBCABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuRXZpY3RIABIsCgZvbmxpbmUYBSABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuT25saW5lSAASNAoKZGlzY29ubmVjdBgGIAEoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5EaXNjb25uZWN0SAASLgoHbWVtYmVycxgHIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXJzSAASMAoIaW50ZXJlc3QYCCABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSW50ZXJlc3RIABI4CgxzdWJzY3JpcHRpb24YCSABKAsyIC5tZXNoc29ja2V0Lm5vZGUudjEuU3Vic2NyaXB0aW9uSAASLgoHcmVxdWVzdBgKIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SAASKgoFcmVwbHkYCyABKAsyGS5tZXNoc29ja2V0Lm5vZGUudjEuUmVwbHlIABIsCgZkaXNvd24YDCABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzb3duSAASLgoHY29uZmlybRgNIAEoCzIbLm1lc2hzb2NrZXQubm9kZS52MS5SZXF1ZXN0SABCBgoEa2luZCIwCgRFbWl0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjkKCUJyb2FkY2FzdBIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIOCgZleGNlcHQYAyADKAkiRgoHUHVibGlzaBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiTgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQSKgoGcmVzdW1lGAMgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLlJlc3VtZSI3CgZSZXN1bWUSDQoFdG9rZW4YASABKAkSEAoIcmVjZWl2ZWQYAiABKAQSDAoEdXNlchgDIAEoCSKnAQoISGFuZG92ZXISDwoHcmVmdXNhbBgBIAEoCRIQCghyZWNlaXZlZBgCIAEoBBIPCgdoYW5kbGVkGAMgASgEEjEKCG1lc3NhZ2VzGAQgAygLMh8ubWVzaHNvY2tldC5ub2RlLnYxLkhlbGRNZXNzYWdlEg4KBnRvcGljcxgFIAMoCRIUCgxsYXN0X3JlcXVlc3QYBiABKAQSDgoGdGFnZ2VkGAcgAygJIjwKC0hlbGRNZXNzYWdlEgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg8KB2NvbnRyb2wYAyABKAgiIwoGRGlzb3duEgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEIhQKBk9ubGluZRIKCgJpZBgBIAEoCSI2CgpEaXNjb25uZWN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIlsKB01lbWJlcnMSDQoFdG9waWMYASABKAkSEgoKY291bnRfb25seRgCIAEoCBIQCghpZHNfb25seRgDIAEoCBIMCgRwYXJ0GAQgASgNEg0KBXBhcnRzGAUgASgNIhkKCEludGVyZXN0Eg0KBXRvcGljGAEgASgJIjkKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgiVAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBILCgNrZXkYBCABKAQSEgoKdGltZW91dF9tcxgFIAEoDSJeCgVSZXBseRILCgNrZXkYASABKAQSKgoGc3RhdHVzGAIgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIMCgRkYXRhGAMgASgMEg4KBmJpbmFyeRgEIAEoCCJBCg9QcmVzZW5jZVJlcXVlc3QSDwoHdG9fbGlmZRgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgimgEKEFByZXNlbmNlUmVzcG9uc2USDQoFdG9waWMYASABKAkSEAoIc25hcHNob3QYAiABKAgSKgoGam9pbmVkGAMgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1lbWJlchIrCgRsZWZ0GAQgAygLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkRlcGFydHVyZRIMCgRtb3JlGAUgASgIIjAKBk1lbWJlchIKCgJpZBgBIAEoCRIMCgRpbmZvGAIgASgJEgwKBHVzZXIYAyABKAkiKQoJRGVwYXJ0dXJlEgoKAmlkGAEgASgJEhAKCHJlcGxhY2VkGAIgASgIIoYBCgtCYXRjaEFuc3dlchIOCgZudW1iZXIYASABKAQSDAoEbGlmZRgCIAEoCRIsCgdvdXRjb21lGAMgASgOMhsubWVzaHNvY2tldC5ub2RlLnYxLk91dGNvbWUSKwoHYW5zd2VycxgEIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5BbnN3ZXIi0AEKBkFuc3dlchIqCgZzdGF0dXMYASABKA4yGi5tZXNoc29ja2V0Lm5vZGUudjEuU3RhdHVzEhEKCWRlbGl2ZXJlZBgCIAEoDRIPCgdkcm9wcGVkGAMgASgNEgsKA2lkcxgEIAMoCRINCgVpbmZvcxgFIAMoCRIMCgRkYXRhGAYgASgMEg4KBmJpbmFyeRgHIAEoCBIMCgRoZWxkGAggASgNEi4KCGhhbmRvdmVyGAkgASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkhhbmRvdmVyKmIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhEKDU9VVENPTUVfVEFLRU4QARIWChJPVVRDT01FX09USEVSX0xJRkUQAhITCg9PVVRDT01FX1VOS05PV04QAyq+AQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEg0KCVNUQVRVU19PSxABEhMKD1NUQVRVU19OT1RfSEVSRRACEg8KC1NUQVRVU19GVUxMEAMSEgoOU1RBVFVTX0lOVkFMSUQQBBIRCg1TVEFUVVNfRkFJTEVEEAUSFgoSU1RBVFVTX05PX1JFUVVFU1RTEAYSEwoPU1RBVFVTX05PX1JFUExZEAcSEwoPU1RBVFVTX1RPT19MT05HEAgyvgIKBE5vZGUSTAoFSGVsbG8SIC5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXF1ZXN0GiEubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVzcG9uc2USRgoETGluaxIZLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaBofLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaEFuc3dlcigBMAESRQoHRGVsaXZlchIZLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaBofLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaEFuc3dlchJZCghQcmVzZW5jZRIjLm1lc2hzb2NrZXQubm9kZS52MS5QcmVzZW5jZVJlcXVlc3QaJC5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXNwb25zZSgBMAFiBnByb3RvMw");
+  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIg4KDFN0YXRlUmVxdWVzdCIkCgZIb2xkZXISDAoEaG9zdBgBIAEoCRIMCgRsaWZlGAIgASgJIm4KDEhlbGxvUmVxdWVzdBIoCgRmcm9tGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIPCgdsZWF2aW5nGAIgASgIEhEKCWRpYWxfYmFjaxgDIAEoCBIQCghsZWFzZV9tcxgEIAEoDSJpCg1IZWxsb1Jlc3BvbnNlEiYKAnRvGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIQCghsZWFzZV9tcxgCIAEoDRINCgV1bm1ldBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgIIokBCgVCYXRjaBIMCgRsaW5lGAEgASgJEg8KB3RvX2xpZmUYAiABKAkSDgoGbnVtYmVyGAMgASgEEicKBWl0ZW1zGAQgAygLMhgubWVzaHNvY2tldC5ub2RlLnYxLkl0ZW0SKAoEZnJvbRgFIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIiggUKBEl0ZW0SKAoEZW1pdBgBIAEoCzIYLm1lc2hzb2NrZXQubm9kZS52MS5FbWl0SAASMgoJYnJvYWRjYXN0GAIgASgLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkJyb2FkY2FzdEgAEi4KB3B1Ymxpc2gYAyABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUHVibGlzaEgAEioKBWV2aWN0GAQgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLkV2aWN0SAASLAoGb25saW5lGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLk9ubGluZUgAEjQKCmRpc2Nvbm5lY3QYBiABKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzY29ubmVjdEgAEi4KB21lbWJlcnMYByABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyc0gAEjAKCGludGVyZXN0GAggASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkludGVyZXN0SAASOAoMc3Vic2NyaXB0aW9uGAkgASgLMiAubWVzaHNvY2tldC5ub2RlLnYxLlN1YnNjcmlwdGlvbkgAEi4KB3JlcXVlc3QYCiABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEioKBXJlcGx5GAsgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLlJlcGx5SAASLAoGZGlzb3duGAwgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkRpc293bkgAEi4KB2NvbmZpcm0YDSABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAQgYKBGtpbmQiMAoERW1pdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCCI5CglCcm9hZGNhc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJIkYKB1B1Ymxpc2gSDQoFdG9waWMYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSDgoGZXhjZXB0GAQgAygJIk4KBUV2aWN0EgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEEioKBnJlc3VtZRgDIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5SZXN1bWUiNwoGUmVzdW1lEg0KBXRva2VuGAEgASgJEhAKCHJlY2VpdmVkGAIgASgEEgwKBHVzZXIYAyABKAkipwEKCEhhbmRvdmVyEg8KB3JlZnVzYWwYASABKAkSEAoIcmVjZWl2ZWQYAiABKAQSDwoHaGFuZGxlZBgDIAEoBBIxCghtZXNzYWdlcxgEIAMoCzIfLm1lc2hzb2NrZXQubm9kZS52MS5IZWxkTWVzc2FnZRIOCgZ0b3BpY3MYBSADKAkSFAoMbGFzdF9yZXF1ZXN0GAYgASgEEg4KBnRhZ2dlZBgHIAMoCSI8CgtIZWxkTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIPCgdjb250cm9sGAMgASgIIiMKBkRpc293bhIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBCIUCgZPbmxpbmUSCgoCaWQYASABKAkiNgoKRGlzY29ubmVjdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSJbCgdNZW1iZXJzEg0KBXRvcGljGAEgASgJEhIKCmNvdW50X29ubHkYAiABKAgSEAoIaWRzX29ubHkYAyABKAgSDAoEcGFydBgEIAEoDRINCgVwYXJ0cxgFIAEoDSIZCghJbnRlcmVzdBINCgV0b3BpYxgBIAEoCSI5CgxTdWJzY3JpcHRpb24SCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIlQKB1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSCwoDa2V5GAQgASgEEhIKCnRpbWVvdXRfbXMYBSABKA0iXgoFUmVwbHkSCwoDa2V5GAEgASgEEioKBnN0YXR1cxgCIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSDAoEZGF0YRgDIAEoDBIOCgZiaW5hcnkYBCABKAgiQQoPUHJlc2VuY2VSZXF1ZXN0Eg8KB3RvX2xpZmUYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIpoBChBQcmVzZW5jZVJlc3BvbnNlEg0KBXRvcGljGAEgASgJEhAKCHNuYXBzaG90GAIgASgIEioKBmpvaW5lZBgDIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXISKwoEbGVmdBgEIAMoCzIdLm1lc2hzb2NrZXQubm9kZS52MS5EZXBhcnR1cmUSDAoEbW9yZRgFIAEoCCIwCgZNZW1iZXISCgoCaWQYASABKAkSDAoEaW5mbxgCIAEoCRIMCgR1c2VyGAMgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyItABCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgSDAoEaGVsZBgIIAEoDRIuCghoYW5kb3ZlchgJIAEoCzIcLm1lc2hzb2NrZXQubm9kZS52MS5IYW5kb3ZlcipiCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIRCg1PVVRDT01FX1RBS0VOEAESFgoST1VUQ09NRV9PVEhFUl9MSUZFEAISEwoPT1VUQ09NRV9VTktOT1dOEAMqvgEKBlN0YXR1cxIWChJTVEFUVVNfVU5TUEVDSUZJRUQQABINCglTVEFUVVNfT0sQARITCg9TVEFUVVNfTk9UX0hFUkUQAhIPCgtTVEFUVVNfRlVMTBADEhIKDlNUQVRVU19JTlZBTElEEAQSEQoNU1RBVFVTX0ZBSUxFRBAFEhYKElNUQVRVU19OT19SRVFVRVNUUxAGEhMKD1NUQVRVU19OT19SRVBMWRAHEhMKD1NUQVRVU19UT09fTE9ORxAIMtAFCgROb2RlEkwKBUhlbGxvEiAubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVxdWVzdBohLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1Jlc3BvbnNlEkYKBExpbmsSGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXIoATABEkUKB0RlbGl2ZXISGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXISWQoIUHJlc2VuY2USIy5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVzcG9uc2UoATABEkMKBVN0YXRlEiAubWVzaHNvY2tldC5ub2RlLnYxLlN0YXRlUmVxdWVzdBoYLm1lc2hzb2NrZXQudjEuTm9kZVN0YXRlEjYKA1doeRIZLm1lc2hzb2NrZXQudjEuV2h5UmVxdWVzdBoULm1lc2hzb2NrZXQudjEuS25vd24SPgoDVGFwEhkubWVzaHNvY2tldC52MS5UYXBSZXF1ZXN0GhoubWVzaHNvY2tldC52MS5UYXBSZXNwb25zZTABEkIKBURyYWluEhsubWVzaHNvY2tldC52MS5EcmFpblJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkRyYWluUmVzcG9uc2USSAoHQ2xpZW50cxIdLm1lc2hzb2NrZXQudjEuQ2xpZW50c1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXNwb25zZRJFCgZUb3BpY3MSHC5tZXNoc29ja2V0LnYxLlRvcGljc1JlcXVlc3QaHS5tZXNoc29ja2V0LnYxLlRvcGljc1Jlc3BvbnNlYgZwcm90bzM", [file_meshsocket_v1_watch]);
+
+/**
+ * @generated from message meshsocket.node.v1.StateRequest
+ */
+export type StateRequest = Message<"meshsocket.node.v1.StateRequest"> & {
+};
+
+/**
+ * Describes the message meshsocket.node.v1.StateRequest.
+ * Use `create(StateRequestSchema)` to create a new message.
+ */
+export const StateRequestSchema: GenMessage<StateRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 0);
 
 /**
  * One life of one node: new at each start and after each lapse of its lease.
@@ -36,7 +51,7 @@ export type Holder = Message<"meshsocket.node.v1.Holder"> & {
  * Use `create(HolderSchema)` to create a new message.
  */
 export const HolderSchema: GenMessage<Holder> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 0);
+  messageDesc(file_meshsocket_node_v1_node, 1);
 
 /**
  * @generated from message meshsocket.node.v1.HelloRequest
@@ -72,7 +87,7 @@ export type HelloRequest = Message<"meshsocket.node.v1.HelloRequest"> & {
  * Use `create(HelloRequestSchema)` to create a new message.
  */
 export const HelloRequestSchema: GenMessage<HelloRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 1);
+  messageDesc(file_meshsocket_node_v1_node, 2);
 
 /**
  * @generated from message meshsocket.node.v1.HelloResponse
@@ -110,7 +125,7 @@ export type HelloResponse = Message<"meshsocket.node.v1.HelloResponse"> & {
  * Use `create(HelloResponseSchema)` to create a new message.
  */
 export const HelloResponseSchema: GenMessage<HelloResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 2);
+  messageDesc(file_meshsocket_node_v1_node, 3);
 
 /**
  * @generated from message meshsocket.node.v1.Batch
@@ -156,7 +171,7 @@ export type Batch = Message<"meshsocket.node.v1.Batch"> & {
  * Use `create(BatchSchema)` to create a new message.
  */
 export const BatchSchema: GenMessage<Batch> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 3);
+  messageDesc(file_meshsocket_node_v1_node, 4);
 
 /**
  * @generated from message meshsocket.node.v1.Item
@@ -254,7 +269,7 @@ export type Item = Message<"meshsocket.node.v1.Item"> & {
  * Use `create(ItemSchema)` to create a new message.
  */
 export const ItemSchema: GenMessage<Item> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 4);
+  messageDesc(file_meshsocket_node_v1_node, 5);
 
 /**
  * @generated from message meshsocket.node.v1.Emit
@@ -281,7 +296,7 @@ export type Emit = Message<"meshsocket.node.v1.Emit"> & {
  * Use `create(EmitSchema)` to create a new message.
  */
 export const EmitSchema: GenMessage<Emit> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 5);
+  messageDesc(file_meshsocket_node_v1_node, 6);
 
 /**
  * @generated from message meshsocket.node.v1.Broadcast
@@ -308,7 +323,7 @@ export type Broadcast = Message<"meshsocket.node.v1.Broadcast"> & {
  * Use `create(BroadcastSchema)` to create a new message.
  */
 export const BroadcastSchema: GenMessage<Broadcast> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 6);
+  messageDesc(file_meshsocket_node_v1_node, 7);
 
 /**
  * @generated from message meshsocket.node.v1.Publish
@@ -340,7 +355,7 @@ export type Publish = Message<"meshsocket.node.v1.Publish"> & {
  * Use `create(PublishSchema)` to create a new message.
  */
 export const PublishSchema: GenMessage<Publish> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 7);
+  messageDesc(file_meshsocket_node_v1_node, 8);
 
 /**
  * A newer claim on the id exists: close the older connection.
@@ -371,7 +386,7 @@ export type Evict = Message<"meshsocket.node.v1.Evict"> & {
  * Use `create(EvictSchema)` to create a new message.
  */
 export const EvictSchema: GenMessage<Evict> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 8);
+  messageDesc(file_meshsocket_node_v1_node, 9);
 
 /**
  * The token and the position with which a client of meshsocket.v1 comes back.
@@ -404,7 +419,7 @@ export type Resume = Message<"meshsocket.node.v1.Resume"> & {
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 9);
+  messageDesc(file_meshsocket_node_v1_node, 10);
 
 /**
  * A client of meshsocket.v1 that comes back on another node.
@@ -465,7 +480,7 @@ export type Handover = Message<"meshsocket.node.v1.Handover"> & {
  * Use `create(HandoverSchema)` to create a new message.
  */
 export const HandoverSchema: GenMessage<Handover> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 10);
+  messageDesc(file_meshsocket_node_v1_node, 11);
 
 /**
  * @generated from message meshsocket.node.v1.HeldMessage
@@ -494,7 +509,7 @@ export type HeldMessage = Message<"meshsocket.node.v1.HeldMessage"> & {
  * Use `create(HeldMessageSchema)` to create a new message.
  */
 export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 11);
+  messageDesc(file_meshsocket_node_v1_node, 12);
 
 /**
  * The storage says that the receiver holds the id by this claim. If it does not, it gives the claim up and answers
@@ -519,7 +534,7 @@ export type Disown = Message<"meshsocket.node.v1.Disown"> & {
  * Use `create(DisownSchema)` to create a new message.
  */
 export const DisownSchema: GenMessage<Disown> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 12);
+  messageDesc(file_meshsocket_node_v1_node, 13);
 
 /**
  * @generated from message meshsocket.node.v1.Online
@@ -536,7 +551,7 @@ export type Online = Message<"meshsocket.node.v1.Online"> & {
  * Use `create(OnlineSchema)` to create a new message.
  */
 export const OnlineSchema: GenMessage<Online> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 13);
+  messageDesc(file_meshsocket_node_v1_node, 14);
 
 /**
  * @generated from message meshsocket.node.v1.Disconnect
@@ -563,7 +578,7 @@ export type Disconnect = Message<"meshsocket.node.v1.Disconnect"> & {
  * Use `create(DisconnectSchema)` to create a new message.
  */
 export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 14);
+  messageDesc(file_meshsocket_node_v1_node, 15);
 
 /**
  * @generated from message meshsocket.node.v1.Members
@@ -606,7 +621,7 @@ export type Members = Message<"meshsocket.node.v1.Members"> & {
  * Use `create(MembersSchema)` to create a new message.
  */
 export const MembersSchema: GenMessage<Members> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 15);
+  messageDesc(file_meshsocket_node_v1_node, 16);
 
 /**
  * The sending node now has clients on the topic. That it no longer has any is said by STATUS_NOT_HERE to a Publish.
@@ -625,7 +640,7 @@ export type Interest = Message<"meshsocket.node.v1.Interest"> & {
  * Use `create(InterestSchema)` to create a new message.
  */
 export const InterestSchema: GenMessage<Interest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 16);
+  messageDesc(file_meshsocket_node_v1_node, 17);
 
 /**
  * Makes a client of the receiving node listen, or stop listening.
@@ -654,7 +669,7 @@ export type Subscription = Message<"meshsocket.node.v1.Subscription"> & {
  * Use `create(SubscriptionSchema)` to create a new message.
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 17);
+  messageDesc(file_meshsocket_node_v1_node, 18);
 
 /**
  * A message to a client that is asked to reply.
@@ -695,7 +710,7 @@ export type Request = Message<"meshsocket.node.v1.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 18);
+  messageDesc(file_meshsocket_node_v1_node, 19);
 
 /**
  * The outcome of a Request that had a key.
@@ -729,7 +744,7 @@ export type Reply = Message<"meshsocket.node.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 19);
+  messageDesc(file_meshsocket_node_v1_node, 20);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceRequest
@@ -758,7 +773,7 @@ export type PresenceRequest = Message<"meshsocket.node.v1.PresenceRequest"> & {
  * Use `create(PresenceRequestSchema)` to create a new message.
  */
 export const PresenceRequestSchema: GenMessage<PresenceRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 20);
+  messageDesc(file_meshsocket_node_v1_node, 21);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceResponse
@@ -801,7 +816,7 @@ export type PresenceResponse = Message<"meshsocket.node.v1.PresenceResponse"> & 
  * Use `create(PresenceResponseSchema)` to create a new message.
  */
 export const PresenceResponseSchema: GenMessage<PresenceResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 21);
+  messageDesc(file_meshsocket_node_v1_node, 22);
 
 /**
  * @generated from message meshsocket.node.v1.Member
@@ -832,7 +847,7 @@ export type Member = Message<"meshsocket.node.v1.Member"> & {
  * Use `create(MemberSchema)` to create a new message.
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 22);
+  messageDesc(file_meshsocket_node_v1_node, 23);
 
 /**
  * @generated from message meshsocket.node.v1.Departure
@@ -856,7 +871,7 @@ export type Departure = Message<"meshsocket.node.v1.Departure"> & {
  * Use `create(DepartureSchema)` to create a new message.
  */
 export const DepartureSchema: GenMessage<Departure> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 23);
+  messageDesc(file_meshsocket_node_v1_node, 24);
 
 /**
  * @generated from message meshsocket.node.v1.BatchAnswer
@@ -892,7 +907,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
  * Use `create(BatchAnswerSchema)` to create a new message.
  */
 export const BatchAnswerSchema: GenMessage<BatchAnswer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 24);
+  messageDesc(file_meshsocket_node_v1_node, 25);
 
 /**
  * @generated from message meshsocket.node.v1.Answer
@@ -957,7 +972,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 25);
+  messageDesc(file_meshsocket_node_v1_node, 26);
 
 /**
  * @generated from enum meshsocket.node.v1.Outcome
@@ -1122,6 +1137,56 @@ export const Node: GenService<{
     methodKind: "bidi_streaming";
     input: typeof PresenceRequestSchema;
     output: typeof PresenceResponseSchema;
+  },
+  /**
+   * What the Cluster service answers of all nodes, of this node alone.
+   *
+   * @generated from rpc meshsocket.node.v1.Node.State
+   */
+  state: {
+    methodKind: "unary";
+    input: typeof StateRequestSchema;
+    output: typeof NodeStateSchema;
+  },
+  /**
+   * @generated from rpc meshsocket.node.v1.Node.Why
+   */
+  why: {
+    methodKind: "unary";
+    input: typeof WhyRequestSchema;
+    output: typeof KnownSchema;
+  },
+  /**
+   * @generated from rpc meshsocket.node.v1.Node.Tap
+   */
+  tap: {
+    methodKind: "server_streaming";
+    input: typeof TapRequestSchema;
+    output: typeof TapResponseSchema;
+  },
+  /**
+   * @generated from rpc meshsocket.node.v1.Node.Drain
+   */
+  drain: {
+    methodKind: "unary";
+    input: typeof DrainRequestSchema;
+    output: typeof DrainResponseSchema;
+  },
+  /**
+   * @generated from rpc meshsocket.node.v1.Node.Clients
+   */
+  clients: {
+    methodKind: "unary";
+    input: typeof ClientsRequestSchema;
+    output: typeof ClientsResponseSchema;
+  },
+  /**
+   * @generated from rpc meshsocket.node.v1.Node.Topics
+   */
+  topics: {
+    methodKind: "unary";
+    input: typeof TopicsRequestSchema;
+    output: typeof TopicsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_meshsocket_node_v1_node, 0);
