@@ -22,6 +22,7 @@ export { DistSession } from "./cluster/dist-session.ts";
 export type { CloseOptions, HubOptions } from "./hub/hub-options.ts";
 export type { HubStatus } from "./base/hub-status.ts";
 export { healthHandler, type HealthOptions } from "./hub/health.ts";
+export type { MetricsOptions } from "./hub/metrics-options.ts";
 export type { Readiness } from "./hub/readiness.ts";
 export type { HubEvents } from "./hub/hub-events.ts";
 export type { RefusalReason, RefusedEvent, Visit } from "./door/refusal.ts";

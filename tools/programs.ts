@@ -9,6 +9,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   chromium: "chromium",
   haproxy: "haproxy",
   nginx: "nginx-light",
+  promtool: "prometheus",
   "/usr/lib/python3/dist-packages/websockets": "python3-websockets",
 };
 

@@ -9,10 +9,11 @@ import { isDistHub } from "./is-dist-hub.ts";
 /** Answers everything but WebSocket upgrades: health and RPC if they are wanted, else the application's `fetch`. Never rejects. */
 export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
   const health = healthOf(hub, options);
+  const metrics = metricsOf(hub, options);
   const rpc = options.publicRpc ? publicRpc(hub) : undefined;
   return async (request) => {
     try {
-      const answer = health?.(request) ?? (await rpc?.(request));
+      const answer = health?.(request) ?? (await metrics?.(request)) ?? (await rpc?.(request));
       if (answer) return answer;
       return options.fetch ? await options.fetch(request) : nothingHere(request, options.path);
     } catch (error) {
@@ -21,6 +22,9 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
     }
   };
 }
+
+/** Answers some of the requests; undefined for any other. */
+type AppPart = (request: Request) => Promise<Response | undefined>;
 
 /** The answer of a server without an application: on the path of upgrades it says what to send there. */
 function nothingHere(request: Request, path: string | undefined): Response {
@@ -33,7 +37,16 @@ function healthOf<Data>(hub: Hub<Data>, { health }: ServeOptions<Data>): ReturnT
   return healthHandler(hub, health === true ? {} : health);
 }
 
-function publicRpc<Data>(hub: Hub<Data>): (request: Request) => Promise<Response | undefined> {
+function metricsOf<Data>(hub: Hub<Data>, { metrics }: ServeOptions<Data>): AppPart | undefined {
+  if (metrics === undefined) return undefined;
+  const options = typeof metrics === "string" ? { path: metrics } : metrics;
+  // Loaded for those alone who ask for it, and at once: the event loop is watched from then on.
+  const handler = import("../../src/metrics/prometheus.ts").then((module) => module.metricsHandler(hub, options));
+  handler.catch(() => {});
+  return async (request) => (await handler)(request);
+}
+
+function publicRpc<Data>(hub: Hub<Data>): AppPart {
   if (!isDistHub(hub)) throw invalidArgument("publicRpc goes with a DistHub: a Hub has no RPC side");
   if (!hub.hasSecret) {
     throw new MeshError("failed_precondition", "publicRpc needs a secret: anybody could call the cluster without one");

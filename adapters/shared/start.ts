@@ -1,6 +1,7 @@
 import { anything, checkFlag, kindOf, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
-import { checkServeHealth } from "../../src/hub/health.ts";
+import { checkServeHealth, healthPaths } from "../../src/hub/health.ts";
+import { checkServeMetrics } from "../../src/hub/metrics-options.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { listenError } from "./listen-error.ts";
@@ -38,6 +39,7 @@ export async function start<Data>(
   checkOpen(hub);
   checkUpgradeOptions<ServeOptions>(USAGE, options, SERVE_OPTIONS);
   checkServeHealth(options.health, options.path);
+  checkServeMetrics(options.metrics, [options.path, ...healthPaths(options.health)]);
   const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
   const rpc = await starter.startRpc?.(hub, options.rpc);
   let open: OpenPort;
@@ -77,8 +79,9 @@ const SERVE_OPTIONS: OptionTable<ServeOptions> = {
       throw invalidArgument(`${name} must be a function from Request to Response, not ${kindOf(value)}`);
     }
   },
-  // Checked next to path, from which it must differ.
+  // Checked next to path, from which they must differ.
   health: anything,
+  metrics: anything,
   tls: (_, value) => checkTls(value),
   rpc: (_, value) => checkRpcOptions(value),
   publicRpc: checkFlag,

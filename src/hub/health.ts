@@ -76,6 +76,11 @@ export function checkServeHealth(health: unknown, webSocketPath: string | undefi
   );
 }
 
+/** The paths of the probes of `serve`. */
+export function healthPaths(health: boolean | HealthOptions | undefined): readonly string[] {
+  return health === undefined || health === false ? [] : Object.values(checkedPaths(health === true ? {} : health));
+}
+
 function checkedPaths(options: unknown): Required<HealthOptions> {
   checkOptions<HealthOptions>("health", options, HEALTH_OPTIONS, "health.");
   const { livez = DEFAULT_PATHS.livez, readyz = DEFAULT_PATHS.readyz } = options;

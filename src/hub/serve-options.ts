@@ -1,6 +1,7 @@
 import type { CloseOptions } from "./hub-options.ts";
 import type { SessionFactory } from "../client/session.ts";
 import type { HealthOptions } from "./health.ts";
+import type { MetricsOptions } from "./metrics-options.ts";
 
 /** A certificate and its key in PEM. */
 export interface TlsOptions {
@@ -61,6 +62,17 @@ export interface ServeOptions<Data = unknown> {
    * ```
    */
   health?: boolean | HealthOptions;
+  /**
+   * Answers Prometheus with the numbers of this hub on a path, before `fetch` does; with `{ path, token }` only those that send
+   * the token. See {@link MetricsOptions} and `meshsocket/prometheus`. Default: nothing.
+   *
+   * ```ts
+   * import { serve } from "meshsocket/node";
+   *
+   * await serve(hub, { port: 8080, path: "/ws", session, metrics: "/metrics" }); // curl http://127.0.0.1:8080/metrics
+   * ```
+   */
+  metrics?: string | MetricsOptions;
   /** Serves https and wss. */
   tls?: TlsOptions;
   /** The RPC port of a DistHub. */

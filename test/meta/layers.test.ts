@@ -13,7 +13,7 @@ const BELOW: Readonly<Record<string, string>> = {
   rpc: "gen base",
   link: "gen base wire send storage rpc",
   cluster: "gen base wire send client storage hub rpc link",
-  watch: "gen base wire send client door storage hub rpc link cluster",
+  "watch metrics": "gen base wire send client door storage hub rpc link cluster",
   "distributed testing .": "gen base wire send client door storage hub rpc link cluster watch distributed",
 };
 

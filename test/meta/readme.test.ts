@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { CloseCode, shouldReconnect } from "../../src/base/close-code.ts";
 import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
 import { limitsDoc } from "../../tools/limits-doc.ts";
+import { metricsDoc } from "../../tools/metrics-doc.ts";
 import { readFiles, readSource, type SourceFile } from "./source.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -79,6 +80,12 @@ test("the page of limits says what the code says, of every limit", () => {
   const doc = limitsDoc(page, read("src/base/limits.ts"));
   assert.equal(unpadded(page), unpadded(doc));
   for (const name of Object.keys(DEFAULT_LIMITS)) assert.ok(doc.includes(`| \`${name}\` |`), name);
+});
+
+test("the page of observability names every metric, as the code has them", () => {
+  const page = read("docs/observability.md");
+  assert.equal(unpadded(page), unpadded(metricsDoc(page)));
+  assert.match(page, /^\| `meshsocket_leases_lost_total` /m);
 });
 
 /** The fields of an exported interface, without those that it inherits. */
