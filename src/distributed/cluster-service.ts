@@ -1,10 +1,4 @@
-import {
-  type CallOptions,
-  type Client,
-  createClient,
-  type HandlerContext,
-  type ServiceImpl,
-} from "@connectrpc/connect";
+import { type CallOptions, type Client, createClient, type ServiceImpl } from "@connectrpc/connect";
 import type { ClusterWatchService } from "./watch-service.ts";
 import { bearer } from "../rpc/bearer.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -12,10 +6,14 @@ import type { DistClientThroughNodeOptions } from "./client-options.ts";
 import type { DistHub } from "./dist-hub.ts";
 import { invalidArgument } from "../base/error.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
-import { Frame } from "../send/frame.ts";
-import { Cluster, type Delivery as DeliveryMessage } from "../gen/meshsocket/v1/cluster_pb.ts";
+import type { Frame } from "../send/frame.ts";
+import { Cluster, type WatchPresenceResponse } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { membersOf } from "../send/members.ts";
+import { watchPresence } from "./presence-service.ts";
+import { deliveryMessage, deliveryOf, fromReply, payload, sendOptions, toMany, toReply } from "./service-messages.ts";
+import { type ServiceCaller, ServiceUserVerbs, userService } from "./user-service.ts";
+import type { UserVerbs } from "../send/user-verbs.ts";
 import { fromRpcError } from "../rpc/error.ts";
 import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
 import { followSignals } from "../base/signals.ts";
@@ -29,10 +27,6 @@ import type {
   SendOptions,
   Verbs,
 } from "../send/verbs.ts";
-
-const encoder = new TextEncoder();
-/** A gRPC deadline may be far longer than a call can wait. */
-const MAX_TIMEOUT_MS = 2_147_483_647;
 
 /** The service for back-ends in any language: the verbs of the hub, through any node. */
 export function clusterService<Data>(hub: DistHub<Data>): Omit<ServiceImpl<typeof Cluster>, keyof ClusterWatchService> {
@@ -61,8 +55,7 @@ export function clusterService<Data>(hub: DistHub<Data>): Omit<ServiceImpl<typeo
       return { count: BigInt(count), unreachable: [...unreachable] };
     },
     async request({ id, data, binary }, context) {
-      const reply = await hub.request(id, payload(data, binary), sendOptions(context));
-      return typeof reply === "string" ? { data: encoder.encode(reply) } : { data: reply, binary: true };
+      return toReply(await hub.request(id, payload(data, binary), sendOptions(context)));
     },
     async subscribe({ id, topic }, context) {
       return { found: await hub.subscribe(id, topic, sendOptions(context)) };
@@ -73,11 +66,14 @@ export function clusterService<Data>(hub: DistHub<Data>): Omit<ServiceImpl<typeo
     async disconnect({ id, code, reason }, context) {
       return { found: await hub.disconnect(id, code || CloseCode.Normal, reason, sendOptions(context)) };
     },
+    ...userService(hub),
+    watchPresence: ({ topic, byUser }, { signal }) => watchPresence(hub, topic, byUser, signal),
   };
 }
 
 /** The verbs through any one node, by the Cluster service. */
-export class ServiceVerbs implements Verbs {
+export class ServiceVerbs implements Verbs, ServiceCaller {
+  readonly user: UserVerbs = new ServiceUserVerbs(this);
   readonly #client: Client<typeof Cluster>;
   readonly #timeoutMs: number;
   readonly #closed = new AbortController();
@@ -96,61 +92,65 @@ export class ServiceVerbs implements Verbs {
 
   async emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
     const request = { id, data: frame.bytes, binary: frame.binary, confirm: options.confirm === true };
-    return (await this.#call(options, (client, call) => client.emit(request, call))).accepted;
+    return (await this.call(options, (client, call) => client.emit(request, call))).accepted;
   }
 
   async online(id: string, options: SendOptions): Promise<boolean> {
-    return (await this.#call(options, (client, call) => client.online({ id }, call))).online;
+    return (await this.call(options, (client, call) => client.online({ id }, call))).online;
   }
 
   async broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const request = { data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
-    return deliveryOf((await this.#call(options, (client, call) => client.broadcast(request, call))).delivery);
+    const request = toMany(frame, except);
+    return deliveryOf((await this.call(options, (client, call) => client.broadcast(request, call))).delivery);
   }
 
   async publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const request = { topic, data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
-    return deliveryOf((await this.#call(options, (client, call) => client.publish(request, call))).delivery);
+    const request = { topic, ...toMany(frame, except) };
+    return deliveryOf((await this.call(options, (client, call) => client.publish(request, call))).delivery);
   }
 
   async members(topic: string, options: MembersOptions): Promise<Members> {
-    const response = await this.#call(options, (client, call) => client.members({ topic }, call));
+    const response = await this.call(options, (client, call) => client.members({ topic }, call));
     return membersOf(response.ids, response.infos, response.unreachable, options);
   }
 
   async count(topic: string, options: SendOptions): Promise<Count> {
-    const { count, unreachable } = await this.#call(options, (client, call) => client.count({ topic }, call));
+    const { count, unreachable } = await this.call(options, (client, call) => client.count({ topic }, call));
     return { count: Number(count), unreachable };
   }
 
   async request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
     const request = { id, data: frame.bytes, binary: frame.binary };
-    const { data, binary } = await this.#call(options, (client, call) => client.request(request, call));
-    return binary ? data : new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
+    return fromReply(await this.call(options, (client, call) => client.request(request, call)));
   }
 
   async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
-    return (await this.#call(options, (client, call) => client.subscribe({ id, topic }, call))).found;
+    return (await this.call(options, (client, call) => client.subscribe({ id, topic }, call))).found;
   }
 
   async unsubscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
-    return (await this.#call(options, (client, call) => client.unsubscribe({ id, topic }, call))).found;
+    return (await this.call(options, (client, call) => client.unsubscribe({ id, topic }, call))).found;
   }
 
   async disconnect(id: string, code: number, reason: string, options: SendOptions): Promise<boolean> {
-    return (await this.#call(options, (client, call) => client.disconnect({ id, code, reason }, call))).found;
+    return (await this.call(options, (client, call) => client.disconnect({ id, code, reason }, call))).found;
   }
 
   async nodes(options: SendOptions): Promise<string[]> {
-    const { nodes } = await this.#call(options, (client, call) => client.nodes({}, call));
+    const { nodes } = await this.call(options, (client, call) => client.nodes({}, call));
     return nodes.map(({ host }) => host);
+  }
+
+  watchPresence(topic: string, signal: AbortSignal): AsyncIterable<WatchPresenceResponse> {
+    return this.#client.watchPresence({ topic }, { signal });
   }
 
   close(): void {
     this.#closed.abort();
   }
 
-  async #call<Result>(
+  /** Makes one call, with the errors of the caller. */
+  async call<Result>(
     options: SendOptions,
     call: (client: Client<typeof Cluster>, options: CallOptions) => Promise<Result>,
   ): Promise<Result> {
@@ -166,46 +166,12 @@ export class ServiceVerbs implements Verbs {
   }
 }
 
-// ---- what the two ends share ----
-
-/** A message as a hub's verbs take it. Throws a TypeError (`invalid_argument`) for text that is not UTF-8. */
-function payload(data: Uint8Array, binary: boolean): string | Uint8Array {
-  return Frame.fromBytes(data, binary).payload;
-}
-
-/** The caller's deadline, if it set one, and the end of its call. */
-function sendOptions(context: HandlerContext): SendOptions {
-  const timeoutMs = context.timeoutMs();
-  const within = timeoutMs === undefined ? undefined : Math.min(Math.max(1, timeoutMs), MAX_TIMEOUT_MS);
-  return { signal: context.signal, timeoutMs: within };
-}
-
-function deliveryMessage(
-  delivery: Delivery,
-): { delivered: bigint; held: bigint; dropped: bigint; unreachable: string[] } {
-  return {
-    delivered: BigInt(delivery.delivered),
-    held: BigInt(delivery.held),
-    dropped: BigInt(delivery.dropped),
-    unreachable: [...delivery.unreachable],
-  };
-}
-
 function checkUrl(url: unknown): string {
   const parsed = typeof url === "string" ? URL.parse(url) : null;
   if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username || parsed.search || parsed.hash) {
     throw invalidArgument("url is an http or https URL without user, query or hash, such as http://10.0.0.5:8081");
   }
   return parsed.href.replace(/\/$/, "");
-}
-
-function deliveryOf(message: DeliveryMessage | undefined): Delivery {
-  return {
-    delivered: Number(message?.delivered ?? 0),
-    held: Number(message?.held ?? 0),
-    dropped: Number(message?.dropped ?? 0),
-    unreachable: message?.unreachable ?? [],
-  };
 }
 
 /** The source of the token for each call; undefined for nodes without a secret. */

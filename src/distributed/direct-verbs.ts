@@ -1,5 +1,9 @@
+import { createClient, type Transport } from "@connectrpc/connect";
 import type { DistClientDirectOptions } from "./client-options.ts";
 import { unlessAborted } from "../base/abort.ts";
+import { bearer } from "../rpc/bearer.ts";
+import { MeshError } from "../base/error.ts";
+import { Cluster, type WatchPresenceResponse } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
 import { Links } from "../link/links.ts";
@@ -9,28 +13,43 @@ import type { Holder, Storage } from "../storage/storage.ts";
 import { TokenMint } from "../rpc/token.ts";
 import { type Destinations, RemoteVerbs } from "../cluster/verbs.ts";
 import type { SendOptions } from "../send/verbs.ts";
+import { TopicUserVerbs, type UserVerbs } from "../send/user-verbs.ts";
 
 /** The verbs straight to the owners, found in the storage: those of a node without clients, which caches no topics. */
 export class DirectVerbs extends RemoteVerbs {
   readonly #storage: Storage;
   readonly #links: Links;
+  readonly #tokens: TokenMint | undefined;
+  readonly #transport: (host: string) => NodeTransport;
+  readonly user: UserVerbs;
 
   constructor(options: DistClientDirectOptions, limits: Readonly<Limits>) {
     const { storage, secret } = options;
-    const links = new Links({
-      limits,
-      tokens: secret === undefined ? undefined : new TokenMint({ secret }),
-      transport: options.transport ?? fetchTransports(options, limits),
-      lines: "unary",
-    });
+    const tokens = secret === undefined ? undefined : new TokenMint({ secret });
+    const transport = options.transport ?? fetchTransports(options, limits);
+    const links = new Links({ limits, tokens, transport, lines: "unary" });
     const router = new Router({ storage, maxRoutes: limits.maxRoutes, links });
     super({ links, router, nodes: new StorageNodes(storage), timeoutMs: limits.timeoutMs });
     this.#storage = storage;
     this.#links = links;
+    this.#tokens = tokens;
+    this.#transport = transport;
+    this.user = new TopicUserVerbs(this, limits.timeoutMs);
   }
 
   async nodes({ signal }: SendOptions): Promise<string[]> {
     return (await unlessAborted(this.#storage.living(), signal)).map(({ host }) => host);
+  }
+
+  /** Through any one of the living nodes: it knows the others. */
+  async *watchPresence(topic: string, signal: AbortSignal): AsyncIterable<WatchPresenceResponse> {
+    const nodes = await unlessAborted(this.#storage.living(), signal);
+    const node = nodes[Math.floor(Math.random() * nodes.length)];
+    if (!node) throw new MeshError("unavailable", "could not watch: no node lives");
+    const tokens = this.#tokens;
+    const transport = this.#transport(node.host) as Transport;
+    const client = createClient(Cluster, tokens ? bearer(transport, () => tokens.token(node.host)) : transport);
+    yield* client.watchPresence({ topic }, { signal });
   }
 
   close(): void {

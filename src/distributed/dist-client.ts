@@ -3,8 +3,13 @@ import { checkDistClientOptions, type DistClientOptions } from "./client-options
 import { DirectVerbs } from "./direct-verbs.ts";
 import { mergeLimits } from "../base/limits.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
-import { chosenLogger } from "../base/log/logger.ts";
+import { chosenLogger, type Logger } from "../base/log/logger.ts";
+import { checkName, checkOptions } from "../base/check/check.ts";
+import { checkTopic } from "../base/check/topic.ts";
+import { type OpenWatch, watchThroughNode } from "./presence-stream.ts";
+import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "../hub/presence-watch.ts";
 import { Sender } from "../send/sender.ts";
+import { User } from "../send/user.ts";
 import type { SendOptions } from "../send/verbs.ts";
 import { ServiceVerbs } from "./cluster-service.ts";
 
@@ -25,6 +30,8 @@ import { ServiceVerbs } from "./cluster-service.ts";
 export class DistClient extends Sender implements Disposable {
   readonly #verbs: ServiceVerbs | DirectVerbs;
   readonly #calls: Calls;
+  readonly #logger: Logger;
+  readonly #closed = new AbortController();
 
   /** Throws a TypeError (`invalid_argument`) if neither `url` nor `storage` is given, or if the URL is not one. */
   constructor(options: DistClientOptions) {
@@ -36,6 +43,37 @@ export class DistClient extends Sender implements Disposable {
     super(limits, verbs, calls);
     this.#verbs = verbs;
     this.#calls = calls;
+    this.#logger = logger;
+  }
+
+  /**
+   * The clients of a user, on every node: the same as `hub.user(name)`. Throws a TypeError (`invalid_argument`) for a name that
+   * cannot be one.
+   *
+   * ```ts
+   * await cluster.user("alice").emit("your order shipped"); // to all her tabs and devices
+   * ```
+   */
+  user(name: string): User {
+    checkName("user", name, this.limits.maxIdBytes);
+    return new User(name, { limits: this.limits, verbs: this.#verbs.user, calls: this.#calls });
+  }
+
+  /**
+   * Watches the members of a topic, over all nodes, as that of a hub does, through one node. If that one cannot be reached the
+   * watch goes on when it can, or with another, and tells the difference. Its `ready` rejects, and it ends, if the node refuses it.
+   * It also ends with the client.
+   *
+   * ```ts
+   * for await (const { type, id, info } of cluster.watchPresence("room:1")) console.log(type, id, info);
+   * ```
+   */
+  watchPresence(topic: string, options: WatchOptions = {}): PresenceWatch {
+    checkTopic(topic, this.limits.maxTopicBytes);
+    checkOptions<WatchOptions>("options", options, WATCH_OPTIONS);
+    const signals = [this.#closed.signal, ...(options.signal ? [options.signal] : [])];
+    const open: OpenWatch = (signal) => this.#verbs.watchPresence(topic, signal);
+    return watchThroughNode(open, { ...options, signal: AbortSignal.any(signals) }, this.#logger);
   }
 
   /** The hosts of the living nodes. */
@@ -43,8 +81,9 @@ export class DistClient extends Sender implements Disposable {
     return this.#calls.run("nodes", options, (checked) => this.#verbs.nodes(checked));
   }
 
-  /** Gives up the calls that are under way. A client that was only used and forgotten holds nothing open. */
+  /** Gives up the calls that are under way, and ends the watches. A client that was only used and forgotten holds nothing open. */
   close(): void {
+    this.#closed.abort();
     this.#verbs.close();
   }
 

@@ -16,6 +16,7 @@ import type { SessionFactory } from "../client/session.ts";
 import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "./presence-watch.ts";
 import { Sender } from "../send/sender.ts";
 import { User } from "../send/user.ts";
+import { TopicUserVerbs } from "../send/user-verbs.ts";
 
 /**
  * The clients connected to this node: by id and by topic, with local fan-out.
@@ -71,7 +72,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   user(name: string): User {
     checkName("user", name, this.limits.maxIdBytes);
     const { limits, verbs, calls } = this.#node;
-    return new User(name, { limits, verbs, calls });
+    return new User(name, { limits, verbs: new TopicUserVerbs(verbs, limits.timeoutMs), calls });
   }
 
   // ---- this node ----

@@ -157,6 +157,58 @@ for (const runtime of NODE_RUNTIMES) {
     await local.close();
   });
 
+  test(`${runtime}: the Cluster service reaches the clients of a user on every node`, async () => {
+    const { node, other } = nodes(runtime);
+    const user = `user ${runtime}`;
+    const topic = `of user ${runtime}`;
+    const open = (at: NodeProcess, id: string): Promise<TestClient> =>
+      TestClient.open(`${at.clientUrl(id)}&user=${encodeURIComponent(JSON.stringify(user))}`);
+    const clients = [await open(node, `tab 1 ${runtime}`), await open(other, `tab 2 ${runtime}`)];
+    for (const client of clients) assert.match(String(await client.next()), /^welcome/);
+    const token = await tokenFor("cluster");
+    const to = (name: string, request: object = {}): GrpcCall => {
+      return { method: `meshsocket.v1.Cluster/User${name}`, request: { user, ...request }, token };
+    };
+    const answers = await call(node, [
+      to("Online"),
+      to("Online", { user: "nobody" }),
+      to("Emit", { data: base64("hi") }),
+      to("Emit", { data: base64("no"), except: [`tab 1 ${runtime}`, `tab 2 ${runtime}`] }),
+      to("Subscribe", { topic }),
+      { method: "meshsocket.v1.Cluster/Publish", request: { topic, data: base64("news") }, token },
+      to("Unsubscribe", { topic }),
+      to("Request", { data: base64("?") }),
+      to("Request", { user: "nobody", data: base64("?") }),
+      to("Emit", { user: "", data: base64("no") }),
+      to("Clients"),
+      to("Disconnect", { code: 4401, reason: "signed out" }),
+      to("Disconnect"),
+    ]);
+    const delivery = (delivered: string): object => ({
+      delivery: { delivered, held: "0", dropped: "0", unreachable: [] },
+    });
+    const [list] = answers.splice(10, 1) as { ids: string[] }[];
+    assert.deepEqual(list?.ids.toSorted(), [`tab 1 ${runtime}`, `tab 2 ${runtime}`]);
+    assert.deepEqual(answers, [
+      { online: true },
+      { online: false },
+      delivery("2"),
+      delivery("0"),
+      { count: "2" },
+      delivery("2"),
+      { count: "2" },
+      GrpcCode.FailedPrecondition,
+      GrpcCode.NotFound,
+      GrpcCode.InvalidArgument,
+      { count: "2" },
+      { count: "0" },
+    ]);
+    for (const client of clients) {
+      assert.deepEqual([await client.next(), await client.next()], ["hi", "news"]);
+      assert.deepEqual(await client.closed(), { code: 4401, reason: "signed out" });
+    }
+  });
+
   test(`${runtime}: the Cluster service's Emit waits for the client, if it is to confirm`, async () => {
     const { node, other } = nodes(runtime);
     const id = `confirm ${runtime}`;

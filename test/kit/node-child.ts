@@ -47,14 +47,16 @@ process.stdout.on("error", () => process.exit(1));
 process.on("uncaughtException", (error) => problem("uncaught", error));
 process.on("unhandledRejection", (error) => problem("unhandled", error));
 
-/** The id is JSON in the query, so that it can be anything; `topics` and `info` too. */
+/** The id is JSON in the query, so that it can be anything; `topics`, `info` and `user` too. */
 function session(request: Request): Session {
   const query = new URL(request.url).searchParams;
   const id = query.get("id");
   const topics = JSON.parse(query.get("topics") ?? "[]") as string[];
   const info = query.get("info");
   const askable = request.headers.get("sec-websocket-protocol")?.includes(V1_PROTOCOL) === true;
+  const user = query.get("user");
   return {
+    user: user === null ? undefined : (JSON.parse(user) as string),
     info: info === null ? undefined : (JSON.parse(info) as Json),
     protocol: askable ? V1_PROTOCOL : undefined,
     id: id === null ? undefined : (JSON.parse(id) as string),

@@ -4,17 +4,17 @@
 
 // Cluster scope: reaches every client of the cluster through any one node.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ClientsRequestSchema, ClientsResponseSchema, DrainRequestSchema, DrainResponseSchema, NodeState, TapRequestSchema, TapResponseSchema, TopicsRequestSchema, TopicsResponseSchema, WhyRequestSchema, WhyResponseSchema } from "./watch_pb.ts";
 import { file_meshsocket_v1_watch } from "./watch_pb.ts";
-import type { Message as Message$1 } from "@bufbuild/protobuf";
+import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file meshsocket/v1/cluster.proto.
  */
 export const file_meshsocket_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJRCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCRIMCgRoZWxkGAQgASgEIkgKC0VtaXRSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg8KB2NvbmZpcm0YBCABKAgiIAoMRW1pdFJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIhsKDU9ubGluZVJlcXVlc3QSCgoCaWQYASABKAkiIAoOT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIkAKEEJyb2FkY2FzdFJlcXVlc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJIj4KEUJyb2FkY2FzdFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSJNCg5QdWJsaXNoUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPAoPUHVibGlzaFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSIfCg5NZW1iZXJzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSJCCg9NZW1iZXJzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIh0KDENvdW50UmVxdWVzdBINCgV0b3BpYxgBIAEoCSIzCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEEhMKC3VucmVhY2hhYmxlGAIgAygJIjoKDlJlcXVlc3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIi8KD1JlcXVlc3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCItChBTdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiIKEVN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIi8KElVuc3Vic2NyaWJlUmVxdWVzdBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCSIkChNVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIj0KEURpc2Nvbm5lY3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIiMKEkRpc2Nvbm5lY3RSZXNwb25zZRINCgVmb3VuZBgBIAEoCCIdCgxOb2Rlc1JlcXVlc3QSDQoFc3RhdGUYASABKAgiTgoETm9kZRIMCgRob3N0GAEgASgJEicKBXN0YXRlGAIgASgLMhgubWVzaHNvY2tldC52MS5Ob2RlU3RhdGUSDwoHdW5oZWFyZBgDIAEoCSIzCg1Ob2Rlc1Jlc3BvbnNlEiIKBW5vZGVzGAEgAygLMhMubWVzaHNvY2tldC52MS5Ob2RlMpMJCgdDbHVzdGVyEj8KBEVtaXQSGi5tZXNoc29ja2V0LnYxLkVtaXRSZXF1ZXN0GhsubWVzaHNvY2tldC52MS5FbWl0UmVzcG9uc2USRQoGT25saW5lEhwubWVzaHNvY2tldC52MS5PbmxpbmVSZXF1ZXN0Gh0ubWVzaHNvY2tldC52MS5PbmxpbmVSZXNwb25zZRJOCglCcm9hZGNhc3QSHy5tZXNoc29ja2V0LnYxLkJyb2FkY2FzdFJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLkJyb2FkY2FzdFJlc3BvbnNlEkgKB1B1Ymxpc2gSHS5tZXNoc29ja2V0LnYxLlB1Ymxpc2hSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5QdWJsaXNoUmVzcG9uc2USSAoHTWVtYmVycxIdLm1lc2hzb2NrZXQudjEuTWVtYmVyc1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLk1lbWJlcnNSZXNwb25zZRJCCgVDb3VudBIbLm1lc2hzb2NrZXQudjEuQ291bnRSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Db3VudFJlc3BvbnNlEkgKB1JlcXVlc3QSHS5tZXNoc29ja2V0LnYxLlJlcXVlc3RSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5SZXF1ZXN0UmVzcG9uc2USTgoJU3Vic2NyaWJlEh8ubWVzaHNvY2tldC52MS5TdWJzY3JpYmVSZXF1ZXN0GiAubWVzaHNvY2tldC52MS5TdWJzY3JpYmVSZXNwb25zZRJUCgtVbnN1YnNjcmliZRIhLm1lc2hzb2NrZXQudjEuVW5zdWJzY3JpYmVSZXF1ZXN0GiIubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlc3BvbnNlElEKCkRpc2Nvbm5lY3QSIC5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXF1ZXN0GiEubWVzaHNvY2tldC52MS5EaXNjb25uZWN0UmVzcG9uc2USQgoFTm9kZXMSGy5tZXNoc29ja2V0LnYxLk5vZGVzUmVxdWVzdBocLm1lc2hzb2NrZXQudjEuTm9kZXNSZXNwb25zZRI8CgNXaHkSGS5tZXNoc29ja2V0LnYxLldoeVJlcXVlc3QaGi5tZXNoc29ja2V0LnYxLldoeVJlc3BvbnNlEj4KA1RhcBIZLm1lc2hzb2NrZXQudjEuVGFwUmVxdWVzdBoaLm1lc2hzb2NrZXQudjEuVGFwUmVzcG9uc2UwARJCCgVEcmFpbhIbLm1lc2hzb2NrZXQudjEuRHJhaW5SZXF1ZXN0GhwubWVzaHNvY2tldC52MS5EcmFpblJlc3BvbnNlEkgKB0NsaWVudHMSHS5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5DbGllbnRzUmVzcG9uc2USRQoGVG9waWNzEhwubWVzaHNvY2tldC52MS5Ub3BpY3NSZXF1ZXN0Gh0ubWVzaHNvY2tldC52MS5Ub3BpY3NSZXNwb25zZWIGcHJvdG8z", [file_meshsocket_v1_watch]);
+  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJRCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCRIMCgRoZWxkGAQgASgEIkgKC0VtaXRSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg8KB2NvbmZpcm0YBCABKAgiIAoMRW1pdFJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIhsKDU9ubGluZVJlcXVlc3QSCgoCaWQYASABKAkiIAoOT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIkAKEEJyb2FkY2FzdFJlcXVlc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJIj4KEUJyb2FkY2FzdFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSJNCg5QdWJsaXNoUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPAoPUHVibGlzaFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSIfCg5NZW1iZXJzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSJCCg9NZW1iZXJzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIh0KDENvdW50UmVxdWVzdBINCgV0b3BpYxgBIAEoCSIzCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEEhMKC3VucmVhY2hhYmxlGAIgAygJIjoKDlJlcXVlc3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIi8KD1JlcXVlc3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCItChBTdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiIKEVN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIi8KElVuc3Vic2NyaWJlUmVxdWVzdBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCSIkChNVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIj0KEURpc2Nvbm5lY3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIiMKEkRpc2Nvbm5lY3RSZXNwb25zZRINCgVmb3VuZBgBIAEoCCJNCg9Vc2VyRW1pdFJlcXVlc3QSDAoEdXNlchgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPQoQVXNlckVtaXRSZXNwb25zZRIpCghkZWxpdmVyeRgBIAEoCzIXLm1lc2hzb2NrZXQudjEuRGVsaXZlcnkiIQoRVXNlck9ubGluZVJlcXVlc3QSDAoEdXNlchgBIAEoCSIkChJVc2VyT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIiIKElVzZXJDbGllbnRzUmVxdWVzdBIMCgR1c2VyGAEgASgJIkYKE1VzZXJDbGllbnRzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIkAKElVzZXJSZXF1ZXN0UmVxdWVzdBIMCgR1c2VyGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjMKE1VzZXJSZXF1ZXN0UmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgiMwoUVXNlclN1YnNjcmliZVJlcXVlc3QSDAoEdXNlchgBIAEoCRINCgV0b3BpYxgCIAEoCSImChVVc2VyU3Vic2NyaWJlUmVzcG9uc2USDQoFY291bnQYASABKAQiNQoWVXNlclVuc3Vic2NyaWJlUmVxdWVzdBIMCgR1c2VyGAEgASgJEg0KBXRvcGljGAIgASgJIigKF1VzZXJVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWNvdW50GAEgASgEIkMKFVVzZXJEaXNjb25uZWN0UmVxdWVzdBIMCgR1c2VyGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKFlVzZXJEaXNjb25uZWN0UmVzcG9uc2USDQoFY291bnQYASABKAQiNgoUV2F0Y2hQcmVzZW5jZVJlcXVlc3QSDQoFdG9waWMYASABKAkSDwoHYnlfdXNlchgCIAEoCCLmAQoVV2F0Y2hQcmVzZW5jZVJlc3BvbnNlEjsKBmNoYW5nZRgBIAEoDjIrLm1lc2hzb2NrZXQudjEuV2F0Y2hQcmVzZW5jZVJlc3BvbnNlLkNoYW5nZRIKCgJpZBgCIAEoCRIMCgR1c2VyGAMgASgJEgwKBGluZm8YBCABKAkiaAoGQ2hhbmdlEhYKEkNIQU5HRV9VTlNQRUNJRklFRBAAEg8KC0NIQU5HRV9KT0lOEAESEAoMQ0hBTkdFX0xFQVZFEAISEQoNQ0hBTkdFX1VQREFURRADEhAKDENIQU5HRV9SRUFEWRAEIh0KDE5vZGVzUmVxdWVzdBINCgVzdGF0ZRgBIAEoCCJOCgROb2RlEgwKBGhvc3QYASABKAkSJwoFc3RhdGUYAiABKAsyGC5tZXNoc29ja2V0LnYxLk5vZGVTdGF0ZRIPCgd1bmhlYXJkGAMgASgJIjMKDU5vZGVzUmVzcG9uc2USIgoFbm9kZXMYASADKAsyEy5tZXNoc29ja2V0LnYxLk5vZGUy2g4KB0NsdXN0ZXISPwoERW1pdBIaLm1lc2hzb2NrZXQudjEuRW1pdFJlcXVlc3QaGy5tZXNoc29ja2V0LnYxLkVtaXRSZXNwb25zZRJFCgZPbmxpbmUSHC5tZXNoc29ja2V0LnYxLk9ubGluZVJlcXVlc3QaHS5tZXNoc29ja2V0LnYxLk9ubGluZVJlc3BvbnNlEk4KCUJyb2FkY2FzdBIfLm1lc2hzb2NrZXQudjEuQnJvYWRjYXN0UmVxdWVzdBogLm1lc2hzb2NrZXQudjEuQnJvYWRjYXN0UmVzcG9uc2USSAoHUHVibGlzaBIdLm1lc2hzb2NrZXQudjEuUHVibGlzaFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlB1Ymxpc2hSZXNwb25zZRJICgdNZW1iZXJzEh0ubWVzaHNvY2tldC52MS5NZW1iZXJzUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuTWVtYmVyc1Jlc3BvbnNlEkIKBUNvdW50EhsubWVzaHNvY2tldC52MS5Db3VudFJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkNvdW50UmVzcG9uc2USSAoHUmVxdWVzdBIdLm1lc2hzb2NrZXQudjEuUmVxdWVzdFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlJlcXVlc3RSZXNwb25zZRJOCglTdWJzY3JpYmUSHy5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlc3BvbnNlElQKC1Vuc3Vic2NyaWJlEiEubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlcXVlc3QaIi5tZXNoc29ja2V0LnYxLlVuc3Vic2NyaWJlUmVzcG9uc2USUQoKRGlzY29ubmVjdBIgLm1lc2hzb2NrZXQudjEuRGlzY29ubmVjdFJlcXVlc3QaIS5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXNwb25zZRJLCghVc2VyRW1pdBIeLm1lc2hzb2NrZXQudjEuVXNlckVtaXRSZXF1ZXN0Gh8ubWVzaHNvY2tldC52MS5Vc2VyRW1pdFJlc3BvbnNlElEKClVzZXJPbmxpbmUSIC5tZXNoc29ja2V0LnYxLlVzZXJPbmxpbmVSZXF1ZXN0GiEubWVzaHNvY2tldC52MS5Vc2VyT25saW5lUmVzcG9uc2USVAoLVXNlckNsaWVudHMSIS5tZXNoc29ja2V0LnYxLlVzZXJDbGllbnRzUmVxdWVzdBoiLm1lc2hzb2NrZXQudjEuVXNlckNsaWVudHNSZXNwb25zZRJUCgtVc2VyUmVxdWVzdBIhLm1lc2hzb2NrZXQudjEuVXNlclJlcXVlc3RSZXF1ZXN0GiIubWVzaHNvY2tldC52MS5Vc2VyUmVxdWVzdFJlc3BvbnNlEloKDVVzZXJTdWJzY3JpYmUSIy5tZXNoc29ja2V0LnYxLlVzZXJTdWJzY3JpYmVSZXF1ZXN0GiQubWVzaHNvY2tldC52MS5Vc2VyU3Vic2NyaWJlUmVzcG9uc2USYAoPVXNlclVuc3Vic2NyaWJlEiUubWVzaHNvY2tldC52MS5Vc2VyVW5zdWJzY3JpYmVSZXF1ZXN0GiYubWVzaHNvY2tldC52MS5Vc2VyVW5zdWJzY3JpYmVSZXNwb25zZRJdCg5Vc2VyRGlzY29ubmVjdBIkLm1lc2hzb2NrZXQudjEuVXNlckRpc2Nvbm5lY3RSZXF1ZXN0GiUubWVzaHNvY2tldC52MS5Vc2VyRGlzY29ubmVjdFJlc3BvbnNlElwKDVdhdGNoUHJlc2VuY2USIy5tZXNoc29ja2V0LnYxLldhdGNoUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC52MS5XYXRjaFByZXNlbmNlUmVzcG9uc2UwARJCCgVOb2RlcxIbLm1lc2hzb2NrZXQudjEuTm9kZXNSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Ob2Rlc1Jlc3BvbnNlEjwKA1doeRIZLm1lc2hzb2NrZXQudjEuV2h5UmVxdWVzdBoaLm1lc2hzb2NrZXQudjEuV2h5UmVzcG9uc2USPgoDVGFwEhkubWVzaHNvY2tldC52MS5UYXBSZXF1ZXN0GhoubWVzaHNvY2tldC52MS5UYXBSZXNwb25zZTABEkIKBURyYWluEhsubWVzaHNvY2tldC52MS5EcmFpblJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkRyYWluUmVzcG9uc2USSAoHQ2xpZW50cxIdLm1lc2hzb2NrZXQudjEuQ2xpZW50c1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXNwb25zZRJFCgZUb3BpY3MSHC5tZXNoc29ja2V0LnYxLlRvcGljc1JlcXVlc3QaHS5tZXNoc29ja2V0LnYxLlRvcGljc1Jlc3BvbnNlYgZwcm90bzM", [file_meshsocket_v1_watch]);
 
 /**
  * A message for one client: text, which must be valid UTF-8, unless binary is set.
@@ -529,6 +529,425 @@ export const DisconnectResponseSchema: GenMessage<DisconnectResponse> = /*@__PUR
   messageDesc(file_meshsocket_v1_cluster, 21);
 
 /**
+ * @generated from message meshsocket.v1.UserEmitRequest
+ */
+export type UserEmitRequest = Message$1<"meshsocket.v1.UserEmitRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 3;
+   */
+  binary: boolean;
+
+  /**
+   * Ids that get nothing.
+   *
+   * @generated from field: repeated string except = 4;
+   */
+  except: string[];
+};
+
+/**
+ * Describes the message meshsocket.v1.UserEmitRequest.
+ * Use `create(UserEmitRequestSchema)` to create a new message.
+ */
+export const UserEmitRequestSchema: GenMessage<UserEmitRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 22);
+
+/**
+ * @generated from message meshsocket.v1.UserEmitResponse
+ */
+export type UserEmitResponse = Message$1<"meshsocket.v1.UserEmitResponse"> & {
+  /**
+   * @generated from field: meshsocket.v1.Delivery delivery = 1;
+   */
+  delivery?: Delivery | undefined;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserEmitResponse.
+ * Use `create(UserEmitResponseSchema)` to create a new message.
+ */
+export const UserEmitResponseSchema: GenMessage<UserEmitResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 23);
+
+/**
+ * @generated from message meshsocket.v1.UserOnlineRequest
+ */
+export type UserOnlineRequest = Message$1<"meshsocket.v1.UserOnlineRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserOnlineRequest.
+ * Use `create(UserOnlineRequestSchema)` to create a new message.
+ */
+export const UserOnlineRequestSchema: GenMessage<UserOnlineRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 24);
+
+/**
+ * @generated from message meshsocket.v1.UserOnlineResponse
+ */
+export type UserOnlineResponse = Message$1<"meshsocket.v1.UserOnlineResponse"> & {
+  /**
+   * @generated from field: bool online = 1;
+   */
+  online: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserOnlineResponse.
+ * Use `create(UserOnlineResponseSchema)` to create a new message.
+ */
+export const UserOnlineResponseSchema: GenMessage<UserOnlineResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 25);
+
+/**
+ * @generated from message meshsocket.v1.UserClientsRequest
+ */
+export type UserClientsRequest = Message$1<"meshsocket.v1.UserClientsRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserClientsRequest.
+ * Use `create(UserClientsRequestSchema)` to create a new message.
+ */
+export const UserClientsRequestSchema: GenMessage<UserClientsRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 26);
+
+/**
+ * @generated from message meshsocket.v1.UserClientsResponse
+ */
+export type UserClientsResponse = Message$1<"meshsocket.v1.UserClientsResponse"> & {
+  /**
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+
+  /**
+   * @generated from field: repeated string unreachable = 2;
+   */
+  unreachable: string[];
+
+  /**
+   * Beside each of the ids: its info as JSON; empty for nothing.
+   *
+   * @generated from field: repeated string infos = 3;
+   */
+  infos: string[];
+};
+
+/**
+ * Describes the message meshsocket.v1.UserClientsResponse.
+ * Use `create(UserClientsResponseSchema)` to create a new message.
+ */
+export const UserClientsResponseSchema: GenMessage<UserClientsResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 27);
+
+/**
+ * @generated from message meshsocket.v1.UserRequestRequest
+ */
+export type UserRequestRequest = Message$1<"meshsocket.v1.UserRequestRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: bytes data = 2;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 3;
+   */
+  binary: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserRequestRequest.
+ * Use `create(UserRequestRequestSchema)` to create a new message.
+ */
+export const UserRequestRequestSchema: GenMessage<UserRequestRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 28);
+
+/**
+ * @generated from message meshsocket.v1.UserRequestResponse
+ */
+export type UserRequestResponse = Message$1<"meshsocket.v1.UserRequestResponse"> & {
+  /**
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 2;
+   */
+  binary: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserRequestResponse.
+ * Use `create(UserRequestResponseSchema)` to create a new message.
+ */
+export const UserRequestResponseSchema: GenMessage<UserRequestResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 29);
+
+/**
+ * @generated from message meshsocket.v1.UserSubscribeRequest
+ */
+export type UserSubscribeRequest = Message$1<"meshsocket.v1.UserSubscribeRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserSubscribeRequest.
+ * Use `create(UserSubscribeRequestSchema)` to create a new message.
+ */
+export const UserSubscribeRequestSchema: GenMessage<UserSubscribeRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 30);
+
+/**
+ * @generated from message meshsocket.v1.UserSubscribeResponse
+ */
+export type UserSubscribeResponse = Message$1<"meshsocket.v1.UserSubscribeResponse"> & {
+  /**
+   * How many clients listen now.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserSubscribeResponse.
+ * Use `create(UserSubscribeResponseSchema)` to create a new message.
+ */
+export const UserSubscribeResponseSchema: GenMessage<UserSubscribeResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 31);
+
+/**
+ * @generated from message meshsocket.v1.UserUnsubscribeRequest
+ */
+export type UserUnsubscribeRequest = Message$1<"meshsocket.v1.UserUnsubscribeRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserUnsubscribeRequest.
+ * Use `create(UserUnsubscribeRequestSchema)` to create a new message.
+ */
+export const UserUnsubscribeRequestSchema: GenMessage<UserUnsubscribeRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 32);
+
+/**
+ * @generated from message meshsocket.v1.UserUnsubscribeResponse
+ */
+export type UserUnsubscribeResponse = Message$1<"meshsocket.v1.UserUnsubscribeResponse"> & {
+  /**
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserUnsubscribeResponse.
+ * Use `create(UserUnsubscribeResponseSchema)` to create a new message.
+ */
+export const UserUnsubscribeResponseSchema: GenMessage<UserUnsubscribeResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 33);
+
+/**
+ * @generated from message meshsocket.v1.UserDisconnectRequest
+ */
+export type UserDisconnectRequest = Message$1<"meshsocket.v1.UserDisconnectRequest"> & {
+  /**
+   * @generated from field: string user = 1;
+   */
+  user: string;
+
+  /**
+   * As in DisconnectRequest.
+   *
+   * @generated from field: uint32 code = 2;
+   */
+  code: number;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserDisconnectRequest.
+ * Use `create(UserDisconnectRequestSchema)` to create a new message.
+ */
+export const UserDisconnectRequestSchema: GenMessage<UserDisconnectRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 34);
+
+/**
+ * @generated from message meshsocket.v1.UserDisconnectResponse
+ */
+export type UserDisconnectResponse = Message$1<"meshsocket.v1.UserDisconnectResponse"> & {
+  /**
+   * How many clients that closed.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message meshsocket.v1.UserDisconnectResponse.
+ * Use `create(UserDisconnectResponseSchema)` to create a new message.
+ */
+export const UserDisconnectResponseSchema: GenMessage<UserDisconnectResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 35);
+
+/**
+ * @generated from message meshsocket.v1.WatchPresenceRequest
+ */
+export type WatchPresenceRequest = Message$1<"meshsocket.v1.WatchPresenceRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * Tells of users rather than of clients: of the first client that joins, and of the last that leaves.
+   *
+   * @generated from field: bool by_user = 2;
+   */
+  byUser: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.WatchPresenceRequest.
+ * Use `create(WatchPresenceRequestSchema)` to create a new message.
+ */
+export const WatchPresenceRequestSchema: GenMessage<WatchPresenceRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 36);
+
+/**
+ * @generated from message meshsocket.v1.WatchPresenceResponse
+ */
+export type WatchPresenceResponse = Message$1<"meshsocket.v1.WatchPresenceResponse"> & {
+  /**
+   * @generated from field: meshsocket.v1.WatchPresenceResponse.Change change = 1;
+   */
+  change: WatchPresenceResponse_Change;
+
+  /**
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * Whose client it is; empty for nobody's.
+   *
+   * @generated from field: string user = 3;
+   */
+  user: string;
+
+  /**
+   * As JSON; empty for none.
+   *
+   * @generated from field: string info = 4;
+   */
+  info: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.WatchPresenceResponse.
+ * Use `create(WatchPresenceResponseSchema)` to create a new message.
+ */
+export const WatchPresenceResponseSchema: GenMessage<WatchPresenceResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 37);
+
+/**
+ * A value that is not known is to be ignored.
+ *
+ * @generated from enum meshsocket.v1.WatchPresenceResponse.Change
+ */
+export const WatchPresenceResponse_Change = {
+  /**
+   * A sign of life, every 15 seconds.
+   *
+   * @generated from enum value: CHANGE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: CHANGE_JOIN = 1;
+   */
+  JOIN: 1,
+
+  /**
+   * @generated from enum value: CHANGE_LEAVE = 2;
+   */
+  LEAVE: 2,
+
+  /**
+   * The info is another one.
+   *
+   * @generated from enum value: CHANGE_UPDATE = 3;
+   */
+  UPDATE: 3,
+
+  /**
+   * The members that were there at the start have all been told.
+   *
+   * @generated from enum value: CHANGE_READY = 4;
+   */
+  READY: 4,
+} as const;
+
+/**
+ * A value that is not known is to be ignored.
+ *
+ * @generated from enum meshsocket.v1.WatchPresenceResponse.Change
+ */
+export type WatchPresenceResponse_Change = (typeof WatchPresenceResponse_Change)[keyof typeof WatchPresenceResponse_Change] | UnknownEnum;
+
+/**
+ * Describes the enum meshsocket.v1.WatchPresenceResponse.Change.
+ */
+export const WatchPresenceResponse_ChangeSchema: GenEnum<WatchPresenceResponse_Change> = /*@__PURE__*/
+  enumDesc(file_meshsocket_v1_cluster, 37, 0);
+
+/**
  * @generated from message meshsocket.v1.NodesRequest
  */
 export type NodesRequest = Message$1<"meshsocket.v1.NodesRequest"> & {
@@ -545,7 +964,7 @@ export type NodesRequest = Message$1<"meshsocket.v1.NodesRequest"> & {
  * Use `create(NodesRequestSchema)` to create a new message.
  */
 export const NodesRequestSchema: GenMessage<NodesRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 22);
+  messageDesc(file_meshsocket_v1_cluster, 38);
 
 /**
  * @generated from message meshsocket.v1.Node
@@ -576,7 +995,7 @@ export type Node = Message$1<"meshsocket.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 23);
+  messageDesc(file_meshsocket_v1_cluster, 39);
 
 /**
  * @generated from message meshsocket.v1.NodesResponse
@@ -593,7 +1012,7 @@ export type NodesResponse = Message$1<"meshsocket.v1.NodesResponse"> & {
  * Use `create(NodesResponseSchema)` to create a new message.
  */
 export const NodesResponseSchema: GenMessage<NodesResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 24);
+  messageDesc(file_meshsocket_v1_cluster, 40);
 
 /**
  * @generated from service meshsocket.v1.Cluster
@@ -698,6 +1117,86 @@ export const Cluster: GenService<{
     methodKind: "unary";
     input: typeof DisconnectRequestSchema;
     output: typeof DisconnectResponseSchema;
+  },
+  /**
+   * Sends to all clients of a user.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserEmit
+   */
+  userEmit: {
+    methodKind: "unary";
+    input: typeof UserEmitRequestSchema;
+    output: typeof UserEmitResponseSchema;
+  },
+  /**
+   * Whether a user has a client.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserOnline
+   */
+  userOnline: {
+    methodKind: "unary";
+    input: typeof UserOnlineRequestSchema;
+    output: typeof UserOnlineResponseSchema;
+  },
+  /**
+   * The clients of a user.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserClients
+   */
+  userClients: {
+    methodKind: "unary";
+    input: typeof UserClientsRequestSchema;
+    output: typeof UserClientsResponseSchema;
+  },
+  /**
+   * Sends to all clients of a user that speak the request subprotocol, and waits for the first reply.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserRequest
+   */
+  userRequest: {
+    methodKind: "unary";
+    input: typeof UserRequestRequestSchema;
+    output: typeof UserRequestResponseSchema;
+  },
+  /**
+   * Makes all clients of a user listen on a topic.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserSubscribe
+   */
+  userSubscribe: {
+    methodKind: "unary";
+    input: typeof UserSubscribeRequestSchema;
+    output: typeof UserSubscribeResponseSchema;
+  },
+  /**
+   * Makes all clients of a user stop listening on a topic.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserUnsubscribe
+   */
+  userUnsubscribe: {
+    methodKind: "unary";
+    input: typeof UserUnsubscribeRequestSchema;
+    output: typeof UserUnsubscribeResponseSchema;
+  },
+  /**
+   * Closes all clients of a user.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.UserDisconnect
+   */
+  userDisconnect: {
+    methodKind: "unary";
+    input: typeof UserDisconnectRequestSchema;
+    output: typeof UserDisconnectResponseSchema;
+  },
+  /**
+   * The members of a topic as they are, and as they change from then on.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.WatchPresence
+   */
+  watchPresence: {
+    methodKind: "server_streaming";
+    input: typeof WatchPresenceRequestSchema;
+    output: typeof WatchPresenceResponseSchema;
   },
   /**
    * The living nodes, as the answering node knows them.

@@ -1,0 +1,125 @@
+import { backoffMs } from "../base/backoff.ts";
+import { errorCode } from "../base/error.ts";
+import { type WatchPresenceResponse, WatchPresenceResponse_Change as Change } from "../gen/meshsocket/v1/cluster_pb.ts";
+import type { Logger } from "../base/log/logger.ts";
+import { PresenceView, type PresentMember } from "../hub/presence-view.ts";
+import { PresenceWatch, type WatchOptions } from "../hub/presence-watch.ts";
+import { fromRpcError } from "../rpc/error.ts";
+
+/** Watches a topic through a node; `ready` rejects, and the watch ends, if the node refuses it. */
+export function watchThroughNode(open: OpenWatch, options: WatchOptions, logger: Logger): PresenceWatch {
+  const { by, onEvent, signal } = options;
+  signal?.throwIfAborted();
+  const stream = new PresenceStream(open, (change) => watch.push(change));
+  const watch: PresenceWatch = new PresenceWatch(
+    stream.ready,
+    { by, onEvent: onEvent && safe(onEvent, logger) },
+    () => {
+      signal?.removeEventListener("abort", onAbort);
+      stream.close();
+    },
+  );
+  const onAbort = (): void => watch.close();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  stream.ready.catch(() => watch.close());
+  void stream.run();
+  return watch;
+}
+
+/** Opens the stream of a topic's members. */
+export type OpenWatch = (signal: AbortSignal) => AsyncIterable<WatchPresenceResponse>;
+
+/** The only source of the view: the node says itself where the members are. */
+const NODE = "";
+/** A stream without a sign of life for so long is opened again. */
+const SILENCE_MS = 45_000;
+
+/** The stream of a topic's members from one node; opened again, with all members, whenever it breaks. */
+class PresenceStream {
+  readonly #open: OpenWatch;
+  readonly #view: PresenceView;
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #closed = new AbortController();
+  /** The members that were told since the stream was opened; undefined once it has told all. */
+  #told: Map<string, PresentMember> | undefined;
+  #failures = 0;
+
+  constructor(open: OpenWatch, onChange: ConstructorParameters<typeof PresenceView>[1]) {
+    this.#open = open;
+    this.#view = new PresenceView(0, onChange);
+    this.ready.catch(() => {});
+  }
+
+  /** Settles when all members that were there at the start are known; rejects if the node refuses to tell. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  close(): void {
+    this.#closed.abort();
+    this.#view.close();
+    this.#ready.resolve();
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#closed;
+    while (!signal.aborted) {
+      try {
+        await this.#read(signal);
+      } catch (error) {
+        const failure = fromRpcError(error, { signal });
+        if (FINAL.has(errorCode(failure) ?? "")) return this.#ready.reject(failure);
+      }
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs(this.#failures++)));
+    }
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const silent = new AbortController();
+    const late = (): ReturnType<typeof setTimeout> => setTimeout(() => silent.abort(), SILENCE_MS);
+    let timer = late();
+    this.#told = new Map();
+    try {
+      for await (const response of this.#open(AbortSignal.any([signal, silent.signal]))) {
+        if (signal.aborted) return;
+        clearTimeout(timer);
+        timer = late();
+        this.#failures = 0;
+        this.#heard(response);
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #heard({ change, id, user, info }: WatchPresenceResponse): void {
+    if (change === Change.READY) {
+      this.#view.snapshot(NODE, [...(this.#told?.values() ?? [])]);
+      this.#told = undefined;
+      this.#ready.resolve();
+    } else if (change === Change.LEAVE) {
+      if (!this.#told?.delete(id)) this.#view.left(NODE, id, false);
+    } else if (change === Change.JOIN || change === Change.UPDATE) {
+      if (this.#told) this.#told.set(id, { id, user, info });
+      else this.#view.joined(NODE, { id, user, info });
+    }
+  }
+}
+
+/** Another attempt would fail as well. */
+const FINAL: ReadonlySet<string> = new Set([
+  "invalid_argument",
+  "unauthenticated",
+  "permission_denied",
+  "unimplemented",
+]);
+
+function safe(onEvent: NonNullable<WatchOptions["onEvent"]>, logger: Logger): NonNullable<WatchOptions["onEvent"]> {
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch (error) {
+      logger.error("meshsocket: onEvent of a presence watch failed", error);
+    }
+  };
+}

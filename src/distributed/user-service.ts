@@ -1,0 +1,103 @@
+import type { CallOptions, Client, ServiceImpl } from "@connectrpc/connect";
+import { CloseCode } from "../base/close-code.ts";
+import type { DistHub } from "./dist-hub.ts";
+import type { Frame } from "../send/frame.ts";
+import type { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
+import { membersOf } from "../send/members.ts";
+import { deliveryMessage, deliveryOf, fromReply, payload, sendOptions, toMany, toReply } from "./service-messages.ts";
+import type { Delivery, Except, Members, MembersOptions, SendOptions } from "../send/verbs.ts";
+import type { UserVerbs } from "../send/user-verbs.ts";
+
+/** The calls of the Cluster service for the clients of a user. */
+export function userService<Data>(hub: DistHub<Data>): Pick<ServiceImpl<typeof Cluster>, UserCall> {
+  return {
+    async userEmit({ user, data, binary, except }, context) {
+      const delivery = await hub.user(user).emit(payload(data, binary), { ...sendOptions(context), except });
+      return { delivery: deliveryMessage(delivery) };
+    },
+    async userOnline({ user }, context) {
+      return { online: await hub.user(user).online(sendOptions(context)) };
+    },
+    async userClients({ user }, context) {
+      const { ids, infos, unreachable } = await hub.user(user).clients({ ...sendOptions(context), info: true });
+      const infoOf = (id: string): string => JSON.stringify(infos?.get(id)) ?? "";
+      return { ids: [...ids], infos: ids.map(infoOf), unreachable: [...unreachable] };
+    },
+    async userRequest({ user, data, binary }, context) {
+      return toReply(await hub.user(user).request(payload(data, binary), sendOptions(context)));
+    },
+    async userSubscribe({ user, topic }, context) {
+      return { count: BigInt(await hub.user(user).subscribe(topic, sendOptions(context))) };
+    },
+    async userUnsubscribe({ user, topic }, context) {
+      return { count: BigInt(await hub.user(user).unsubscribe(topic, sendOptions(context))) };
+    },
+    async userDisconnect({ user, code, reason }, context) {
+      const closed = await hub.user(user).disconnect(code || CloseCode.Normal, reason, sendOptions(context));
+      return { count: BigInt(closed) };
+    },
+  };
+}
+
+type UserCall =
+  | "userEmit"
+  | "userOnline"
+  | "userClients"
+  | "userRequest"
+  | "userSubscribe"
+  | "userUnsubscribe"
+  | "userDisconnect";
+
+/** The verbs for a user through any one node, by the Cluster service. */
+export class ServiceUserVerbs implements UserVerbs {
+  readonly #service: ServiceCaller;
+
+  constructor(service: ServiceCaller) {
+    this.#service = service;
+  }
+
+  async emit(user: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
+    const request = { user, ...toMany(frame, except) };
+    return deliveryOf((await this.#service.call(options, (client, call) => client.userEmit(request, call))).delivery);
+  }
+
+  async online(user: string, options: SendOptions): Promise<boolean> {
+    return (await this.#service.call(options, (client, call) => client.userOnline({ user }, call))).online;
+  }
+
+  async clients(user: string, options: MembersOptions): Promise<Members> {
+    const { ids, infos, unreachable } = await this.#service.call(
+      options,
+      (client, call) => client.userClients({ user }, call),
+    );
+    return membersOf(ids, infos, unreachable, options);
+  }
+
+  async request(user: string, { bytes, binary }: Frame, options: SendOptions): Promise<string | Uint8Array> {
+    const request = { user, data: bytes, binary };
+    return fromReply(await this.#service.call(options, (client, call) => client.userRequest(request, call)));
+  }
+
+  async subscribe(user: string, topic: string, options: SendOptions): Promise<number> {
+    const request = { user, topic };
+    return Number((await this.#service.call(options, (client, call) => client.userSubscribe(request, call))).count);
+  }
+
+  async unsubscribe(user: string, topic: string, options: SendOptions): Promise<number> {
+    const request = { user, topic };
+    return Number((await this.#service.call(options, (client, call) => client.userUnsubscribe(request, call))).count);
+  }
+
+  async disconnect(user: string, code: number, reason: string, options: SendOptions): Promise<number> {
+    const request = { user, code, reason };
+    return Number((await this.#service.call(options, (client, call) => client.userDisconnect(request, call))).count);
+  }
+}
+
+/** Calls the Cluster service. */
+export interface ServiceCaller {
+  call<Result>(
+    options: SendOptions,
+    call: (client: Client<typeof Cluster>, options: CallOptions) => Promise<Result>,
+  ): Promise<Result>;
+}
