@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { after, test } from "node:test";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { startRedisServer, type TestRedisServer } from "../kit/redis.ts";
@@ -118,4 +119,51 @@ test("a Redis Cluster keeps all keys of a prefix in one slot, whatever node was 
   const [refused] = refusals.filter(({ status }) => status === "rejected");
   assert.match(String((refused as PromiseRejectedResult).reason), /node of a Redis Cluster.*rootNodes/);
   for (const storage of single) await storage.close();
+});
+
+test("when the master that holds the slot is killed, its replica takes over and claims go on", async () => {
+  const options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0"];
+  const nodes = await Promise.all(Array.from({ length: 6 }, () => start(options)));
+  const masters = nodes.slice(0, 3);
+  const [first] = masters;
+  assert.ok(first);
+  for (const [index, slots] of [["0", "5460"], ["5461", "10922"], ["10923", "16383"]].entries()) {
+    await masters[index]?.command("CLUSTER", "ADDSLOTSRANGE", ...slots);
+  }
+  for (const node of nodes.slice(1)) await first.command("CLUSTER", "MEET", "127.0.0.1", String(node.port));
+  for (const [index, replica] of nodes.slice(3).entries()) {
+    const master = String(await masters[index]?.command("CLUSTER", "MYID"));
+    await until("the replica to know its master", async () => {
+      return await replica.command("CLUSTER", "REPLICATE", master).then(() => true, () => false);
+    });
+  }
+  for (const node of nodes) {
+    await until("the cluster to be up", async () => {
+      const info = String(await node.command("CLUSTER", "INFO"));
+      return /cluster_state:ok/.test(info) && /cluster_known_nodes:6/.test(info);
+    });
+  }
+  const rootNodes = nodes.map(({ port }) => ({ url: `redis://127.0.0.1:${port}` }));
+  const storage = new RedisStorage({ rootNodes }, "failover", { timeoutMs: 3_000 });
+  const a = await livingHolder(storage, A);
+  const entry = await claim(storage, "alice", a);
+  const holds = await Promise.all(
+    masters.map((master) => master.command("HEXISTS", "failover", "alice").catch(() => 0)),
+  );
+  const index = holds.indexOf(1);
+  const [master, replica] = [masters[index], nodes[index + 3]];
+  assert.ok(master && replica);
+  await replica.command("READONLY");
+  await until(
+    "the replica to have the claim",
+    async () => await replica.command("HEXISTS", "failover", "alice") === 1,
+  );
+  const { pid } = master.process;
+  assert.ok(pid !== undefined);
+  process.kill(pid, "SIGKILL");
+  await until("a claim at the replica", () => claim(storage, "bob", a).then(() => true, () => false));
+  assert.equal(await replica.command("HEXISTS", "failover", "bob"), 1);
+  assert.deepEqual(await storage.get(["alice"]), [entryOf(entry)]);
+  for (const id of ["carol", "dave"]) await claim(storage, id, a);
+  await storage.close();
 });
