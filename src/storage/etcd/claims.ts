@@ -2,7 +2,7 @@ import { MeshError } from "../../base/error.ts";
 import { randomId } from "../../base/random-id.ts";
 import { noLease } from "../check-holder.ts";
 import type { EtcdClient } from "./client.ts";
-import { EtcdError, NOT_FOUND } from "./http.ts";
+import { EtcdError, NOT_FOUND } from "./errors.ts";
 import type { EtcdKeys } from "./keys.ts";
 import type { EtcdLife } from "./life.ts";
 import type { EtcdLives } from "./lives.ts";

@@ -1,4 +1,5 @@
-import { type EtcdCallOptions, type EtcdConfig, EtcdError, EtcdHttp, NOT_FOUND } from "./http.ts";
+import { EtcdError, NOT_FOUND } from "./errors.ts";
+import { type EtcdCallOptions, type EtcdConfig, EtcdHttp } from "./http.ts";
 import { type Bytes, type Operation, parseTxn, type TxnAnswer } from "./wire.ts";
 
 /** The part of etcd's API that is used. */

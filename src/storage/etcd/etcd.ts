@@ -5,6 +5,7 @@ import { claimSlices } from "../claim-slices.ts";
 import { EtcdClaims } from "./claims.ts";
 import { EtcdClient } from "./client.ts";
 import type { EtcdConfig } from "./http.ts";
+import { findFaults } from "./findings.ts";
 import { type EtcdKeys, etcdKeysOf } from "./keys.ts";
 import { EtcdLives } from "./lives.ts";
 import { EtcdTopics } from "./topics.ts";
@@ -12,14 +13,15 @@ import { entryOf, livesBy, livingEntries } from "./value.ts";
 import { inWaves, transactionSlices } from "./waves.ts";
 import { beginsWith, branch, type Bytes, read, remove, writtenAt } from "./wire.ts";
 import type {
+  CheckedStorage,
   Claimed,
   Entry,
   Holder,
   IdEntry,
   Renewal,
   RenewOptions,
-  Storage,
   StorageCallOptions,
+  StorageFinding,
 } from "../storage.ts";
 
 export type { EtcdConfig, EtcdRequestInit } from "./http.ts";
@@ -46,7 +48,7 @@ const PAGE_ENTRIES = 500;
  * The constructor throws a TypeError (`invalid_argument`) for bad endpoints, credentials or prefix.
  * An aborted `set` may have taken effect; its claims are then given back.
  */
-export class EtcdStorage implements Storage {
+export class EtcdStorage implements CheckedStorage {
   readonly #client: EtcdClient;
   readonly #keys: EtcdKeys;
   readonly #lives: EtcdLives;
@@ -131,6 +133,18 @@ export class EtcdStorage implements Storage {
     checkRenewIds(ids);
     throwIfAborted(signal);
     return await this.#lives.renew(holder, ttlMs, ids.map((id) => this.#keys.connection(id)), signal);
+  }
+
+  /**
+   * Looks whether an etcd can be reached, takes writes, has space left, and lets this user read and write under the prefix. One
+   * request, which writes nothing.
+   *
+   * ```ts
+   * for (const { text, fix } of await storage.check()) console.error(`${text}: ${fix}`);
+   * ```
+   */
+  async check({ signal }: StorageCallOptions = {}): Promise<StorageFinding[]> {
+    return await findFaults(this.#client, this.#keys, signal);
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {

@@ -10,6 +10,7 @@ import {
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { throwIfAborted, unlessCanceled } from "../abort.ts";
+import { EtcdError, INVALID_ARGUMENT, linesOf, tooSlow, UNAUTHENTICATED, unreachable } from "./errors.ts";
 import { unexpected } from "./wire.ts";
 import type { StorageCallOptions } from "../storage.ts";
 
@@ -45,34 +46,6 @@ const CONFIG: OptionTable<EtcdConfig> = {
   timeoutMs: anything,
   fetch: checkFunction,
 };
-
-/** A failed request. */
-export class EtcdError extends MeshError {
-  /** etcd's gRPC status; undefined when there was no answer of etcd. */
-  readonly status: number | undefined;
-
-  constructor(message: string, cause: unknown, status?: number) {
-    super("unavailable", message, { cause });
-    this.status = status;
-  }
-
-  /** Whether its time was over. */
-  get timedOut(): boolean {
-    return this.cause instanceof Error && this.cause.name === "TimeoutError";
-  }
-
-  /** Whether another endpoint may do better. */
-  get passing(): boolean {
-    return this.status === undefined || this.status === UNAVAILABLE;
-  }
-}
-
-/** gRPC statuses that etcd answers with. */
-export const NOT_FOUND = 5;
-const INVALID_ARGUMENT = 3;
-const PERMISSION_DENIED = 7;
-const UNAVAILABLE = 14;
-const UNAUTHENTICATED = 16;
 
 const EXAMPLE = 'new EtcdStorage({ endpoints: "http://127.0.0.1:2379" })';
 
@@ -187,12 +160,9 @@ export class EtcdHttp {
       text = await response.text();
     } catch (error) {
       if (timeout.aborted) {
-        const message = `the storage did not answer in time: ${
-          this.#hostOf(endpoint)
-        } took more than ${this.#timeoutMs} ms`;
-        throw new EtcdError(message, timeout.reason);
+        throw tooSlow(this.#hostOf(endpoint), this.#timeoutMs, timeout.reason);
       }
-      throw new EtcdError(`the storage cannot be reached at ${this.#hostOf(endpoint)}: is etcd running there?`, error);
+      throw unreachable(this.#hostOf(endpoint), error);
     }
     return linesOf(text, ok, this.#hostOf(endpoint));
   }
@@ -209,55 +179,6 @@ function endpointsOf(given: string | readonly string[]): string[] {
 
 function isEndpoint(url: unknown): url is string {
   return typeof url === "string" && /^https?:\/\/[^\s@?#]+$/.test(url) && URL.canParse(url);
-}
-
-/** The lines of an answer; throws what etcd said if it is an error. */
-function linesOf(text: string, ok: boolean, host: string): unknown[] {
-  let lines: unknown[];
-  try {
-    lines = text.split("\n").filter((line) => line.trim() !== "").map((line) => JSON.parse(line) as unknown);
-  } catch {
-    throw new EtcdError(
-      `no etcd answers at ${host}: it sent something that is not JSON. Check the endpoint`,
-      undefined,
-    );
-  }
-  const failed = lines.map(failureOf).find((failure) => failure !== undefined);
-  if (failed) throw refusal(failed.status, failed.message, host);
-  if (!ok || lines.length === 0 || lines.some((line) => typeof line !== "object" || line === null)) {
-    throw new EtcdError(`the storage answered something unexpected: is ${host} an etcd? Check the endpoint`, undefined);
-  }
-  return lines;
-}
-
-/** The failure that a line reports: of the whole request, or of one message of a stream. */
-function failureOf(line: unknown): { status: number; message: string } | undefined {
-  const { code, message, error } = (line ?? {}) as Record<string, unknown>;
-  if (typeof code === "number") return { status: code, message: String(message ?? error) };
-  if (typeof error !== "object" || error === null) return undefined;
-  // etcd 3.6 has another gateway, which calls it `code`.
-  const { grpc_code: status, code: status36, message: said } = error as Record<string, unknown>;
-  return { status: Number(status ?? status36 ?? 0), message: String(said) };
-}
-
-/** etcd's own errors are fixed texts; any other may quote the request and is not passed on. */
-function refusal(status: number, message: string, host: string): EtcdError {
-  const cause = new Error(
-    /^etcdserver: [\w ,.:()'-]+$/.test(message) ? message : `etcd answered with status ${status}`,
-  );
-  if (status === PERMISSION_DENIED) {
-    const fix = "grant the role the keys that begin with the prefix";
-    return new EtcdError(`the storage at ${host} did not permit that to this user: ${fix}`, cause, status);
-  }
-  if (/database space exceeded|no space/.test(cause.message)) {
-    const fix = "compact and defragment it, then disarm the alarm; start it with --auto-compaction-retention";
-    return new EtcdError(`the storage at ${host} is full: ${fix}`, cause, status);
-  }
-  const denied = status === UNAUTHENTICATED || /\b(auth\w*|user|password)\b/.test(cause.message);
-  const text = denied
-    ? `the storage refused the user or the password: compare them with the users of the etcd at ${host}`
-    : `the storage answered with an error: see the cause, and the log of the etcd at ${host}`;
-  return new EtcdError(text, cause, status);
 }
 
 /** Tokens end after a time, and whenever etcd's users or roles change. */

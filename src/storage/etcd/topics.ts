@@ -1,6 +1,6 @@
 import { noLease } from "../check-holder.ts";
 import type { EtcdClient } from "./client.ts";
-import { EtcdError, NOT_FOUND } from "./http.ts";
+import { EtcdError, NOT_FOUND } from "./errors.ts";
 import type { EtcdKeys, TopicKind } from "./keys.ts";
 import type { EtcdLives } from "./lives.ts";
 import { livesBy } from "./value.ts";
