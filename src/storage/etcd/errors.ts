@@ -32,12 +32,12 @@ const PERMISSION_DENIED = 7;
 const UNAVAILABLE = 14;
 export const UNAUTHENTICATED = 16;
 
-export function tooSlow(host: string, timeoutMs: number, cause: unknown): EtcdError {
+export function lateAnswer(host: string, timeoutMs: number, cause: unknown): EtcdError {
   const text = `the storage did not answer in time: ${host} took more than ${timeoutMs} ms`;
   return new EtcdError(text, "see whether its members reach each other, or raise timeoutMs", cause);
 }
 
-export function unreachable(host: string, cause: unknown): EtcdError {
+export function noConnection(host: string, cause: unknown): EtcdError {
   return new EtcdError(`the storage cannot be reached at ${host}`, "is etcd running there? Check the endpoint", cause);
 }
 

@@ -5,7 +5,7 @@ import { claimSlices } from "../claim-slices.ts";
 import { EtcdClaims } from "./claims.ts";
 import { EtcdClient } from "./client.ts";
 import type { EtcdConfig } from "./http.ts";
-import { findFaults } from "./findings.ts";
+import { faultsOf } from "./findings.ts";
 import { type EtcdKeys, etcdKeysOf } from "./keys.ts";
 import { EtcdLives } from "./lives.ts";
 import { EtcdTopics } from "./topics.ts";
@@ -144,7 +144,7 @@ export class EtcdStorage implements CheckedStorage {
    * ```
    */
   async check({ signal }: StorageCallOptions = {}): Promise<StorageFinding[]> {
-    return await findFaults(this.#client, this.#keys, signal);
+    return await faultsOf(this.#client, this.#keys, signal);
   }
 
   async living(options: StorageCallOptions = {}): Promise<Holder[]> {

@@ -10,7 +10,7 @@ import { put, read, writtenAt } from "./wire.ts";
  *
  * One transaction with a write that never runs: etcd refuses it if the user may not write there, or if no space is left.
  */
-export async function findFaults(
+export async function faultsOf(
   client: EtcdClient,
   keys: EtcdKeys,
   signal: AbortSignal | undefined,

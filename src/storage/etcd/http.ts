@@ -10,7 +10,7 @@ import {
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { throwIfAborted, unlessCanceled } from "../abort.ts";
-import { EtcdError, INVALID_ARGUMENT, linesOf, tooSlow, UNAUTHENTICATED, unreachable } from "./errors.ts";
+import { EtcdError, INVALID_ARGUMENT, lateAnswer, linesOf, noConnection, UNAUTHENTICATED } from "./errors.ts";
 import { unexpected } from "./wire.ts";
 import type { StorageCallOptions } from "../storage.ts";
 
@@ -160,9 +160,9 @@ export class EtcdHttp {
       text = await response.text();
     } catch (error) {
       if (timeout.aborted) {
-        throw tooSlow(this.#hostOf(endpoint), this.#timeoutMs, timeout.reason);
+        throw lateAnswer(this.#hostOf(endpoint), this.#timeoutMs, timeout.reason);
       }
-      throw unreachable(this.#hostOf(endpoint), error);
+      throw noConnection(this.#hostOf(endpoint), error);
     }
     return linesOf(text, ok, this.#hostOf(endpoint));
   }
