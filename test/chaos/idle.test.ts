@@ -25,8 +25,11 @@ test("an idle minute of two nodes costs two commands at most besides the renewal
   const hubs = [0, 1].map(() => {
     return new DistHub({ storage: new RedisStorage(redis.url, "idle", { timeoutMs: 5_000 }), logger: silentLogger });
   });
-  const session = () => ({
-    onConnect: (client: { subscribe(topic: string): Promise<void> }) => client.subscribe("news"),
+  const session: SessionFactory = () => ({
+    onConnect: async (client) => {
+      await client.subscribe("news");
+      await client.emit("ready");
+    },
   });
   const rpc = { hostname: "127.0.0.1" };
   const servers = await Promise.all(hubs.map((hub) => serve(hub, { port: 0, hostname: "127.0.0.1", rpc, session })));
