@@ -1,10 +1,10 @@
 import { MeshError, type MeshErrorCode } from "../src/base/error.ts";
-import { errorLine, type Payload, prefixed, replyLine, requestLine } from "../src/wire/v1.ts";
+import { errorLine, type Payload, prefixed, replyLine } from "../src/wire/v1.ts";
 
 /** Calls to the server and from it. They survive a resume. */
 export class Calls {
   readonly #send: (line: Payload) => void;
-  readonly #waiting = new Map<number, (reply: Payload | MeshError) => void>();
+  readonly #waiting = new Map<number, (reply: unknown) => void>();
   #last = 0;
   /** Counts the clients of which the server lost all but the last: it must not get answers to the calls of an earlier one. */
   #life = 0;
@@ -14,28 +14,31 @@ export class Calls {
     this.#send = send;
   }
 
-  /** Calls the server; `line` is the first line of the call. */
-  request(
-    payload: Payload,
-    line: (number: number) => string = requestLine,
-  ): { readonly reply: Promise<Payload>; readonly giveUp: () => void } {
+  /** Calls the server; `line` is the first line of the call, and `payload` what follows it. */
+  request<Reply = Payload>(
+    line: (number: number) => string,
+    payload: Payload = "",
+  ): { readonly reply: Promise<Reply>; readonly giveUp: () => void } {
     const number = ++this.#last;
     this.#send(prefixed(line(number), payload));
-    const reply = new Promise<Payload>((resolve, reject) => {
-      this.#waiting.set(number, (settled) => (settled instanceof MeshError ? reject(settled) : resolve(settled)));
+    const reply = new Promise<Reply>((resolve, reject) => {
+      this.#waiting.set(
+        number,
+        (settled) => (settled instanceof MeshError ? reject(settled) : resolve(settled as Reply)),
+      );
     });
     return { reply, giveUp: () => void this.#waiting.delete(number) };
   }
 
   /** The server replied; a reply that nothing waits for any more is dropped. */
-  settle(number: number, reply: Payload | MeshError): void {
+  settle(number: number, reply: unknown): void {
     this.#waiting.get(number)?.(reply);
     this.#waiting.delete(number);
   }
 
   /** The server answered with an error. */
-  fail(number: number, code: string, message: string): void {
-    this.settle(number, new MeshError(code as MeshErrorCode, message));
+  fail(number: number, { code, message }: { readonly code: MeshErrorCode; readonly message: string }): void {
+    this.settle(number, new MeshError(code, message));
   }
 
   /** Answers a call of the server. */
@@ -60,6 +63,12 @@ export class Calls {
     this.#life++;
     for (const number of [...this.#waiting.keys()]) this.settle(number, error);
   }
+}
+
+/** How long a call may take. */
+export interface CallOptions {
+  signal?: AbortSignal;
+  timeoutMs?: number;
 }
 
 /** Answers a call of the server. Throws a MeshError to answer with its code and message. */

@@ -27,9 +27,7 @@ export type Pending = string | Uint8Array<ArrayBuffer>;
 
 /** An event with some properties. */
 export function eventOf(type: string, properties: object = {}): Event {
-  const event = new Event(type);
-  for (const [name, value] of Object.entries(properties)) Object.defineProperty(event, name, { value });
-  return event;
+  return Object.assign(new Event(type), properties);
 }
 
 /** Settles a promise of the client. */
@@ -37,3 +35,23 @@ export interface Waiting<Value> {
   resolve(value: Value): void;
   reject(error: MeshError): void;
 }
+
+/** A listener of one type of event. */
+export type EventListenerFor<Type extends keyof MeshWebSocketEvents> = (event: MeshWebSocketEvents[Type]) => unknown;
+
+/** An EventTarget whose listeners have the types of {@link MeshWebSocketEvents}. */
+export interface MeshEventTarget {
+  addEventListener<Type extends keyof MeshWebSocketEvents>(
+    type: Type,
+    listener: EventListenerFor<Type> | { handleEvent: EventListenerFor<Type> } | null,
+    options?: Parameters<EventTarget["addEventListener"]>[2],
+  ): void;
+  removeEventListener<Type extends keyof MeshWebSocketEvents>(
+    type: Type,
+    listener: EventListenerFor<Type> | { handleEvent: EventListenerFor<Type> } | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  dispatchEvent(event: Event): boolean;
+}
+
+export const MeshEventTarget: new () => MeshEventTarget = EventTarget;

@@ -10,6 +10,8 @@
  * ws.send("hello");
  * await ws.confirm("important"); // settled once the server has it
  * const answer = await ws.request("now?");
+ * const room = await ws.subscribe("room:1");
+ * for await (const { data } of room) console.log(data);
  * ```
  *
  * Against a server of meshsocket it loses nothing when a connection drops, or says so (`lost`). Against any other server it
@@ -17,9 +19,11 @@
  *
  * @module
  */
-export { type CallOptions, connect, type EventListenerFor, MeshWebSocket } from "./mesh-web-socket.ts";
-export type { RequestHandler, Sendable } from "./calls.ts";
-export type { MeshWebSocketEvents, Pending } from "./events.ts";
+export { connect, MeshWebSocket } from "./mesh-web-socket.ts";
+export type { CallOptions, RequestHandler, Sendable } from "./calls.ts";
+export type { Publication, SubscribeOptions, Subscription } from "./subscription.ts";
+export type { Delivery, PublishOptions } from "./topics.ts";
+export type { EventListenerFor, MeshWebSocketEvents, Pending } from "./events.ts";
 export type { Address, ConnectOptions, TokenSource, WebSocketClass } from "./options.ts";
 export { MeshError, type MeshErrorCode } from "../src/base/error.ts";
 export { shouldReconnect } from "../src/base/close-code.ts";

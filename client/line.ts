@@ -2,11 +2,11 @@ import {
   ACK_BYTES,
   ACK_MESSAGES,
   ackLine,
-  decodeControl,
   type Greeting,
-  isCounted,
   isEscaped,
   isReserved,
+  type Parts,
+  partsOf,
   type Payload,
   pingLine,
   pongLine,
@@ -16,9 +16,11 @@ import {
   unescape,
   V1_PROTOCOL,
 } from "../src/wire/v1.ts";
+import { invalidArgument, MeshError, type MeshErrorCode } from "../src/base/error.ts";
 import type { Calls, RequestHandler } from "./calls.ts";
 import type { Address, Settings } from "./options.ts";
 import type { Outbox } from "./outgoing.ts";
+import type { Topics } from "./topics.ts";
 
 const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";
 /** Received messages are acknowledged after so many milliseconds at the latest. */
@@ -27,6 +29,8 @@ const ACK_MS = 1_000;
 const MIN_RENEWAL_MS = 100;
 /** Longer than this no timer waits. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+/** Milliseconds that a server has to answer when the page has reason to doubt the connection. */
+const PROBE_MS = 2_000;
 /** Sent by a client that will come back. */
 const INTERRUPTED = 4001;
 
@@ -102,11 +106,16 @@ export class Line {
     }
   }
 
-  /** The URL to connect to. Throws a SyntaxError for a bad one, as a WebSocket does. */
-  address(address: string | URL): string {
-    const url = new URL(address, globalThis.location?.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    return (this.url = url.href);
+  /** The URL to connect to. Throws a TypeError (`invalid_argument`) for a bad one. */
+  address(address: string | URL | undefined): string {
+    try {
+      // A page would resolve `undefined` against its own address.
+      const url = new URL(address ?? "", address && globalThis.location?.href);
+      url.protocol = url.protocol.replace("http", "ws");
+      return (this.url = url.href);
+    } catch (cause) {
+      throw Object.assign(invalidArgument(`the URL must be such as "wss://example.com/ws", not ${address}`), { cause });
+    }
   }
 
   #connect(url: string, bearer: string | undefined): void {
@@ -150,6 +159,7 @@ export class Line {
     this.#token = "";
     if (again && !this.#owner.lost("plain")) return this.#leave();
     this.#ready = true;
+    this.#owner.calls.end(notV1());
     this.#owner.opened();
     this.flush();
   }
@@ -160,34 +170,42 @@ export class Line {
     if (!this.#v1) return this.#owner.message(data);
     if (!isReserved(data)) return this.#message(data);
     if (isEscaped(data)) return this.#message(unescape(data));
-    const control = decodeControl(data);
-    if (!control || control.type === "token") return this.#give(this.#ws, "that is not a control line");
-    if (isCounted(control)) this.#received++;
-    switch (control.type) {
-      case "hello":
-        return this.#hello(control.hello);
-      case "ack":
-        if (!this.#owner.outbox.ack(control.count)) this.#give(this.#ws, "so many messages were never sent");
+    this.#obey(partsOf(data));
+  }
+
+  /** A line that is counted goes on to the end. */
+  #obey(line: Parts): void {
+    const { calls, handler, outbox, topics } = this.#owner;
+    const { form, number, json, payload } = line;
+    switch (form) {
+      case "hello{":
+        return this.#hello(json as unknown as Greeting);
+      case "ack#":
+        if (!outbox.ack(number)) this.#give(this.#ws, "so many messages were never sent");
         return;
       case "sync":
         return this.#acknowledge();
-      case "ping":
-        return this.#ws?.send(pongLine(control.number, Date.now()));
-      case "pong":
+      case "ping#":
+        return this.#ws?.send(pongLine(number, Date.now()));
+      case "pong##":
         return;
-      case "bye":
-        this.retryAfterMs = control.retryAfterMs;
+      case "bye{":
+        this.retryAfterMs = Number(json["retryAfterMs"]) || 0;
         return;
-      case "request":
-        void this.#owner.calls.answer(control.number, control.payload, this.#owner.handler());
-        return this.#handled(control.payload);
-      case "reply":
-        this.#owner.calls.settle(control.number, control.payload);
-        return this.#handled("");
-      case "error":
-        this.#owner.calls.fail(control.number, control.code, control.message);
-        return this.#handled("");
+      case "request#+":
+        void calls.answer(number, payload, handler());
+        break;
+      case "reply#+":
+        calls.settle(number, payload);
+        break;
+      case "error#{":
+        calls.fail(number, json as { code: MeshErrorCode; message: string });
+        break;
+      default:
+        if (!topics()?.read(line)) return this.#give(this.#ws, "that is not a control line");
     }
+    this.#received++;
+    this.#handled(payload);
   }
 
   #message(data: Payload): void {
@@ -240,7 +258,7 @@ export class Line {
     if (!token || !this.#ready || leftMs < MIN_RENEWAL_MS) return;
     const renew = async (): Promise<void> => {
       try {
-        const { reply } = this.#owner.calls.request(await token(), tokenLine);
+        const { reply } = this.#owner.calls.request(tokenLine, await token());
         const { expiresAt, time } = JSON.parse(String(await reply)) as Greeting;
         this.#renewWithin((expiresAt ?? 0) - time);
       } catch {
@@ -263,14 +281,27 @@ export class Line {
 
   // ---- the end ----
 
-  /** Asks a server that is silent for a sign of life, and gives the connection up without one. */
+  /** Asks a server that is silent for a sign of life. */
   #watch(): void {
     const { pingMs, pongMs } = this.#settings;
-    clearTimeout(this.#pingTimer);
     const quiet = Date.now() - this.#heardAt;
-    if (quiet >= pingMs + pongMs) return this.#give(this.#ws, "the server is silent");
-    if (quiet >= pingMs) this.#ws?.send(pingLine(1));
-    this.#pingTimer = setTimeout(() => this.#watch(), quiet >= pingMs ? pongMs : pingMs - quiet);
+    clearTimeout(this.#pingTimer);
+    if (quiet >= pingMs) this.#ping(pongMs);
+    else this.#pingTimer = setTimeout(() => this.#watch(), Math.min(pingMs - quiet, MAX_TIMER_MS));
+  }
+
+  /** Gives the connection up if nothing comes in time. */
+  #ping(ms: number): void {
+    const ws = this.#ws;
+    this.#heardAt = 0;
+    ws?.send(pingLine(1));
+    clearTimeout(this.#pingTimer);
+    this.#pingTimer = setTimeout(() => this.#heardAt ? this.#watch() : this.#give(ws, "the server is silent"), ms);
+  }
+
+  /** Finds out soon whether the connection is alive. */
+  probe(): void {
+    if (this.#ready && this.#v1) this.#ping(Math.min(PROBE_MS, this.#settings.pongMs));
   }
 
   /** Drops a connection that is of no use. */
@@ -303,11 +334,18 @@ export class Line {
   }
 }
 
+/** The error of a call to a server that does not speak the protocol. */
+export function notV1(): MeshError {
+  return new MeshError("failed_precondition", "the server does not speak meshsocket.v1");
+}
+
 /** Dependencies of {@link Line}. */
 export interface LineOwner {
+  /** Loaded with the first subscription. */
+  readonly topics: () => Topics | undefined;
   readonly outbox: Outbox;
   readonly calls: Calls;
-  handler(): RequestHandler | null;
+  readonly handler: () => RequestHandler | null;
   /** Whether a call waits for the server. */
   waits(): boolean;
   message(data: Payload): void;

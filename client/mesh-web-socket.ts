@@ -1,27 +1,29 @@
 import { shouldReconnect } from "../src/base/close-code.ts";
 import { MeshError } from "../src/base/error.ts";
-import type { Payload } from "../src/wire/v1.ts";
-import { Calls, type RequestHandler, type Sendable, toPayload } from "./calls.ts";
-import { eventOf, type MeshWebSocketEvents, type Pending } from "./events.ts";
-import { Line, type LineOwner } from "./line.ts";
-import { type Address, type ConnectOptions, delayBefore, type Settings, settingsOf } from "./options.ts";
+import { type Payload, requestLine } from "../src/wire/v1.ts";
+import { type CallOptions, Calls, type RequestHandler, type Sendable, toPayload } from "./calls.ts";
+import { hintOf, isRefusal } from "./closing.ts";
+import { type EventListenerFor, eventOf, MeshEventTarget, type MeshWebSocketEvents, type Pending } from "./events.ts";
+import { Line, type LineOwner, notV1 } from "./line.ts";
+import { type Address, type ConnectOptions, delayBefore, listOf, type Settings, settingsOf } from "./options.ts";
 import { Outbox } from "./outgoing.ts";
+import type { SubscribeOptions, Subscription } from "./subscription.ts";
+import type { Delivery, PublishOptions, Topics } from "./topics.ts";
 
 /**
  * Connects to a server and stays connected: a {@link MeshWebSocket} that connects again even if the server has forgotten it.
  *
- * It never throws for a server that cannot be reached: it tries again until `close()`, or until the server refuses it.
+ * It never throws for a server that cannot be reached: it tries again until `close()`, or until the server refuses it. Throws a
+ * TypeError (`invalid_argument`) for a wrong URL, and for unknown options and such of a wrong type.
  */
 export function connect(url: Address, options: ConnectOptions = {}): MeshWebSocket {
-  return new MeshWebSocket(url, options.protocols ?? [], { reconnect: true, ...options });
+  const { protocols = [] } = settingsOf(options);
+  return new MeshWebSocket(url, protocols, { reconnect: true, ...options });
 }
 
 type Handler = ((event: Event) => unknown) | null;
 
 const TYPES = ["open", "message", "error", "close", "away", "resumed", "lost", "refused"] as const;
-
-/** A listener of one type of event. */
-export type EventListenerFor<Type extends keyof MeshWebSocketEvents> = (event: MeshWebSocketEvents[Type]) => unknown;
 
 /**
  * A WebSocket that hides dropped connections as long as nothing is lost.
@@ -30,7 +32,7 @@ export type EventListenerFor<Type extends keyof MeshWebSocketEvents> = (event: M
  * connection that drops is opened again (`away`, then `resumed`), and messages sent meanwhile wait. If messages may be missing it
  * says so (`lost`) and closes, or with `reconnect` goes on as a new client.
  */
-export class MeshWebSocket extends EventTarget {
+export class MeshWebSocket extends MeshEventTarget {
   static readonly CONNECTING = 0;
   static readonly OPEN = 1;
   static readonly CLOSING = 2;
@@ -57,6 +59,8 @@ export class MeshWebSocket extends EventTarget {
   readonly #outbox = new Outbox();
   readonly #calls: Calls = new Calls((line) => this.#push(line, undefined, undefined));
   readonly #line: Line;
+  #topics: Topics | undefined;
+  #loading: Promise<Topics> | undefined;
   #readyState = 0;
   #away = false;
   #attempts = 0;
@@ -64,17 +68,24 @@ export class MeshWebSocket extends EventTarget {
   /** When the client began to be away. */
   #awaySince = 0;
   #rejects = new Set<(error: MeshError) => void>();
-  readonly #wake = (): void => this.#attemptNow();
+  /** The network is back, or the page is shown, whose timers were slow or stopped while it was hidden. */
+  readonly #wake = (): void => {
+    if (globalThis.document?.hidden) return;
+    if (this.#timer === undefined) return this.#line.probe();
+    clearTimeout(this.#timer);
+    this.#attempt();
+  };
   readonly #abort = (): void => this.close();
 
   constructor(url: Address, protocols: string | readonly string[] = [], options: ConnectOptions = {}) {
     super();
     this.#settings = settingsOf(options);
-    this.#line = new Line(url, [protocols].flat(), this.#settings, this.#owner());
+    this.#line = new Line(url, listOf(protocols), this.#settings, this.#owner());
     if (typeof url !== "function") this.#line.address(url);
-    for (const type of TYPES) super.addEventListener(type, (event) => (this[`on${type}`] as Handler)?.(event));
+    for (const type of TYPES) this.addEventListener(type, (event) => (this[`on${type}`] as Handler)?.(event));
     options.signal?.addEventListener("abort", this.#abort);
     globalThis.addEventListener?.("online", this.#wake);
+    globalThis.document?.addEventListener("visibilitychange", this.#wake);
     if (options.signal?.aborted) queueMicrotask(this.#abort);
     else this.#attempt();
   }
@@ -128,22 +139,6 @@ export class MeshWebSocket extends EventTarget {
     if (!this.#line.close(code, reason)) queueMicrotask(() => this.#end(code ?? 1005, reason ?? "", true));
   }
 
-  override addEventListener<Type extends keyof MeshWebSocketEvents>(
-    type: Type,
-    listener: EventListenerFor<Type> | { handleEvent: EventListenerFor<Type> } | null,
-    options?: Parameters<EventTarget["addEventListener"]>[2],
-  ): void {
-    super.addEventListener(type, listener as EventListener, options);
-  }
-
-  override removeEventListener<Type extends keyof MeshWebSocketEvents>(
-    type: Type,
-    listener: EventListenerFor<Type> | { handleEvent: EventListenerFor<Type> } | null,
-    options?: boolean | EventListenerOptions,
-  ): void {
-    super.removeEventListener(type, listener as EventListener, options);
-  }
-
   // ---- more than a WebSocket ----
 
   /**
@@ -159,11 +154,63 @@ export class MeshWebSocket extends EventTarget {
 
   /** Calls the server and resolves with its reply. Rejects with the code of its error, or as {@link MeshWebSocket.confirm}. */
   request(data: Sendable, options: CallOptions = {}): Promise<Pending> {
-    return this.#call<Pending>(options, (resolve, reject) => {
+    return this.#ask<Pending>(options, requestLine, data);
+  }
+
+  /**
+   * Subscribes to a topic; resolves when no message that is published from then on is missed. Two subscriptions to one topic
+   * share its messages. Rejects with the code of the server's error (`permission_denied` unless its session has an
+   * `onSubscribe` that allows it), `deadline_exceeded`, the signal's reason, `failed_precondition` if the server does not speak
+   * `meshsocket.v1`, and `unavailable` if the part of this package for topics cannot be loaded, or this is closed.
+   *
+   * ```ts
+   * import { connect } from "meshsocket/client";
+   *
+   * const ws = connect("wss://example.com/ws");
+   * const room = await ws.subscribe("room:1");
+   * for await (const { data } of room) console.log(data);
+   * ```
+   */
+  async subscribe(topic: string, options: SubscribeOptions = {}): Promise<Subscription> {
+    return (await this.#part()).subscribe(topic, options);
+  }
+
+  /**
+   * Publishes to all listeners of a topic, with this client if it is one; resolves with how many got the message. Rejects as
+   * {@link MeshWebSocket.subscribe} does (the session decides by `onPublish`), and with `unknown` if the client was lost before.
+   */
+  async publish(topic: string, data: Sendable, options: PublishOptions = {}): Promise<Delivery> {
+    return (await this.#part()).publish(topic, data, options);
+  }
+
+  /** Subscriptions are a part of the package of their own, which most pages load later or not at all. */
+  #part(): Promise<Topics> {
+    return (this.#loading ??= import("./topics.ts").then(
+      ({ Topics }) => (this.#topics = new Topics({
+        calls: this.#calls,
+        settings: this.#settings,
+        check: () => this.#check(),
+        ask: this.#ask.bind(this),
+      })),
+      (cause: unknown) => {
+        this.#loading = undefined;
+        throw new MeshError("unavailable", "could not load the part for topics", { cause });
+      },
+    ));
+  }
+
+  /** Throws if the server cannot be called. */
+  #check(): void {
+    if (this.#readyState >= 2) throw new MeshError("unavailable", "the WebSocket is closed");
+    if (this.#line.plain) throw notV1();
+  }
+
+  #ask<Reply>(options: CallOptions, line: (number: number) => string, data: Sendable): Promise<Reply> {
+    return this.#call<Reply>(options, (resolve, reject) => {
       const message = toPayload(data);
       this.#hasRoom(message.length);
-      const { reply, giveUp } = this.#calls.request(message);
-      reply.then((payload) => resolve(payload as Pending), reject);
+      const { reply, giveUp } = this.#calls.request<Reply>(line, message);
+      reply.then(resolve, reject);
       return giveUp;
     });
   }
@@ -172,7 +219,7 @@ export class MeshWebSocket extends EventTarget {
     const { signal, timeoutMs = this.#settings.timeoutMs } = options;
     return new Promise<Value>((resolve, reject) => {
       signal?.throwIfAborted();
-      if (this.#line.plain) throw new MeshError("failed_precondition", "the server does not speak meshsocket.v1");
+      this.#check();
       const fail = (error: unknown): void => {
         settle();
         reject(error);
@@ -239,6 +286,7 @@ export class MeshWebSocket extends EventTarget {
       calls: this.#calls,
       handler: () => this.onrequest,
       waits: () => this.#rejects.size > 0,
+      topics: () => this.#topics,
       message: (data) => this.#message(data),
       opened: () => this.#opened(),
       resumed: () => this.#resumed(),
@@ -250,13 +298,6 @@ export class MeshWebSocket extends EventTarget {
   #attempt(): void {
     this.#timer = undefined;
     void this.#line.open();
-  }
-
-  /** The network is back: there is nothing to wait for. */
-  #attemptNow(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#attempt();
   }
 
   #opened(): void {
@@ -279,10 +320,12 @@ export class MeshWebSocket extends EventTarget {
     const pending = dropped.flatMap(({ message }) => (message === undefined ? [] : [message]));
     this.#fail(new MeshError("unknown", "the client was lost: the server may or may not have got it"));
     this.#away = false;
+    const goesOn = this.#settings.reconnect === true && this.#readyState === 1;
+    // Before the listeners of `lost` send anything.
+    if (goesOn) this.#topics?.lost();
+    else this.#readyState = Math.max(2, this.#readyState);
     this.#fire("lost", { why, pending });
-    if (this.#settings.reconnect && this.#readyState === 1) return true;
-    this.#readyState = 2;
-    return false;
+    return goesOn && this.#readyState === 1;
   }
 
   #message(data: Payload): void {
@@ -318,13 +361,18 @@ export class MeshWebSocket extends EventTarget {
   #end(code: number, reason: string, wasClean: boolean): void {
     if (this.#readyState === 3) return;
     const wasOpen = this.#readyState > 0;
+    const why = this.#readyState === 2 && wasClean
+      ? undefined
+      : new MeshError("unavailable", `closed with ${code} ${reason}`);
     this.#readyState = 3;
     clearTimeout(this.#timer);
     globalThis.removeEventListener?.("online", this.#wake);
+    globalThis.document?.removeEventListener("visibilitychange", this.#wake);
     this.#settings.signal?.removeEventListener("abort", this.#abort);
     if (isRefusal(code)) this.#fire("refused", { code, reason });
     else if (this.#away) this.#lost("closed");
     this.#away = false;
+    this.#topics?.end(why);
     this.#fail(new MeshError("unknown", "the connection is closed: the server may or may not have got it"));
     if (!wasOpen && !wasClean) this.#fire("error");
     this.#fire("close", { code, reason, wasClean });
@@ -340,21 +388,4 @@ export class MeshWebSocket extends EventTarget {
   }
 }
 
-/** How long a call may take. */
-export interface CallOptions {
-  signal?: AbortSignal;
-  timeoutMs?: number;
-}
-
 type Begin<Value> = (resolve: (value: Value) => void, reject: (error: unknown) => void) => (() => void) | void;
-
-/** Codes that say that the server does not want this client. */
-function isRefusal(code: number): boolean {
-  return code === 1008 || code === 3000 || code === 3008 || (code >= 4400 && code <= 4499);
-}
-
-/** The pause that a close reason asks for. */
-function hintOf(reason: string): number | undefined {
-  const [, milliseconds] = /^\{"retryAfterMs":(\d{1,9})\}$/.exec(reason) ?? [];
-  return milliseconds === undefined ? undefined : Number(milliseconds);
-}

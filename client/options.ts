@@ -1,4 +1,5 @@
 import { invalidArgument } from "../src/base/error.ts";
+
 /** How {@link MeshWebSocket} connects; every field has a default. */
 export interface ConnectOptions {
   /** Subprotocols of the application, offered with `meshsocket.v1`. If the server chooses one of them, the connection is a plain WebSocket. */
@@ -50,16 +51,6 @@ export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
 /** {@link ConnectOptions} with all numbers. */
 export type Settings = ConnectOptions & Required<Pick<ConnectOptions, Numbers>>;
 
-/** The settings of a connection. Throws a TypeError (`invalid_argument`) for an unknown option. */
-export function settingsOf(options: ConnectOptions): Settings {
-  for (const name in options) {
-    if (!(name in DEFAULTS || OTHERS.includes(name))) throw invalidArgument(`unknown option "${name}"`);
-  }
-  return { ...DEFAULTS, ...options };
-}
-
-const OTHERS: readonly string[] = ["plain", "protocols", "reconnect", "signal", "token", "WebSocket"];
-
 /** The defaults. */
 const DEFAULTS: { readonly [Name in Numbers]: number } = {
   maxBytes: 4_194_304,
@@ -72,6 +63,42 @@ const DEFAULTS: { readonly [Name in Numbers]: number } = {
 };
 
 type Numbers = "maxBytes" | "minDelayMs" | "maxDelayMs" | "connectTimeoutMs" | "pingMs" | "pongMs" | "timeoutMs";
+
+/** An example of each option, for its type; undefined if another check looks at it. */
+const EXAMPLES: { readonly [Name in keyof Required<ConnectOptions>]: unknown } = {
+  protocols: undefined,
+  token: Date,
+  plain: true,
+  reconnect: true,
+  signal: {},
+  WebSocket: Date,
+  ...DEFAULTS,
+};
+
+/** The settings of a connection. Throws a TypeError (`invalid_argument`) for options that do not exist or are of a wrong type. */
+export function settingsOf(options: ConnectOptions): Settings {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalidArgument(`options are an object such as { protocols: "chat" }, not ${JSON.stringify(options)}`);
+  }
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    if (!(name in EXAMPLES)) {
+      throw invalidArgument(`unknown option "${name}": there are ${Object.keys(EXAMPLES).join(", ")}`);
+    }
+    const kind = typeof EXAMPLES[name as keyof ConnectOptions];
+    if (kind !== "undefined" && typeof value !== kind) {
+      throw invalidArgument(`${name} must be a ${kind}, not a ${typeof value}`);
+    }
+  }
+  return { ...DEFAULTS, ...(Object.fromEntries(given) as ConnectOptions) };
+}
+
+/** The subprotocols as a list. Throws a TypeError (`invalid_argument`) for anything but strings. */
+export function listOf(protocols: string | readonly string[]): readonly string[] {
+  const list = [protocols].flat();
+  if (list.every((name) => typeof name === "string")) return list;
+  throw invalidArgument("protocols must be strings; options come after them");
+}
 
 /** How long to wait before an attempt: random, so that clients do not come back all at once. */
 export function delayBefore(attempt: number, { minDelayMs, maxDelayMs }: Settings): number {

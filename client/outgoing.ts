@@ -30,11 +30,13 @@ export class Outbox {
     this.bytes += item.bytes;
   }
 
-  /** Writes what can be written. Without `v1` nothing is acknowledged, so that written messages are done. */
+  /** Writes what can be written. Without `v1` nothing is acknowledged: written messages are done, and control lines are dropped. */
   write(send: (data: Payload) => void, v1: boolean): void {
     for (let item = this.#items[this.#written]; item?.data !== undefined; item = this.#items[this.#written]) {
       const { data, message } = item;
-      send(v1 && message !== undefined && isReserved(data) ? prefixed("~", data) : data);
+      if (v1 || message !== undefined) {
+        send(v1 && message !== undefined && isReserved(data) ? prefixed("~", data) : data);
+      }
       this.#written++;
       if (!v1) this.ack(this.#acked + 1);
     }

@@ -162,18 +162,31 @@ export class Handlers<Data> {
     throw new MeshError("unauthenticated", "the new token was refused");
   }
 
-  /** Asks the session whether the client may use a topic. Rejects with the error to send: one without a code was reported. */
-  async allow(name: "onSubscribe" | "onPublish", topic: string, message: string | Uint8Array = ""): Promise<void> {
+  /**
+   * Asks the session whether the client may use a topic; undefined if it may at once. Throws, or rejects with, the error to send:
+   * one without a code was reported.
+   */
+  allow(
+    name: "onSubscribe" | "onPublish",
+    topic: string,
+    message: string | Uint8Array = "",
+  ): Promise<void> | undefined {
     const session = this.#session;
     if (!session[name]) throw new MeshError("permission_denied", `${REFUSED[name]}, and return true`);
     try {
-      const allowed: unknown = await session[name](this.#client, topic, message);
-      if (allowed === false) throw new MeshError("permission_denied", `${name} refused the topic`);
-      if (allowed !== true) throw new Error(`${name} must return true or false, not ${kindOf(allowed)}`);
+      const allowed: unknown = session[name](this.#client, topic, message);
+      if (!isThenable(allowed)) return checkAllowed(name, allowed);
+      return Promise.resolve(allowed)
+        .then((late) => checkAllowed(name, late))
+        .catch((error: unknown) => this.#refused(name, error));
     } catch (error) {
-      if (!(error instanceof MeshError)) this.#report(name, asError(name, error));
-      throw error;
+      return this.#refused(name, error);
     }
+  }
+
+  #refused(name: HandlerName, error: unknown): never {
+    if (!(error instanceof MeshError)) this.#report(name, asError(name, error));
+    throw error;
   }
 
   /** Whether reading waits for the handlers. */
@@ -336,6 +349,11 @@ export interface HandledClient<Data> extends Client<Data> {
   readonly v1: { handled(bytes: number): void } | undefined;
   /** Undefined while nobody taps it. */
   readonly tap: Tapped | undefined;
+}
+
+function checkAllowed(name: HandlerName, allowed: unknown): undefined {
+  if (allowed === false) throw new MeshError("permission_denied", `${name} refused the topic`);
+  if (allowed !== true) throw new Error(`${name} must return true or false, not ${kindOf(allowed)}`);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -105,76 +105,73 @@ export function prefixed(line: string, payload: Payload): Payload {
 
 /** Reads a control line; undefined if it is not one of those above. Never throws. */
 export function decodeControl(message: Payload): Control | undefined {
-  const [name, argument, payload] = partsOf(message) ?? [];
-  if (name === "request" || name === "reply" || name === "token") {
-    const number = numberOf(argument);
-    return number === undefined || payload === undefined ? undefined : { type: name, number, payload };
-  }
-  return payload === undefined ? decodeLine(name, argument ?? "") : undefined;
-}
-
-/** The name of a control line, its argument, and its payload if it has one; bytes have one. */
-export function partsOf(message: Payload): [name: string, argument: string, payload?: Payload] | undefined {
-  const text = typeof message === "string";
-  const end = text ? message.indexOf("\n") : message.indexOf(LINE_FEED);
-  if (end < 0 && !text) return undefined;
-  const line = text ? (end < 0 ? message : message.slice(0, end)) : decoder.decode(message.subarray(0, end));
-  const [, name, argument = ""] = /^~([a-z]+)(?: (.*))?$/s.exec(line) ?? [];
-  if (name === undefined) return undefined;
-  if (end < 0) return [name, argument];
-  return [name, argument, text ? message.slice(end + 1) : message.subarray(end + 1)];
-}
-
-function decodeLine(name: string | undefined, argument: string): Control | undefined {
-  switch (name) {
-    case "ack":
-      return withNumber(argument, (count) => ({ type: name, count }));
-    case "ping":
-      return withNumber(argument, (number) => ({ type: name, number }));
-    case "pong": {
-      const [number, time] = argument.split(" ").map(numberOf);
-      return number === undefined || time === undefined ? undefined : { type: name, number, time };
-    }
+  const { form, name, number, second, json, payload } = partsOf(message);
+  switch (form) {
+    case "ack#":
+      return { type: "ack", count: number };
     case "sync":
-      return argument === "" ? { type: name } : undefined;
-    case "error":
-      return decodeError(argument);
-    case "hello": {
-      const hello = parse(argument);
-      return hello && typeof hello["id"] === "string" ? { type: name, hello: hello as unknown as Greeting } : undefined;
-    }
-    case "bye": {
-      const { retryAfterMs } = parse(argument) ?? {};
-      return typeof retryAfterMs === "number" ? { type: name, retryAfterMs } : undefined;
-    }
+      return { type: form };
+    case "ping#":
+      return { type: "ping", number };
+    case "pong##":
+      return { type: "pong", number, time: second };
+    case "request#+":
+    case "reply#+":
+    case "token#+":
+      return { type: name as "request", number, payload };
+    case "error#{":
+      return isText(json["code"]) && isText(json["message"])
+        ? { type: "error", number, code: json["code"], message: json["message"] }
+        : undefined;
+    case "hello{":
+      return isText(json["id"]) ? { type: "hello", hello: json as unknown as Greeting } : undefined;
+    case "bye{":
+      return typeof json["retryAfterMs"] === "number" ? { type: "bye", retryAfterMs: json["retryAfterMs"] } : undefined;
     default:
       return undefined;
   }
 }
 
-function withNumber(digits: string, make: (number: number) => Control): Control | undefined {
-  const number = numberOf(digits);
-  return number === undefined ? undefined : make(number);
+/** A control line in its parts. Those that it does not have are 0, empty or "". */
+export interface Parts {
+  /** Its name, and a sign for each part that follows: `#` a number, `{` a JSON object, `+` a payload. "" if it is not a line. */
+  readonly form: string;
+  readonly name: string;
+  readonly number: number;
+  readonly second: number;
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly payload: Payload;
 }
 
-function decodeError(argument: string): Control | undefined {
-  const [, digits = "", json = ""] = /^(\d+) (.*)$/s.exec(argument) ?? [];
-  const number = numberOf(digits);
-  const { code, message } = parse(json) ?? {};
-  if (number === undefined || typeof code !== "string" || typeof message !== "string") return undefined;
-  return { type: "error", number, code, message };
+const LINE = /^~([a-z]+)( (?:0|[1-9]\d{0,14}))?( (?:0|[1-9]\d{0,14}))?( \{.*)?$/s;
+
+/** Takes a control line apart; bytes are one only up to a line feed. Never throws. */
+export function partsOf(message: Payload): Parts {
+  const text = typeof message === "string";
+  const end = text ? message.indexOf("\n") : message.indexOf(LINE_FEED);
+  const head = end < 0 ? message : message.slice(0, end);
+  const line = typeof head === "string" ? head : end < 0 ? "" : decoder.decode(head);
+  const [, name = "", number, second, object] = LINE.exec(line) ?? [];
+  const json = object && parse(object);
+  const signs = (number ? "#" : "") + (second ? "#" : "") + (json ? "{" : object ? "?" : "") + (end < 0 ? "" : "+");
+  return {
+    form: name && name + signs,
+    name,
+    number: Number(number ?? 0),
+    second: Number(second ?? 0),
+    json: json || {},
+    payload: end < 0 ? "" : text ? message.slice(end + 1) : message.subarray(end + 1),
+  };
 }
 
-/** A number of up to 15 digits, without a sign or leading zeros. */
-export function numberOf(digits = ""): number | undefined {
-  return /^(0|[1-9]\d{0,14})$/.test(digits) ? Number(digits) : undefined;
+export function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 /** A JSON object; undefined for anything else. */
-export function parse(json: string): Record<string, unknown> | undefined {
+function parse(json: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : undefined;
+    return JSON.parse(json) as Record<string, unknown>;
   } catch {
     return undefined;
   }

@@ -1,75 +1,39 @@
 /** The client package against real servers of this runtime, with a network that drops its connections. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connect, type ConnectOptions, MeshError, MeshWebSocket } from "../../client/index.ts";
-import { silentLogger } from "../../src/base/log/logger.ts";
+import { connect, MeshError, MeshWebSocket } from "../../client/index.ts";
 import type { Session, SessionFactory } from "../../src/client/session.ts";
-import { Hub } from "../../src/hub/hub.ts";
-import type { HubOptions } from "../../src/hub/hub-options.ts";
-import { loadServe } from "../kit/servers.ts";
-import { TcpProxy } from "../kit/tcp-proxy.ts";
+import { scene, took } from "../kit/client-scene.ts";
 import { Events, within } from "../kit/wait.ts";
 
-const serve = await loadServe();
-
-interface Scene {
-  readonly hub: Hub;
-  readonly proxy: TcpProxy;
-  readonly url: string;
-  /** A client that writes down its events; closed at the end. */
-  readonly open: (options?: ConnectOptions, protocols?: string[]) => Heard;
-}
-
-/** A client and what it heard. */
-interface Heard {
-  readonly ws: MeshWebSocket;
-  readonly log: Events<string>;
-}
-
-async function scene(
-  session: Session | SessionFactory,
-  run: (scene: Scene) => Promise<void>,
-  options: HubOptions = {},
-): Promise<void> {
-  const hub = new Hub({ logger: silentLogger, ...options });
-  const factory = typeof session === "function" ? session : (): Session => ({ id: "me", ...session });
-  await using server = await serve(hub, { port: 0, hostname: "127.0.0.1", session: factory });
-  const proxy = await TcpProxy.open(server.port);
-  const url = `ws://${proxy.host}/`;
-  const opened: MeshWebSocket[] = [];
-  const open: Scene["open"] = (other, protocols) => {
-    const fast = { minDelayMs: 20, ...other };
-    const ws = protocols ? new MeshWebSocket(url, protocols, fast) : connect(url, fast);
-    opened.push(ws);
-    return { ws, log: listen(ws) };
-  };
-  try {
-    await run({ hub, proxy, url, open });
-  } finally {
-    for (const ws of opened) ws.close();
-    await proxy.close();
-  }
-}
-
-function listen(ws: MeshWebSocket): Events<string> {
-  const log = new Events<string>("an event of the client");
-  ws.binaryType = "arraybuffer";
-  for (const type of ["open", "resumed", "error"] as const) ws.addEventListener(type, () => log.add(type));
-  ws.addEventListener("away", () => log.add("away"));
-  ws.addEventListener("lost", ({ why, pending }) => log.add(`lost ${why} ${pending.join()}`));
-  ws.addEventListener("refused", ({ code }) => log.add(`refused ${code}`));
-  ws.addEventListener("close", ({ code }) => log.add(`close ${code}`));
-  ws.addEventListener("message", ({ data }) => {
-    log.add(typeof data === "string" ? data : String(new Uint8Array(data as ArrayBuffer)));
-  });
-  return log;
-}
-
-async function took(log: Events<string>, ...entries: string[]): Promise<void> {
-  for (const entry of entries) assert.equal(await log.next(), entry);
-}
-
 const echo: Session = { onEvent: (client, message) => client.emit(message) };
+
+test("client: options and URLs that are wrong are refused with what to write", () => {
+  const url = "ws://127.0.0.1:9";
+  const bad: readonly (readonly [says: RegExp, ...args: unknown[]])[] = [
+    [/unknown option "auth": there are .*token/, url, { auth: 1 }],
+    [/options are an object such as \{ protocols: "chat" \}, not "chat"/, url, "chat"],
+    [/options are an object .*, not \["chat"\]/, url, ["chat"]],
+    [/options are an object .*, not 5/, url, 5],
+    [/options are an object .*, not null/, url, null],
+    [/token must be a function, not a string/, url, { token: "t" }],
+    [/pingMs must be a number, not a string/, url, { pingMs: "5" }],
+    [/protocols must be strings/, url, { protocols: 5 }],
+    [/the URL must be such as "wss:.*not undefined/],
+    [/the URL must be such as "wss:.*not not a URL/, "not a URL"],
+  ];
+  for (const [message, ...args] of bad) {
+    assert.throws(() => connect(...(args as Parameters<typeof connect>)), (error: TypeError & { code?: string }) => {
+      assert.match(error.message, message);
+      assert.equal(error.code, "invalid_argument");
+      return true;
+    });
+  }
+  assert.throws(() => new MeshWebSocket(url, { auth: 1 } as never), /protocols must be strings; options come after/);
+  assert.throws(() => new MeshWebSocket(url, "chat", { auth: 1 } as never), /unknown option "auth"/);
+  new MeshWebSocket(url, "chat").close();
+  connect(url, { protocols: "chat", maxBytes: undefined as never }).close();
+});
 
 test("client: sends and receives text and bytes, also such as look like control lines", () =>
   scene(echo, async ({ open }) => {

@@ -7,19 +7,28 @@ import { test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
 import { root } from "./source.ts";
 
-/** The most bytes that the client package may have, minified and compressed. */
+/** The most bytes that the client package may have, minified and compressed as servers of the web do. */
 const MAX_BYTES = 5_000;
+/** The most bytes that the part for topics adds when a page asks for it. */
+const MAX_TOPICS_BYTES = 2_500;
 
-test("meshsocket/client is under 5 kB, minified and compressed", () => {
+/** The bytes of a bundle, compressed by brotli. */
+function bundled(...args: string[]): number {
   const folder = mkdtempSync(join(tmpdir(), "meshsocket-size-"));
   try {
     const bundle = join(folder, "client.js");
     const bun = join(root, "node_modules", ".bin", "bun");
     const entry = join(root, "client", "index.ts");
-    execFileSync(bun, ["build", entry, "--minify", "--outfile", bundle], { stdio: "ignore" });
-    const bytes = brotliCompressSync(readFileSync(bundle)).byteLength;
-    assert.ok(bytes < MAX_BYTES, `it has ${bytes} bytes`);
+    execFileSync(bun, ["build", entry, "--minify", "--outfile", bundle, ...args], { stdio: "ignore" });
+    return brotliCompressSync(readFileSync(bundle)).byteLength;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+test("meshsocket/client is under 5 kB, minified and compressed, and loads the part for topics when it is used", () => {
+  const without = bundled("--external", "*/topics.ts");
+  assert.ok(without < MAX_BYTES, `it has ${without} bytes`);
+  const topics = bundled() - without;
+  assert.ok(topics > 0 && topics < MAX_TOPICS_BYTES, `topics add ${topics} bytes`);
 });

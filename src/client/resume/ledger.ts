@@ -92,8 +92,8 @@ export class Ledger {
     const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
     return frames.flatMap((frame) => {
       if (!frame.isControl) return [frame.payload];
-      const [name, , payload] = partsOf(frame.payload) ?? [];
-      return name === "message" && payload !== undefined ? [payload] : [];
+      const { name, payload } = partsOf(frame.payload);
+      return name === "message" ? [payload] : [];
     });
   }
 

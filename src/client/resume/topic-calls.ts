@@ -16,7 +16,8 @@ import type { Handlers } from "../handlers.ts";
 export class TopicCalls<Own extends TopicClient> {
   readonly #client: Own;
   readonly #owner: TopicOwner<Own>;
-  #last: Promise<unknown> = Promise.resolve();
+  /** The decision that the next one waits for; undefined if none is being made. */
+  #deciding: Promise<unknown> | undefined;
 
   constructor(client: Own, owner: TopicOwner<Own>) {
     this.#client = client;
@@ -25,30 +26,42 @@ export class TopicCalls<Own extends TopicClient> {
 
   /** Resolves with the line to answer with. Rejects with the error to answer with. */
   async answer(call: TopicCall): Promise<string> {
-    const begun = this.#begin(call, this.#last);
-    this.#last = begun.catch(() => {});
+    const begun = this.#deciding ? this.#deciding.then(() => this.#begin(call)) : this.#begin(call);
+    if (begun instanceof Promise) this.#wait(begun);
     return await (await begun).line;
   }
 
-  /** Decides, and starts the call at once; an object, because a promise that is returned would be waited for. */
-  async #begin(call: TopicCall, before: Promise<unknown>): Promise<{ readonly line: Promise<string> }> {
-    await before;
+  #wait(begun: Promise<unknown>): void {
+    const over = (): void => {
+      if (this.#deciding === deciding) this.#deciding = undefined;
+    };
+    const deciding = begun.then(over, over);
+    this.#deciding = deciding;
+  }
+
+  /** Decides, and starts the call as soon as that is done. */
+  #begin(call: TopicCall): Begun | Promise<Begun> {
     checkTopic(call.topic, this.#owner.limits.maxTopicBytes);
+    const allowed = this.#allow(call);
+    return allowed ? allowed.then(() => ({ line: this.#start(call) })) : { line: this.#start(call) };
+  }
+
+  #allow(call: TopicCall): Promise<void> | undefined {
     const { handlers } = this.#client;
-    if (call.type === "subscribe") {
-      await handlers.allow("onSubscribe", call.topic);
-      return { line: this.#subscribe(call) };
-    }
-    if (call.type === "unsubscribe") {
-      this.#owner.unlisten(this.#client, call.topic);
-      return { line: Promise.resolve(replyLine(call.number)) };
-    }
+    if (call.type === "unsubscribe") return undefined;
+    if (call.type === "subscribe") return handlers.allow("onSubscribe", call.topic);
     // Without a history nobody would notice the second message of a key.
     if (call.key !== undefined) {
       throw new MeshError("failed_precondition", "this server keeps no history: omit the key");
     }
-    await handlers.allow("onPublish", call.topic, call.payload);
-    return { line: this.#publish(call.topic, call.payload, call.number) };
+    return handlers.allow("onPublish", call.topic, call.payload);
+  }
+
+  async #start(call: TopicCall): Promise<string> {
+    if (call.type === "subscribe") return await this.#subscribe(call);
+    if (call.type === "publish") return await this.#publish(call.topic, call.payload, call.number);
+    this.#owner.unlisten(this.#client, call.topic);
+    return replyLine(call.number);
   }
 
   async #subscribe({ topic, number, from }: TopicCall & { readonly type: "subscribe" }): Promise<string> {
@@ -60,6 +73,11 @@ export class TopicCalls<Own extends TopicClient> {
   async #publish(topic: string, payload: Message, number: number): Promise<string> {
     return publishedLine(number, await this.#owner.publish(topic, payload, {}));
   }
+}
+
+/** A call that has begun: an object, because a promise that is returned would be waited for. */
+interface Begun {
+  readonly line: Promise<string>;
 }
 
 /** The client of {@link TopicCalls}. */

@@ -1,0 +1,195 @@
+import { errorCode, MeshError, type MeshErrorCode } from "../src/base/error.ts";
+import {
+  type Place,
+  type Published as Delivery,
+  publishLine,
+  type Subscribed,
+  subscribeLine,
+  unsubscribeLine,
+} from "../src/wire/topics.ts";
+import type { Parts, Payload } from "../src/wire/v1.ts";
+import { type CallOptions, type Calls, type Sendable } from "./calls.ts";
+import { delayBefore, type Settings } from "./options.ts";
+import type { Pending } from "./events.ts";
+import { type SubscribeOptions, Subscription } from "./subscription.ts";
+
+/** Subscriptions to topics, and messages to them. A page loads this file when it asks for the first. */
+export class Topics {
+  readonly #client: TopicsClient;
+  readonly #topics = new Map<string, Topic>();
+
+  constructor(client: TopicsClient) {
+    this.#client = client;
+  }
+
+  /** Resolves with a subscription when it holds: no message that is published from then on is missed. */
+  async subscribe(name: string, options: SubscribeOptions): Promise<Subscription> {
+    this.#client.check();
+    const { signal, timeoutMs = this.#client.settings.timeoutMs, maxBytes = this.#client.settings.maxBytes } = options;
+    signal?.throwIfAborted();
+    const topic = this.#topics.get(name) ?? new Topic(name, this.#client, () => this.#topics.delete(name));
+    this.#topics.set(name, topic);
+    const onAbort = (): void => subscription.end(signal?.reason);
+    const subscription = new Subscription(name, maxBytes, (error) => {
+      signal?.removeEventListener("abort", onAbort);
+      topic.remove(subscription, error);
+    });
+    signal?.addEventListener("abort", onAbort);
+    const late = (): void => subscription.end(new MeshError("deadline_exceeded", "no answer in time"));
+    const timer = setTimeout(late, timeoutMs);
+    await topic.add(subscription).finally(() => clearTimeout(timer));
+    return subscription;
+  }
+
+  /** Resolves with how many clients got the message. */
+  publish(topic: string, message: Sendable, options: PublishOptions): Promise<Delivery> {
+    return this.#client.ask<Delivery>(options, (number) => publishLine(number, topic, options.key), message);
+  }
+
+  /** Obeys a line of the server; false if it is none of these. */
+  read({ form, number, json, payload }: Parts): boolean {
+    const topic = this.#topics.get(String(json["topic"]));
+    switch (form) {
+      case "subscribed#{":
+      case "published#{":
+        this.#client.calls.settle(number, json);
+        return true;
+      case "message{+":
+        topic?.message(json, payload);
+        return true;
+      case "unsubscribed{":
+        topic?.end(new MeshError("permission_denied", "the server ended the subscription"), true);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** There is a new client: subscribes again, before anything else is sent. */
+  lost(): void {
+    for (const topic of this.#topics.values()) topic.restore();
+  }
+
+  /** The connection is closed for good. */
+  end(error: MeshError | undefined): void {
+    for (const topic of [...this.#topics.values()]) topic.end(error, false);
+  }
+}
+
+/** One topic, with all subscriptions of the page to it. */
+class Topic {
+  readonly #name: string;
+  readonly #client: TopicsClient;
+  readonly #leave: () => void;
+  /** Each with its call to settle, or undefined once it holds. */
+  readonly #subscriptions = new Map<Subscription, Opening | undefined>();
+  /** Counts attempts, so that an answer to an earlier one is noticed. */
+  #attempt = 0;
+  #holds = false;
+  /** It held once: what was published since may be missing. */
+  #restoring = false;
+  /** Where to go on in the topic's history, if it has one. */
+  #place: Place | undefined;
+  #tells = true;
+
+  constructor(name: string, client: TopicsClient, leave: () => void) {
+    this.#name = name;
+    this.#client = client;
+    this.#leave = leave;
+  }
+
+  /** Settles when the subscription holds, or has ended before. */
+  add(subscription: Subscription): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#subscriptions.set(subscription, this.#holds ? undefined : { resolve, reject });
+      if (this.#holds) resolve();
+      else if (this.#attempt === 0) void this.#ask();
+    });
+  }
+
+  /** A subscription ended; the last one ends that at the server. */
+  remove(subscription: Subscription, error: unknown): void {
+    this.#subscriptions.get(subscription)?.reject(error);
+    this.#subscriptions.delete(subscription);
+    if (this.#subscriptions.size > 0) return;
+    this.#attempt++;
+    this.#leave();
+    if (this.#tells) this.#client.calls.request((number) => unsubscribeLine(number, this.#name)).reply.catch(() => {});
+  }
+
+  message({ epoch, offset }: Place, data: Payload): void {
+    if (epoch !== undefined) this.#place = { epoch, offset };
+    const publication = { topic: this.#name, data: data as Pending, epoch, offset };
+    for (const subscription of this.#subscriptions.keys()) subscription.push(publication);
+  }
+
+  restore(): void {
+    this.#restoring ||= this.#holds;
+    this.#holds = false;
+    void this.#ask();
+  }
+
+  /** Ends all subscriptions; `tells` the server if it may have one. */
+  end(error: unknown, tells: boolean): void {
+    this.#attempt++;
+    this.#tells = tells;
+    for (const subscription of [...this.#subscriptions.keys()]) subscription.end(error);
+  }
+
+  /** Asks the server until it agrees, or refuses. */
+  async #ask(): Promise<void> {
+    const attempt = ++this.#attempt;
+    for (let tries = 0; attempt === this.#attempt; tries++) {
+      const line = (number: number): string => subscribeLine(number, this.#name, this.#place);
+      const answer = await this.#client.calls.request<Subscribed>(line).reply.catch((error: unknown) => ({ error }));
+      if (attempt !== this.#attempt) return;
+      if (!("error" in answer)) return this.#hold(answer);
+      const code = errorCode(answer.error);
+      // The client moved to another node before the answer.
+      if (code === "unknown" && tries === 0) continue;
+      if (!this.#restoring || code === undefined || !PASSING.has(code)) return this.end(answer.error, false);
+      await new Promise((resolve) => setTimeout(resolve, delayBefore(tries, this.#client.settings)));
+    }
+  }
+
+  #hold({ recovered = !this.#restoring, epoch, offset }: Subscribed): void {
+    this.#holds = true;
+    if (epoch !== undefined) this.#place = { epoch, offset };
+    for (const [subscription, opening] of this.#subscriptions) {
+      subscription.recovered &&= recovered;
+      this.#subscriptions.set(subscription, undefined);
+      opening?.resolve();
+    }
+  }
+}
+
+/** Codes with which a subscription that held before is tried again. */
+const PASSING: ReadonlySet<MeshErrorCode> = new Set([
+  "unavailable",
+  "deadline_exceeded",
+  "unknown",
+  "resource_exhausted",
+]);
+
+export type { Delivery };
+
+/** {@link CallOptions} for a message to a topic. */
+export interface PublishOptions extends CallOptions {
+  /** Publishes a message with the same key once, if the topic has a history. */
+  key?: string;
+}
+
+interface Opening {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+/** The client of {@link Topics}. */
+export interface TopicsClient {
+  readonly calls: Calls;
+  readonly settings: Settings;
+  /** Throws if the server cannot be called. */
+  check(): void;
+  /** Calls the server within a time. */
+  ask<Reply>(options: CallOptions, line: (number: number) => string, message: Sendable): Promise<Reply>;
+}
