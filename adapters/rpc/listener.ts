@@ -1,3 +1,4 @@
+import { about } from "../../src/base/log/about.ts";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalHandlerFn } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
@@ -35,7 +36,7 @@ export function rpcListener(
     if (!handler) return refuse(response, 404, "unimplemented", "there is no such call");
     answer(handler, request, response, onProof).catch((error: unknown) => {
       if (ConnectError.from(error).code === Code.Aborted) return;
-      logger.error(`meshsocket: could not answer the call ${path}`, error);
+      logger.error(`meshsocket: could not answer the call ${path}`, error, about("rpc_failed", { path }));
       cut(response);
     });
   };

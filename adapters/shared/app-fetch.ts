@@ -1,3 +1,4 @@
+import { about } from "../../src/base/log/about.ts";
 import { refuse } from "../../src/door/admission.ts";
 import type { DistServer } from "../../src/distributed/dist-server.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
@@ -17,7 +18,7 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
       if (answer) return answer;
       return options.fetch ? await options.fetch(request) : nothingHere(request, options.path);
     } catch (error) {
-      hub.logger.error("meshsocket: fetch failed", error);
+      hub.logger.error("meshsocket: fetch failed", error, about("fetch_failed"));
       return refuse(500, "internal error");
     }
   };

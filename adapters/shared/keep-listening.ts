@@ -1,3 +1,4 @@
+import { about } from "../../src/base/log/about.ts";
 import { connect, type Server } from "node:net";
 import { setInterval } from "node:timers";
 import type { Logger } from "../../src/base/log/logger.ts";
@@ -21,7 +22,15 @@ export interface ListeningOn {
  * saw no connection for a while is tried by one of its own, and opened again if that does not arrive.
  */
 export function keepListening(server: Server, on: ListeningOn, logger: Logger): () => void {
-  server.on("error", (error) => logger.warn(`meshsocket: port ${on.port} could not accept a connection`, error));
+  server.on(
+    "error",
+    (error) =>
+      logger.warn(
+        `meshsocket: port ${on.port} could not accept a connection`,
+        error,
+        about("accept_failed", { port: on.port }),
+      ),
+  );
   if (!("Deno" in globalThis)) return () => {};
   let quiet = false;
   let trying = false;
@@ -63,7 +72,10 @@ function arrives(server: Server, { host, port }: ListeningOn): Promise<boolean> 
 }
 
 function listenAgain(server: Server, { host, port }: ListeningOn, logger: Logger): void {
-  logger.warn(`meshsocket: port ${port} no longer accepts connections: opening it again`);
+  logger.warn(
+    `meshsocket: port ${port} no longer accepts connections: opening it again`,
+    about("port_reopened", { port }),
+  );
   server.close();
   server.listen({ host, port });
 }

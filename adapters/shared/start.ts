@@ -1,3 +1,4 @@
+import { about } from "../../src/base/log/about.ts";
 import { anything, checkFlag, kindOf, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import { checkServeHealth, healthPaths } from "../../src/hub/health.ts";
@@ -51,7 +52,10 @@ export async function start<Data>(
   }
   hub.onClose(() => open.stop());
   const url = urlOf(open, options.tls !== undefined);
-  hub.logger.info(`meshsocket: serving ${url}${options.path ?? ""}${rpc ? `, node ${rpc.host}` : ""}`);
+  hub.logger.info(
+    `meshsocket: serving ${url}${options.path ?? ""}${rpc ? `, node ${rpc.host}` : ""}`,
+    about("serving", { port: open.port }),
+  );
   return {
     port: open.port,
     hostname: open.hostname,

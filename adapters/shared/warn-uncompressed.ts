@@ -1,3 +1,4 @@
+import { about } from "../../src/base/log/about.ts";
 import type { Logger } from "../../src/base/log/logger.ts";
 import type { CompressOptions } from "../../src/send/compression.ts";
 
@@ -9,5 +10,6 @@ export function warnUncompressed(
   if (!hub.compress) return;
   hub.logger.warn(
     `meshsocket: the option compress has no effect on ${engine}: serve the hub on Node, or with serve of meshsocket/deno`,
+    about("not_compressed"),
   );
 }

@@ -1,3 +1,4 @@
+import { about } from "./log/about.ts";
 import type { Logger } from "./log/logger.ts";
 
 const AGAIN_MS = 30_000;
@@ -19,6 +20,6 @@ export class Reminder {
     if (now - (this.#writtenAtMs.get(cause) ?? -Infinity) < AGAIN_MS) return;
     if (this.#writtenAtMs.size >= MAX_CAUSES) this.#writtenAtMs.clear();
     this.#writtenAtMs.set(cause, now);
-    this.#logger.error(`meshsocket: ${text}`);
+    this.#logger.error(`meshsocket: ${text}`, about("cluster_wrong"));
   }
 }

@@ -1,3 +1,4 @@
+import { type About, about } from "../base/log/about.ts";
 import { bump, type Counters, SAMPLE } from "../base/counters/counters.ts";
 import { Backlog } from "./backlog.ts";
 import type { Client } from "./client.ts";
@@ -36,7 +37,7 @@ export interface HandlersDependencies<Data> {
   /** The connection ended: `onDisconnect` follows. */
   disconnected(client: Client<Data>, end: End): void;
   /** Logs a failure that no caller sees. */
-  report(text: string, error: unknown): void;
+  report(text: string, error: unknown, what: About): void;
 }
 
 /** Something to do in its turn among the messages. */
@@ -228,7 +229,9 @@ export class Handlers<Data> {
   }
 
   #log(what: string, error: unknown): void {
-    this.#deps.report(`${what} of client ${JSON.stringify(this.#client.id)} failed`, error);
+    const { id: client } = this.#client;
+    const fields = about("handler_failed", { client, handler: what });
+    this.#deps.report(`${what} of client ${JSON.stringify(client)} failed`, error, fields);
   }
 
   #connect(): unknown {

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { evictItem, type SizedItem } from "../link/items.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
@@ -62,7 +63,7 @@ export class Evictions {
     } catch (error) {
       const text =
         `meshsocket: could not have ${to.host} close its connection of an id that was taken over: it is tried again while that node lives`;
-      this.#deps.logger.warn(text, error);
+      this.#deps.logger.warn(text, error, about("eviction_failed", { node: to.host, client: id }));
       if (!this.#remember(to, id, claim)) this.#settle(id);
       return undefined;
     }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
@@ -117,6 +118,7 @@ export class Hello {
     this.#otherLeases.add(host);
     this.#logger.warn(
       `meshsocket: ${host} has leaseMs ${leaseMs} and this node ${this.#leaseMs}: give all nodes the same`,
+      about("leases_differ", { node: host }),
     );
   }
 
@@ -198,4 +200,15 @@ function withAdvice(error: MeshError): MeshError {
   const advice =
     "give all nodes under one prefix the same secret and the right time, and each application its own prefix";
   return new MeshError("failed_precondition", `${error.message}: ${advice}`, { cause: error });
+}
+
+/** The text about an address that two nodes have. */
+export function sharedAddress(host: string): string {
+  return `advertise ${host} leads to another node: give each node its own`;
+}
+
+/** The text about a lease that ended too early. */
+export function leaseTaken(host: string): string {
+  return `the lease of ${host} ended although it was renewed in time: ` +
+    "either another node advertises this address too, or the storage lost its last writes";
 }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import type { Holder, Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
@@ -67,7 +68,11 @@ export class Incoming<Data> implements Peers {
   reply(to: Holder, reply: Reply): void {
     const deadlineMs = performance.now() + this.#timeoutMs;
     this.#neighbours.links.call(to, replyItem(reply), deadlineMs).catch((error: unknown) => {
-      this.#logger.warn(`meshsocket: could not hand a client's reply to ${to.host}`, error);
+      this.#logger.warn(
+        `meshsocket: could not hand a client's reply to ${to.host}`,
+        error,
+        about("reply_failed", { node: to.host }),
+      );
     });
   }
 }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Hello, Unmet } from "./hello.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
@@ -92,7 +93,11 @@ export class Living {
   #bury(node: Holder): void {
     this.remove(node);
     this.#own.storage.clear(node).catch((error: unknown) => {
-      this.#own.logger.warn(`meshsocket: could not clear the entries of dead node ${node.host}`, error);
+      this.#own.logger.warn(
+        `meshsocket: could not clear the entries of dead node ${node.host}`,
+        error,
+        about("dead_node_not_cleared", { node: node.host }),
+      );
     });
   }
 }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import type { Counters } from "../base/counters/counters.ts";
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
@@ -5,7 +6,7 @@ import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/log/logger.ts";
 import { randomId } from "../base/random-id.ts";
 import { Reminder } from "../base/reminder.ts";
-import type { Hello } from "./hello.ts";
+import { type Hello, leaseTaken, sharedAddress } from "./hello.ts";
 import { Living } from "./living.ts";
 import { Stall } from "./stall.ts";
 import type { Entry, Holder, Renewal, Storage } from "../storage/storage.ts";
@@ -223,7 +224,8 @@ export class Membership {
       if (this.#displaced === undefined || (await this.#isFree())) await this.#accept(await this.#renewOnce());
       this.#schedule(this.#nextRenewalMs());
     } catch (error) {
-      logger.warn(`meshsocket: could not renew the lease of ${this.#holder.host}: ${textOf(error)}`, error);
+      const lasted = about("lease_not_renewed", { durationMs: Math.round(performance.now() - this.#askedAtMs) });
+      logger.warn(`meshsocket: could not renew the lease of ${this.#holder.host}: ${textOf(error)}`, error, lasted);
       events.degraded(error);
       this.#schedule(Math.min(MAX_RETRY_MS, leaseMs / RENEWALS_PER_LEASE));
     } finally {
@@ -257,7 +259,9 @@ export class Membership {
       this.#living.keep(now + this.#deps.leaseMs);
       this.#deps.reclaim.wiped();
     }
-    if (finding === "wiped" || lostSome) this.#deps.logger.warn(`meshsocket: ${LOST[finding] ?? LOST_SOME}`);
+    if (finding === "wiped" || lostSome) {
+      this.#deps.logger.warn(`meshsocket: ${finding === "wiped" ? LOST_ALL : LOST_SOME}`, about("claims_lost"));
+    }
     const begins = finding === "lapsed" || finding === "taken";
     const renewal = begins ? await this.#beginLife() : first;
     this.#frozen = false;
@@ -330,7 +334,11 @@ export class Membership {
         await this.#deps.events.lost();
       } catch (error) {
         this.#lost = true;
-        this.#deps.logger.warn("meshsocket: could not restore what the storage lost", error);
+        this.#deps.logger.warn(
+          "meshsocket: could not restore what the storage lost",
+          error,
+          about("claims_not_restored"),
+        );
         break;
       }
     }
@@ -381,18 +389,7 @@ export interface NeighbourEvents {
 }
 
 const LOST_SOME = "the storage lost claims of this node: it makes them again";
-const LOST: Readonly<Partial<Record<Finding, string>>> = {
-  wiped: "the storage was wiped: this node writes again what it held there",
-};
-
-function sharedAddress(host: string): string {
-  return `advertise ${host} leads to another node: give each node its own`;
-}
-
-function leaseTaken(host: string): string {
-  return `the lease of ${host} ended although it was renewed in time: ` +
-    "either another node advertises this address too, or the storage lost its last writes";
-}
+const LOST_ALL = "the storage was wiped: this node writes again what it held there";
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

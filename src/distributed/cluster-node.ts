@@ -56,6 +56,7 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     if (this.state.status !== "starting") {
       throw new MeshError("failed_precondition", "the hub is closed: make another one");
     }
+    this.logger.host = options.host;
     const cluster = new Cluster<Data>(this, { ...options, transport: (host) => this.#dial(host, options) });
     this.#joined = cluster;
     this.subscriptions.interest = cluster.topics.interest;

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { Calls } from "../send/calls.ts";
 import { checkDistClientOptions, type DistClientOptions } from "./client-options.ts";
 import { DirectVerbs } from "./direct-verbs.ts";
@@ -39,7 +40,7 @@ export class DistClient extends Sender implements Disposable {
     const limits = mergeLimits(options.limits);
     const logger = new LimitedLogger(chosenLogger(options.logger));
     const verbs = "url" in options ? new ServiceVerbs(options, limits) : new DirectVerbs(options, limits);
-    const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error));
+    const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error, about("call_failed")));
     super(limits, verbs, calls);
     this.#verbs = verbs;
     this.#calls = calls;

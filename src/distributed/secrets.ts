@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { MeshError } from "../base/error.ts";
 import type { Logger } from "../base/log/logger.ts";
 import {
@@ -26,7 +27,10 @@ export class Secrets {
     this.#rules = { secrets, apiKeys };
     this.tokens = secrets.length > 0 ? new TokenMint({ secret: secrets }) : undefined;
     if (secrets.length > 0 && isWeakSecret(secrets)) {
-      logger.warn("meshsocket: the secret is shorter than 32 bytes: use a longer one, of random bytes");
+      logger.warn(
+        "meshsocket: the secret is shorter than 32 bytes: use a longer one, of random bytes",
+        about("weak_secret"),
+      );
     }
   }
 

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { type Admission, refuse, type UpgradeContext } from "./admission.ts";
 import { checkName, kindOf } from "../base/check/check.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -256,9 +257,11 @@ export class Admissions<Data> {
   #failed(error: unknown): Refused {
     const { logger } = this.#deps;
     const refused = refusalOf(error);
-    if (refused.reason === "error") logger.error("meshsocket: could not decide about a client", error);
+    if (refused.reason === "error") {
+      logger.error("meshsocket: could not decide about a client", error, about("admission_failed"));
+    }
     if (refused.reason === "storage" || refused.reason === "starting") {
-      logger.warn("meshsocket: could not take a client", error);
+      logger.warn("meshsocket: could not take a client", error, about("client_refused", { reason: refused.reason }));
     }
     return refused;
   }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { Addresses } from "./addresses.ts";
 import { refuse, type UpgradeContext } from "./admission.ts";
 import { checkHandshake } from "./handshake.ts";
@@ -63,6 +64,7 @@ export class Gate {
       `meshsocket: page ${origin} may not connect to ${host}: new Hub({ origins: [${
         JSON.stringify(origin)
       }] }) lets it`,
+      about("page_refused", { origin }),
     );
     return new Refused("origin", refuse(403, `pages of ${origin} may not connect to ${host}`));
   }

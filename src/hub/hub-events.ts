@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import { checkFunction } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import type { LostReason } from "../client/resume/resume.ts";
@@ -86,7 +87,7 @@ export class HubEventTarget {
       try {
         (listener as Listener<Type>)(event);
       } catch (error) {
-        this.#logger.error(`meshsocket: a listener of "${type}" failed`, error);
+        this.#logger.error(`meshsocket: a listener of "${type}" failed`, error, about("listener_failed"));
       }
     }
   }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import type { Admission, UpgradeContext } from "../door/admission.ts";
 import type { Counters } from "../base/counters/counters.ts";
 import { type CompressOptions, compressOptions } from "../send/compression.ts";
@@ -169,7 +170,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     try {
       await cleanup();
     } catch (error) {
-      this.logger.error("meshsocket: could not run a cleanup of onClose", error);
+      this.logger.error("meshsocket: could not run a cleanup of onClose", error, about("cleanup_failed"));
     }
   }
 

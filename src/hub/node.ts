@@ -6,7 +6,7 @@ import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "./hub-options.ts"
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
-import { chosenLogger, type Logger } from "../base/log/logger.ts";
+import { chosenLogger } from "../base/log/logger.ts";
 import { NO_RECORDER, type Recorder } from "../base/watch/recorder.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
@@ -22,7 +22,7 @@ import type { Verbs } from "../send/verbs.ts";
 export class HubNode<Data> {
   readonly options: HubOptions;
   readonly limits: Readonly<Limits>;
-  readonly logger: Logger;
+  readonly logger: LimitedLogger;
   readonly counters: Counters = new Counters();
   readonly state: HubState;
   readonly calls: Calls;

@@ -1,3 +1,4 @@
+import { type About, about } from "../base/log/about.ts";
 import { type AdmissionDependencies, Admissions, type Grant } from "../door/admit.ts";
 import { bump, type Counters } from "../base/counters/counters.ts";
 import { unlessAborted } from "../base/abort.ts";
@@ -130,7 +131,11 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   /** Makes the client reachable as its user's; undefined if it is so at once. A client for which that fails is closed. */
   #toUser(client: HubClient<Data>): Promise<void> | undefined {
     return this.#node.subscriptions.addUser(client)?.catch((error: unknown) => {
-      this.report("a client could not be reached as its user's, and was closed", error);
+      this.report(
+        "a client could not be reached as its user's, and was closed",
+        error,
+        about("client_failed", { client: client.id }),
+      );
       client.close(CloseCode.TryAgainLater, "try again");
     });
   }
@@ -158,7 +163,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
         subscriptions.addUser(client),
       ]);
     } catch (error) {
-      this.report("a topic was lost", error);
+      this.report("a topic was lost", error, about("client_failed", { client: client.id }));
       subscriptions.deleteAll(client);
       return "unknown";
     }
@@ -265,8 +270,8 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.#node.state.events.dispatch("lost", { client, reason, undelivered });
   }
 
-  report(text: string, error: unknown): void {
-    this.logger.error(`meshsocket: ${text}`, error);
+  report(text: string, error: unknown, what: About): void {
+    this.logger.error(`meshsocket: ${text}`, error, what);
   }
 
   /** As {@link Calls.run}, for the most frequent call: once the arguments are good its promise does not reject. */

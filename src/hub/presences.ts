@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import type { Clients } from "../client/clients.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/log/logger.ts";
@@ -90,7 +91,7 @@ export class Presences<Data = unknown> {
       try {
         onEvent(event);
       } catch (error) {
-        this.#logger.error("meshsocket: onEvent of a presence watch failed", error);
+        this.#logger.error("meshsocket: onEvent of a presence watch failed", error, about("listener_failed"));
       }
     };
   }

@@ -1,3 +1,4 @@
+import { about } from "../base/log/about.ts";
 import type { HubStatus } from "../base/hub-status.ts";
 import type { Logger } from "../base/log/logger.ts";
 import { HubEventTarget } from "./hub-events.ts";
@@ -16,8 +17,14 @@ export class HubState {
     this.#logger = logger;
     this.#status = status;
     this.events = new HubEventTarget(logger);
-    this.events.on("nodejoin", ({ node }) => logger.info(`meshsocket: node ${node.host} joined`));
-    this.events.on("nodeleave", ({ node }) => logger.info(`meshsocket: node ${node.host} left`));
+    this.events.on(
+      "nodejoin",
+      ({ node }) => logger.info(`meshsocket: node ${node.host} joined`, about("node_joined", { node: node.host })),
+    );
+    this.events.on(
+      "nodeleave",
+      ({ node }) => logger.info(`meshsocket: node ${node.host} left`, about("node_left", { node: node.host })),
+    );
   }
 
   get status(): HubStatus {
@@ -43,7 +50,7 @@ export class HubState {
   ready(): void {
     if (this.#status !== "starting" && this.#status !== "degraded") return;
     this.#become("ready");
-    this.#logger.info("meshsocket: ready");
+    this.#logger.info("meshsocket: ready", about("ready"));
     this.events.dispatch("ready", { status: "ready" });
   }
 
@@ -52,7 +59,11 @@ export class HubState {
     this.#trouble = error;
     if (this.#status !== "ready") return;
     this.#become("degraded");
-    this.#logger.warn("meshsocket: degraded: clients stay and new ones are refused until the storage answers", error);
+    this.#logger.warn(
+      "meshsocket: degraded: clients stay and new ones are refused until the storage answers",
+      error,
+      about("degraded"),
+    );
     this.events.dispatch("degraded", { error });
   }
 
@@ -66,7 +77,7 @@ export class HubState {
   drain(): void {
     this.#closing = true;
     this.#since = new Date();
-    this.#logger.info("meshsocket: draining: clients are told to connect to another node");
+    this.#logger.info("meshsocket: draining: clients are told to connect to another node", about("draining"));
   }
 
   /** The last client is gone. */
@@ -75,8 +86,9 @@ export class HubState {
   }
 
   closed(): void {
+    const durationMs = Date.now() - this.#since.getTime();
     this.#become("closed");
-    this.#logger.info("meshsocket: closed");
+    this.#logger.info("meshsocket: closed", about("closed", { durationMs }));
     this.events.dispatch("close", { status: "closed" });
   }
 
@@ -102,7 +114,7 @@ export class HubState {
 
   /** A call of the application rejected. */
   sendFailed(error: unknown): void {
-    this.#logger.warn("meshsocket: a call failed", error);
+    this.#logger.warn("meshsocket: a call failed", error, about("call_failed"));
     this.events.dispatch("sendfailed", { error });
   }
 }

@@ -1,4 +1,6 @@
+import { About, about } from "./about.ts";
 import type { Logger } from "./logger.ts";
+import { fieldsOf, takesFields } from "./structured.ts";
 import { unref } from "../tick.ts";
 
 /** How many lines of one kind are written in a minute, and how many kinds are told apart. */
@@ -13,24 +15,27 @@ type Level = "info" | "warn" | "error";
  *
  * Lines that differ only in names and numbers are of one kind. Of each kind ten are written in a minute; at its end a line
  * says how many more there were. A logger that throws is ignored.
+ *
+ * The last argument of a call may be an {@link About}. A logger such as pino gets its event and fields, with the error as
+ * `error`, before the text; any other gets the text and the error.
  */
 export class LimitedLogger implements Logger {
+  /** The address of this node, for the field `host`. */
+  host: string | undefined = undefined;
   readonly #to: Logger;
+  readonly #takesFields: boolean;
   readonly #afterMinute: (callback: () => void) => void;
   readonly #kinds = new Map<string, Kind>();
 
   /** `afterMinute` runs a callback in a minute. */
   constructor(to: Logger, afterMinute: (callback: () => void) => void = inAMinute) {
     this.#to = to;
+    this.#takesFields = takesFields(to);
     this.#afterMinute = afterMinute;
   }
 
   debug(...data: unknown[]): void {
-    try {
-      this.#to.debug(...data);
-    } catch {
-      // A logger that fails must not end the connection that it was to log.
-    }
+    this.#pass("debug", data);
   }
 
   info(...data: unknown[]): void {
@@ -67,15 +72,20 @@ export class LimitedLogger implements Logger {
     this.#kinds.delete(name);
     const leftOut = lines - LINES_PER_MINUTE;
     if (leftOut > 0) {
-      this.#pass(level, [`meshsocket: left out ${leftOut} more lines of the last minute such as: ${last}`]);
+      const text = `meshsocket: left out ${leftOut} more lines of the last minute such as: ${last}`;
+      this.#pass(level, [text, about("lines_left_out", { lines: leftOut })]);
     }
   }
 
-  #pass(level: Level, data: unknown[]): void {
+  #pass(level: Level | "debug", data: unknown[]): void {
+    const last = data.at(-1);
+    const found = last instanceof About ? last : undefined;
+    const rest = found ? data.slice(0, -1) : data;
     try {
-      this.#to[level](...data);
+      if (this.#takesFields) this.#to[level](fieldsOf(found, rest[1], this.host), rest[0]);
+      else this.#to[level](...rest);
     } catch {
-      // As in debug().
+      // A logger that fails must not end the connection that it was to log.
     }
   }
 }

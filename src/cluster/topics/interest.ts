@@ -1,3 +1,4 @@
+import { about } from "../../base/log/about.ts";
 import { interestItem, type SizedItem } from "../../link/items.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Holder, Storage } from "../../storage/storage.ts";
@@ -107,7 +108,11 @@ export class Interest {
       // A node that is silent must not make subscriptions fail: they wait for twice as long.
       await links.call(node, interestItem(topic), performance.now() + timeoutMs / 2);
     } catch (error) {
-      logger.warn(`meshsocket: could not tell ${node.host} of a subscription: it is told again`, error);
+      logger.warn(
+        `meshsocket: could not tell ${node.host} of a subscription: it is told again`,
+        error,
+        about("subscription_untold", { node: node.host }),
+      );
       const untold = this.#untold.get(node.life) ?? { node, topics: new Set() };
       untold.topics.add(topic);
       this.#untold.set(node.life, untold);
@@ -121,7 +126,11 @@ export class Interest {
       if (!this.#wanted.has(topic)) await storage.unsubscribe(topic, node.holder);
     } catch (error) {
       // Left behind, it costs a publisher one call, which is answered "not here".
-      logger.warn("meshsocket: could not withdraw an unused topic from the storage: it is tried again", error);
+      logger.warn(
+        "meshsocket: could not withdraw an unused topic from the storage: it is tried again",
+        error,
+        about("topic_not_withdrawn"),
+      );
       this.#unsure.add(topic);
     }
   }
