@@ -25,6 +25,19 @@ export type { NodeTransport } from "./link/node-transport.ts";
 export type { Fetch } from "./rpc/fetch.ts";
 export type { RpcRouter, RpcServerOptions } from "./rpc/server-options.ts";
 export type {
+  Appended,
+  AppendResult,
+  HistoryCallOptions,
+  HistoryPage,
+  HistoryQuery,
+  HistorySource,
+  HistoryStore,
+  HistoryWindow,
+  KeptMessage,
+  NewMessage,
+  Position,
+} from "./history/history.ts";
+export type {
   CheckedStorage,
   Claimed,
   Entry,

@@ -28,6 +28,12 @@ export type { HubEvents } from "./hub/hub-events.ts";
 export type { RefusalReason, RefusedEvent, Visit } from "./door/refusal.ts";
 export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./hub/serve-options.ts";
 
+// Topics that keep history
+export type { HistoryOptions, TopicOptions } from "./hub/history/topic-options.ts";
+export { MemoryHistory, type MemoryHistoryOptions } from "./history/memory.ts";
+export type { HistoryPage, HistoryQuery, HistoryStore, KeptMessage } from "./history/history.ts";
+export type { Position } from "./send/position.ts";
+
 // Clients and their sessions
 export type { Client } from "./client/client.ts";
 export type { Refusal, Session, SessionData, SessionFactory, SessionFields, UpgradeInfo } from "./client/session.ts";
@@ -42,10 +48,14 @@ export type {
   Count,
   Delivery,
   EmitOptions,
+  From,
   Members,
   MembersOptions,
+  PublishOptions,
+  Recovery,
   SendOptions,
   SendToManyOptions,
+  SubscribeOptions,
 } from "./send/verbs.ts";
 export type { PresenceEvent, PresenceWatch, WatchOptions } from "./hub/presence-watch.ts";
 export type { Json } from "./base/json.ts";

@@ -80,6 +80,10 @@ export interface Limits {
   maxTaps: number;
   /** Milliseconds that a tap may last. Over it: it ends, and says so. */
   tapMs: number;
+  /** Bytes of messages that wait to be written to the history of their topics. Over it: a publish rejects `resource_exhausted`. */
+  maxHistoryBytes: number;
+  /** Bytes of earlier messages on their way to clients that catch up. At it the others wait for their turn. */
+  maxReplayBytes: number;
   /** Milliseconds that a call across nodes may take. Over it: rejects `deadline_exceeded`. */
   timeoutMs: number;
   /** Milliseconds that one storage command may take. Over it: rejects `unavailable`. */
@@ -131,6 +135,8 @@ export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxRecords: 4_096,
   maxTaps: 16,
   tapMs: 3_600_000,
+  maxHistoryBytes: 67_108_864,
+  maxReplayBytes: 67_108_864,
   timeoutMs: 2_000,
   storageTimeoutMs: 1_000,
   upgradeTimeoutMs: 10_000,

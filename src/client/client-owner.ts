@@ -4,7 +4,15 @@ import type { OutboxOwner } from "./outbox.ts";
 import type { ProtocolOwner } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { SessionFields } from "./session.ts";
-import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type {
+  Delivery,
+  EmitOptions,
+  PublishOptions,
+  Recovery,
+  SendOptions,
+  SendToManyOptions,
+  SubscribeOptions,
+} from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
 export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, OutboxOwner<Own>, ProtocolOwner<Own> {
@@ -20,8 +28,8 @@ export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, Outb
   send(client: Own, message: Message, options: EmitOptions | undefined): Promise<boolean>;
   request(client: Own, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
-  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
-  subscribe(client: Own, topics: readonly string[], options?: SendOptions): Promise<void>;
+  publish(topic: string, message: Message, options: PublishOptions): Promise<Delivery>;
+  subscribe(client: Own, topics: readonly string[], options?: SubscribeOptions): Promise<Recovery | void>;
   unsubscribe(client: Own, topics: readonly string[], options?: SendOptions): Promise<void>;
 }
 

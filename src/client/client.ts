@@ -1,6 +1,15 @@
 import type { Json } from "../base/json.ts";
 import type { Message } from "../send/frame.ts";
-import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type {
+  Delivery,
+  EmitOptions,
+  From,
+  PublishOptions,
+  Recovery,
+  SendOptions,
+  SendToManyOptions,
+  SubscribeOptions,
+} from "../send/verbs.ts";
 
 /**
  * One client, server side: over one WebSocket connection or, if it speaks `meshsocket.v1`, over several.
@@ -40,7 +49,20 @@ export interface Client<Data = unknown> {
   /** Sends to every other client of the hub, on a DistHub of the cluster. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery>;
   /** Sends to every other client that listens on the topic. */
-  publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery>;
+  publish(topic: string, message: Message, options?: PublishOptions): Promise<Delivery>;
+  /**
+   * Listens on a topic with history from an earlier place. It gets the messages after that, and then each new one: none twice, none missing,
+   * from whatever node they are published. Resolves when it has caught up.
+   *
+   * If the history no longer goes back to a position, nothing of it is replayed and `recovered` is false. Rejects with `failed_precondition` for a topic
+   * without history and for one that the client listens on already, `unavailable` if the history cannot be read, and `canceled` if the client leaves the
+   * topic meanwhile.
+   *
+   * ```ts
+   * const { recovered } = await client.subscribe("room:1", { from: { last: 20 } });
+   * ```
+   */
+  subscribe(topic: string, options: SubscribeOptions & { readonly from: From }): Promise<Recovery>;
   /** Listens on topics. A send that starts after it settled reaches this client, from any node. */
   subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void>;
   /** Stops listening on topics. Nothing published after it settled reaches this client. */

@@ -17,11 +17,8 @@ import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { Tapped } from "./watch/tapped.ts";
 import { unref } from "../base/tick.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
-import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type * as Send from "../send/verbs.ts";
 import { ONE_MESSAGE } from "../send/calls.ts";
-
-const EXPIRED = "the token expired";
-const NO_TOPICS: ReadonlySet<string> = new Set();
 
 /**
  * A {@link Client} from the inside, over one connection or, with `meshsocket.v1`, over several.
@@ -111,37 +108,39 @@ export class HubClient<Data = unknown>
   }
 
   get topics(): ReadonlySet<string> {
-    return this.topicSet ?? NO_TOPICS;
+    return this.topicSet ?? new Set();
   }
 
   // ---- verbs ----
 
-  emit(message: Message, options?: EmitOptions): Promise<boolean> {
+  emit(message: Message, options?: Send.EmitOptions): Promise<boolean> {
     if (arguments.length > 2) return this.#tooMany("emit(message, options)", arguments.length, 2);
     return this.#owner.send(this, message, options);
   }
 
-  request(message: Message, options?: SendOptions): Promise<string | Uint8Array> {
+  request(message: Message, options?: Send.SendOptions): Promise<string | Uint8Array> {
     if (arguments.length > 2) return this.#tooMany("request(message, options)", arguments.length, 2);
     return this.#owner.request(this, message, options);
   }
 
-  broadcast(message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
+  broadcast(message: Message, options: Send.SendToManyOptions = {}): Promise<Send.Delivery> {
     if (arguments.length > 2) return this.#tooMany("broadcast(message, options)", arguments.length, 2);
     return this.#owner.broadcast(message, exceptAlso(options, this.id));
   }
 
-  publish(topic: string, message: Message, options: SendToManyOptions = {}): Promise<Delivery> {
+  publish(topic: string, message: Message, options: Send.PublishOptions = {}): Promise<Send.Delivery> {
     if (arguments.length > 3) return this.#tooMany("publish(topic, message, options)", arguments.length, 3);
     return this.#owner.publish(topic, message, exceptAlso(options, this.id));
   }
 
-  subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
+  subscribe(topic: string, options: Send.SubscribeOptions & { readonly from: Send.From }): Promise<Send.Recovery>;
+  subscribe(topics: string | readonly string[], options?: Send.SendOptions): Promise<void>;
+  subscribe(topics: string | readonly string[], options?: Send.SubscribeOptions): Promise<Send.Recovery | void> {
     if (arguments.length > 2) return this.#tooMany("subscribe(topics, options)", arguments.length, 2);
     return this.#owner.subscribe(this, typeof topics === "string" ? [topics] : topics, options);
   }
 
-  unsubscribe(topics: string | readonly string[], options?: SendOptions): Promise<void> {
+  unsubscribe(topics: string | readonly string[], options?: Send.SendOptions): Promise<void> {
     if (arguments.length > 2) return this.#tooMany("unsubscribe(topics, options)", arguments.length, 2);
     return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
   }
@@ -341,8 +340,9 @@ export class HubClient<Data = unknown>
 
   /** The session is over, and the client did not send a new token. */
   expired(): void {
-    if (!this.#open || this.#connection) return this.close(CloseCode.Unauthorized, EXPIRED);
-    this.#closeSent = { code: CloseCode.Unauthorized, reason: EXPIRED };
+    const end = { code: CloseCode.Unauthorized, reason: "the token expired" };
+    if (!this.#open || this.#connection) return this.close(end.code, end.reason);
+    this.#closeSent = end;
     this.lose("expired");
   }
 

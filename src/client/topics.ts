@@ -21,6 +21,8 @@ export class Listeners<Member> extends Set<Member> {
 export class TopicIndex<Data> {
   readonly #beforeChange: (listeners: Listeners<HubClient<Data>>) => void;
   readonly #byTopic = new Map<string, Listeners<HubClient<Data>>>();
+  /** Clients that are caught up before they listen, each with a mark of the present attempt. */
+  readonly #waiting = new Map<string, Map<HubClient<Data>, object>>();
   readonly #observers = new Map<string, Set<TopicObserver>>();
 
   /** `beforeChange` is called before a topic's listeners change. */
@@ -52,8 +54,36 @@ export class TopicIndex<Data> {
     return this.#byTopic.get(topic);
   }
 
+  /** Whether a client of this node listens on the topic, or waits to. */
+  has(topic: string): boolean {
+    return this.#byTopic.has(topic) || this.#waiting.has(topic);
+  }
+
+  /** The topic is one of the client's, which does not listen before {@link add}. Returns the mark of this attempt. */
+  wait(topic: string, client: HubClient<Data>): object {
+    const mark = {};
+    let waiting = this.#waiting.get(topic);
+    if (!waiting) this.#waiting.set(topic, waiting = new Map<HubClient<Data>, object>());
+    waiting.set(client, mark);
+    (client.topicSet ??= new Set()).add(topic);
+    return mark;
+  }
+
+  /** Whether the client still waits since the attempt with this mark began. */
+  waits(topic: string, client: HubClient<Data>, mark: object): boolean {
+    return this.#waiting.get(topic)?.get(client) === mark;
+  }
+
+  #unwait(topic: string, client: HubClient<Data>): boolean {
+    const waiting = this.#waiting.get(topic);
+    if (!waiting?.delete(client)) return false;
+    if (waiting.size === 0) this.#waiting.delete(topic);
+    return true;
+  }
+
   /** Adds a listener; true when it is the topic's first on this node. */
   add(topic: string, client: HubClient<Data>): boolean {
+    this.#unwait(topic, client);
     let listeners = this.#byTopic.get(topic);
     const first = listeners === undefined;
     if (!listeners) this.#byTopic.set(topic, listeners = new Listeners());
@@ -69,6 +99,7 @@ export class TopicIndex<Data> {
   infoChanged(client: HubClient<Data>): void {
     if (this.#observers.size === 0) return;
     for (const topic of client.topics) {
+      if (!this.#byTopic.get(topic)?.has(client)) continue;
       for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
     }
   }
@@ -82,10 +113,11 @@ export class TopicIndex<Data> {
     else listeners.tagged?.delete(client);
   }
 
-  /** Removes a listener; true when it was the topic's last on this node. */
+  /** Removes a listener, or one that waits to be; true when it was the topic's last on this node. */
   delete(topic: string, client: HubClient<Data>): boolean {
     client.topicSet?.delete(topic);
     client.tagged?.delete(topic);
+    if (this.#unwait(topic, client)) return !this.has(topic);
     const listeners = this.#byTopic.get(topic);
     if (!listeners?.has(client)) return false;
     this.#beforeChange(listeners);
@@ -94,6 +126,6 @@ export class TopicIndex<Data> {
     for (const observer of this.#observers.get(topic) ?? []) observer.left(client);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);
-    return true;
+    return !this.has(topic);
   }
 }

@@ -29,7 +29,7 @@ export class Incoming<Data> implements Peers {
 
   /** When `stopped` is aborted all lines end. */
   constructor(
-    { clients, limits, local, logger }: ClusterDependencies<Data>,
+    node: ClusterDependencies<Data>,
     neighbours: Neighbours<Data>,
     topics: Topics<Data>,
     requests: RequestTable,
@@ -38,9 +38,10 @@ export class Incoming<Data> implements Peers {
     this.#neighbours = neighbours;
     this.#topics = topics;
     this.#requests = requests;
-    this.#logger = logger;
+    const { limits } = node;
+    this.#logger = node.logger;
     this.#timeoutMs = limits.timeoutMs;
-    const receiver = new Receiver<Data>(clients, local, this);
+    const receiver = new Receiver<Data>(node, this);
     this.inbox = new Inbox({ node: neighbours, receiver, maxLines: limits.maxInboxLines });
     this.lines = new IncomingLines({ node: neighbours, inbox: this.inbox, limits, stopped });
   }

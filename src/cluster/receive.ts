@@ -12,6 +12,7 @@ import {
   type Holder,
   type Item,
   type Members,
+  type Publish,
   type Reply,
   ReplySchema,
   type Request,
@@ -19,6 +20,7 @@ import {
   type Subscription,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { handoverAnswer } from "./handover.ts";
+import type { KeptTopics } from "../hub/history/kept-topics.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
@@ -35,11 +37,13 @@ export class Receiver<Data> {
   readonly #clients: Clients<Data>;
   readonly #local: Pick<Verbs, "subscribe" | "unsubscribe">;
   readonly #peers: Peers;
+  readonly #kept: KeptTopics<Data>;
   /** Bytes of clients that the present batch handed over. */
   #handedBytes = 0;
 
-  constructor(clients: Clients<Data>, local: Pick<Verbs, "subscribe" | "unsubscribe">, peers: Peers) {
+  constructor({ clients, kept, local }: ReceiverDependencies<Data>, peers: Peers) {
     this.#clients = clients;
+    this.#kept = kept;
     this.#local = local;
     this.#peers = peers;
   }
@@ -73,12 +77,8 @@ export class Receiver<Data> {
         const frame = Frame.relayed(kind.value.data, kind.value.binary);
         return delivered(clients.broadcast(frame, exceptOf(kind.value.except)), frame);
       }
-      case "publish": {
-        const { topic } = kind.value;
-        if (!clients.topics.listeners(topic)) return plainAnswer(Status.NOT_HERE);
-        const frame = Frame.relayed(kind.value.data, kind.value.binary);
-        return delivered(clients.publish(topic, frame, exceptOf(kind.value.except)), frame);
-      }
+      case "publish":
+        return this.#publish(kind.value);
       case "evict":
         return this.#evict(kind.value);
       case "disown":
@@ -106,6 +106,18 @@ export class Receiver<Data> {
       default:
         return plainAnswer(Status.INVALID);
     }
+  }
+
+  #publish({ topic, data, binary, except, epoch, offset }: Publish): Pending {
+    const clients = this.#clients;
+    if (!clients.topics.has(topic)) return plainAnswer(Status.NOT_HERE);
+    const frame = Frame.relayed(data, binary);
+    if (epoch === "") return delivered(clients.publish(topic, frame, exceptOf(except)), frame);
+    frame.place = { epoch, offset: Number(offset) };
+    const arrival = this.#kept.loaded?.arrive(topic, frame, exceptOf(except));
+    // Nobody listens yet: those who begin to take their place from the history.
+    if (!arrival) return plainAnswer(Status.OK);
+    return typeof arrival === "function" ? () => answerOf(arrival()) : arrival.then(answerOf);
   }
 
   /** Closes a client, or hands it over; that only if the answer to this batch has room for it. */
@@ -205,6 +217,13 @@ export class Receiver<Data> {
   }
 }
 
+/** Dependencies of {@link Receiver}: this node. */
+export interface ReceiverDependencies<Data> {
+  readonly clients: Clients<Data>;
+  readonly local: Pick<Verbs, "subscribe" | "unsubscribe">;
+  readonly kept: KeptTopics<Data>;
+}
+
 /** Takes what other nodes tell this node itself, rather than its clients. */
 export interface Peers {
   /** A newer claim on the id was made elsewhere. */
@@ -237,6 +256,10 @@ function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
 function delivered(offered: number, frame: Frame): () => Answer {
   return () => {
     const { held, refused } = frame.outcome;
-    return create(AnswerSchema, { status: Status.OK, delivered: offered - held - refused, held, dropped: refused });
+    return answerOf({ delivered: offered - held - refused, held, dropped: refused });
   };
+}
+
+function answerOf(counts: { readonly delivered: number; readonly held: number; readonly dropped: number }): Answer {
+  return create(AnswerSchema, { status: Status.OK, ...counts });
 }

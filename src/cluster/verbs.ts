@@ -18,6 +18,7 @@ import {
 } from "../link/items.ts";
 import type { Recorder } from "../base/watch/recorder.ts";
 import type { Clients } from "../client/clients.ts";
+import type { KeptTopics } from "../hub/history/kept-topics.ts";
 import type { LocalVerbs } from "../hub/local.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
@@ -34,6 +35,7 @@ import type {
   Except,
   Members,
   MembersOptions,
+  PublishOptions,
   SendOptions,
   Verbs,
 } from "../send/verbs.ts";
@@ -81,8 +83,10 @@ export class DistVerbs<Data = unknown> implements Verbs {
     return sum(local.broadcast(frame, except), remote.broadcast(frame, except, options));
   }
 
-  publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const { cluster: { remote }, local } = this.#node;
+  publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery> {
+    const { cluster: { remote }, kept, local } = this.#node;
+    // The history delivers on all nodes.
+    if (options.key !== undefined || kept.windowOf(topic)) return local.publish(topic, frame, except, options);
     return this.#publish(topic, local.publish(topic, frame, except), remote.publish(topic, frame, except, options));
   }
 
@@ -95,6 +99,10 @@ export class DistVerbs<Data = unknown> implements Verbs {
     else if (delivered + held + dropped === 0) recorder.record("nobody", { topic }, "publish found no listeners");
     return delivery;
   }
+
+  readonly history: Verbs["history"] = (topic, options) => this.#node.local.history(topic, options);
+
+  readonly position: Verbs["position"] = (topic, options) => this.#node.local.position(topic, options);
 
   async members(topic: string, options: MembersOptions): Promise<Members> {
     const { cluster: { remote }, local } = this.#node;
@@ -110,14 +118,14 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   /** The verbs of the node that holds the id. */
-  #owner(id: string): Verbs {
+  #owner(id: string): Omit<Verbs, "history" | "position"> {
     const { cluster, clients, local } = this.#node;
     return clients.get(id) ? local : cluster.remote;
   }
 }
 
 /** The verbs for the clients of other nodes: one item to the owner of an id, or one to each of several nodes. */
-export class RemoteVerbs implements Verbs {
+export class RemoteVerbs implements Omit<Verbs, "history" | "position"> {
   readonly #links: Pick<Links, "call">;
   readonly #router: Router;
   readonly #nodes: Destinations;
@@ -312,6 +320,7 @@ export interface VerbsNode<Data> {
   readonly clients: Clients<Data>;
   readonly local: LocalVerbs<Data>;
   readonly recorder: Recorder;
+  readonly kept: KeptTopics<Data>;
   /** Throws `failed_precondition` before the node joined. */
   readonly cluster: { readonly remote: RemoteVerbs };
 }

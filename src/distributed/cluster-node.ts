@@ -3,7 +3,8 @@ import type { JoinOptions } from "../cluster/join-options.ts";
 import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
 import { DEFAULT_LEASE_MS, DIST_HUB_OPTIONS, type DistHubOptions } from "./dist-hub-options.ts";
 import { DistVerbs, type VerbsNode } from "../cluster/verbs.ts";
-import { MeshError } from "../base/error.ts";
+import { invalidArgument, MeshError } from "../base/error.ts";
+import type { HistorySource, HistoryStore } from "../history/history.ts";
 import { FlightRecorder } from "../watch/flight-recorder.ts";
 import { Taps } from "../watch/taps.ts";
 import { recordEvents } from "../watch/record-events.ts";
@@ -21,6 +22,7 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
   override readonly recorder: FlightRecorder;
   readonly taps: Taps<Data>;
   readonly #peers: ((host: string) => boolean) | undefined;
+  #ownHistory: HistoryStore | undefined;
   #joined: Cluster<Data> | undefined;
 
   /** Throws a TypeError (`invalid_argument`) for bad options. */
@@ -31,11 +33,28 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     this.taps = new Taps<Data>(this);
     recordEvents(this.state.events, this.recorder);
     this.storage = new CountedStorage(options.storage, this.counters);
+    if (this.kept.any) this.kept.store ??= this.#sharedHistory(options.storage);
     this.secrets = new Secrets(options.secret, options.apiKeys ?? [], this.logger);
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
     this.#peers = options.peers;
     this.registry = new ClusterRegistry<Data>(this);
     this.verbs = new DistVerbs<Data>(this);
+  }
+
+  /** The history that all nodes share because they share their storage. */
+  #sharedHistory(storage: Storage & Partial<HistorySource>): HistoryStore {
+    if (typeof storage.history !== "function") {
+      throw invalidArgument(
+        "topics have a history, which this storage cannot keep: give one that all nodes share, such as " +
+          'history: new RedisHistory("redis://127.0.0.1:6379") of meshsocket/redis',
+      );
+    }
+    return this.#ownHistory = storage.history();
+  }
+
+  /** Closes the history if it is this node's own. */
+  async closeHistory(): Promise<void> {
+    await this.#ownHistory?.close();
   }
 
   get joined(): Cluster<Data> | undefined {
@@ -52,12 +71,14 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
 
   /** See {@link DistHub.join}. */
   async join(options: JoinOptions): Promise<void> {
+    const histories = this.kept.any ? await this.kept.load() : undefined;
     if (this.#joined) throw new MeshError("failed_precondition", "the hub has joined already: make another one");
     if (this.state.status !== "starting") {
       throw new MeshError("failed_precondition", "the hub is closed: make another one");
     }
     this.logger.host = options.host;
     const cluster = new Cluster<Data>(this, { ...options, transport: (host) => this.#dial(host, options) });
+    if (histories) histories.remote = cluster.remote;
     this.#joined = cluster;
     this.subscriptions.interest = cluster.topics.interest;
     this.presences.remote = cluster.topics.presence;

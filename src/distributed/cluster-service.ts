@@ -1,4 +1,4 @@
-import { type CallOptions, type Client, createClient, type ServiceImpl } from "@connectrpc/connect";
+import { type CallOptions, type Client, createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import type { ClusterWatchService } from "./watch-service.ts";
 import { bearer } from "../rpc/bearer.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -17,13 +17,25 @@ import type { UserVerbs } from "../send/user-verbs.ts";
 import { fromRpcError } from "../rpc/error.ts";
 import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
 import { followSignals } from "../base/signals.ts";
+import {
+  historyOptions,
+  historyPage,
+  historyRequest,
+  historyResponse,
+  positionMessage,
+  positionOf,
+} from "./history-service.ts";
+import type { Position } from "../send/position.ts";
 import type {
   Count,
   Delivery,
   EmitOptions,
   Except,
+  HistoryPage,
+  HistoryReadOptions,
   Members,
   MembersOptions,
+  PublishOptions,
   SendOptions,
   Verbs,
 } from "../send/verbs.ts";
@@ -41,9 +53,16 @@ export function clusterService<Data>(hub: DistHub<Data>): Omit<ServiceImpl<typeo
       const delivery = await hub.broadcast(payload(data, binary), { ...sendOptions(context), except });
       return { delivery: deliveryMessage(delivery) };
     },
-    async publish({ topic, data, binary, except }, context) {
-      const delivery = await hub.publish(topic, payload(data, binary), { ...sendOptions(context), except });
+    async publish({ topic, data, binary, except, key }, context) {
+      const options = { ...sendOptions(context), except, key: key || undefined };
+      const delivery = await hub.publish(topic, payload(data, binary), options);
       return { delivery: deliveryMessage(delivery) };
+    },
+    async history(request, context) {
+      return historyResponse(await hub.history(request.topic, { ...historyOptions(request), ...sendOptions(context) }));
+    },
+    async position({ topic }, context) {
+      return { position: positionMessage(await hub.position(topic, sendOptions(context))) };
     },
     async members({ topic }, context) {
       const { ids, infos, unreachable } = await hub.members(topic, { ...sendOptions(context), info: true });
@@ -78,16 +97,21 @@ export class ServiceVerbs implements Verbs, ServiceCaller {
   readonly #timeoutMs: number;
   readonly #closed = new AbortController();
 
-  constructor(options: DistClientThroughNodeOptions, limits: Readonly<Limits>) {
+  /** Every call takes a token of `getToken`, if there is one. */
+  constructor(transport: Transport, getToken: GetToken | undefined, limits: Readonly<Limits>) {
+    this.#client = createClient(Cluster, getToken === undefined ? transport : bearer(transport, getToken));
+    this.#timeoutMs = limits.timeoutMs;
+  }
+
+  /** Through the node, or the balancer, at a URL. */
+  static at(options: DistClientThroughNodeOptions, limits: Readonly<Limits>): ServiceVerbs {
     const baseUrl = checkUrl(options.url);
     const transport = createFetchTransport({
       baseUrl,
       ...rpcBytes(limits),
       ...(options.fetch ? { fetch: options.fetch } : {}),
     });
-    const getToken = tokenOf(options);
-    this.#client = createClient(Cluster, getToken === undefined ? transport : bearer(transport, getToken));
-    this.#timeoutMs = limits.timeoutMs;
+    return new ServiceVerbs(transport, tokenOf(options), limits);
   }
 
   async emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
@@ -104,9 +128,18 @@ export class ServiceVerbs implements Verbs, ServiceCaller {
     return deliveryOf((await this.call(options, (client, call) => client.broadcast(request, call))).delivery);
   }
 
-  async publish(topic: string, frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const request = { topic, ...toMany(frame, except) };
+  async publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery> {
+    const request = { topic, ...toMany(frame, except), key: options.key ?? "" };
     return deliveryOf((await this.call(options, (client, call) => client.publish(request, call))).delivery);
+  }
+
+  async history(topic: string, options: HistoryReadOptions): Promise<HistoryPage> {
+    const request = historyRequest(topic, options);
+    return historyPage(await this.call(options, (client, call) => client.history(request, call)));
+  }
+
+  async position(topic: string, options: SendOptions): Promise<Position> {
+    return positionOf((await this.call(options, (client, call) => client.position({ topic }, call))).position);
   }
 
   async members(topic: string, options: MembersOptions): Promise<Members> {
@@ -174,8 +207,10 @@ function checkUrl(url: unknown): string {
   return parsed.href.replace(/\/$/, "");
 }
 
+type GetToken = () => string | Promise<string>;
+
 /** The source of the token for each call; undefined for nodes without a secret. */
-function tokenOf({ secret, token }: DistClientThroughNodeOptions): (() => string | Promise<string>) | undefined {
+function tokenOf({ secret, token }: DistClientThroughNodeOptions): GetToken | undefined {
   if (secret !== undefined) {
     const mint = new TokenMint({ secret });
     return () => mint.token(CLUSTER_AUDIENCE);

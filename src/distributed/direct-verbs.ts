@@ -2,7 +2,13 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import type { DistClientDirectOptions } from "./client-options.ts";
 import { unlessAborted } from "../base/abort.ts";
 import { bearer } from "../rpc/bearer.ts";
-import { MeshError } from "../base/error.ts";
+import { BoundedMap } from "../base/bounded-map.ts";
+import { isOwnTopic } from "../base/check/topic.ts";
+import { errorCode, MeshError } from "../base/error.ts";
+import { keepsNone } from "../hub/history/kept-topics.ts";
+import type { Frame } from "../send/frame.ts";
+import type { Position } from "../send/position.ts";
+import { ServiceVerbs } from "./cluster-service.ts";
 import { Cluster, type WatchPresenceResponse } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
@@ -10,18 +16,27 @@ import { Links } from "../link/links.ts";
 import type { NodeTransport } from "../link/node-transport.ts";
 import { Router } from "../cluster/router.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
-import { TokenMint } from "../rpc/token.ts";
+import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
 import { type Destinations, RemoteVerbs } from "../cluster/verbs.ts";
-import type { SendOptions } from "../send/verbs.ts";
+import type { Delivery, Except, HistoryPage, HistoryReadOptions, PublishOptions, SendOptions } from "../send/verbs.ts";
 import { TopicUserVerbs, type UserVerbs } from "../send/user-verbs.ts";
 
-/** The verbs straight to the owners, found in the storage: those of a node without clients, which caches no topics. */
+/**
+ * The verbs straight to the owners, found in the storage: those of a node without clients, which caches no topics.
+ *
+ * The history of topics is known to the nodes alone, so that a publish to a topic that keeps one goes through any of them.
+ */
 export class DirectVerbs extends RemoteVerbs {
   readonly #storage: Storage;
   readonly #links: Links;
   readonly #tokens: TokenMint | undefined;
   readonly #transport: (host: string) => NodeTransport;
   readonly user: UserVerbs;
+  readonly #limits: Readonly<Limits>;
+  /** By topic, whether it keeps history. */
+  readonly #kept: BoundedMap<string, Promise<boolean>>;
+  /** Through the node that answered last. */
+  #node: ServiceVerbs | undefined;
 
   constructor(options: DistClientDirectOptions, limits: Readonly<Limits>) {
     const { storage, secret } = options;
@@ -35,6 +50,75 @@ export class DirectVerbs extends RemoteVerbs {
     this.#tokens = tokens;
     this.#transport = transport;
     this.user = new TopicUserVerbs(this, limits.timeoutMs);
+    this.#limits = limits;
+    this.#kept = new BoundedMap(limits.maxRoutes);
+  }
+
+  /** A topic is asked for once: whether it keeps history, which all nodes know. */
+  override async publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery> {
+    if (isOwnTopic(topic) || !(await this.#keeps(topic, options))) {
+      if (options.key !== undefined) keepsNone(topic);
+      return await super.publish(topic, frame, except, options);
+    }
+    return await this.#through((verbs) => verbs.publish(topic, frame, except, options));
+  }
+
+  history(topic: string, options: HistoryReadOptions): Promise<HistoryPage> {
+    return this.#through((verbs) => verbs.history(topic, options));
+  }
+
+  position(topic: string, options: SendOptions): Promise<Position> {
+    return this.#through((verbs) => verbs.position(topic, options));
+  }
+
+  #keeps(topic: string, options: SendOptions): Promise<boolean> {
+    const known = this.#kept.get(topic);
+    if (known) return known;
+    const asked = this.#ask(topic, options);
+    this.#kept.set(topic, asked);
+    asked.catch(() => {
+      if (this.#kept.get(topic) === asked) this.#kept.delete(topic);
+    });
+    return asked;
+  }
+
+  /** Asks node after node, of which one may have died. Without any node there is nobody to keep a history. */
+  async #ask(topic: string, options: SendOptions): Promise<boolean> {
+    const hosts = shuffled(await this.#storage.living()).map(({ host }) => host);
+    const last = hosts.at(-1);
+    for (const host of hosts) {
+      try {
+        await this.#verbsAt(host).position(topic, options);
+        return true;
+      } catch (error) {
+        if (KEEPS_NONE.has(errorCode(error))) return false;
+        if (errorCode(error) !== "unavailable" || host === last) throw error;
+      }
+    }
+    return false;
+  }
+
+  /** Makes a call through a living node: the same as before, unless that failed. */
+  async #through<Result>(call: (verbs: ServiceVerbs) => Promise<Result>): Promise<Result> {
+    const verbs = (this.#node ??= await this.#anyNode());
+    try {
+      return await call(verbs);
+    } catch (error) {
+      if (this.#node === verbs && NODE_FAILURES.has(errorCode(error))) this.#node = undefined;
+      throw error;
+    }
+  }
+
+  async #anyNode(): Promise<ServiceVerbs> {
+    const [node] = shuffled(await this.#storage.living());
+    if (!node) throw new MeshError("unavailable", "no node of the cluster is alive");
+    return this.#verbsAt(node.host);
+  }
+
+  #verbsAt(host: string): ServiceVerbs {
+    const mint = this.#tokens;
+    const token = mint && ((): Promise<string> => mint.token(CLUSTER_AUDIENCE));
+    return new ServiceVerbs(this.#transport(host) as Transport, token, this.#limits);
   }
 
   async nodes({ signal }: SendOptions): Promise<string[]> {
@@ -53,8 +137,20 @@ export class DirectVerbs extends RemoteVerbs {
   }
 
   close(): void {
+    this.#node?.close();
     this.#links.close();
   }
+}
+
+/** After these another node is asked. */
+const NODE_FAILURES: ReadonlySet<unknown> = new Set(["unavailable", "deadline_exceeded", "unknown"]);
+
+/** The answers of a node that keeps no history of a topic, or is too old to know of any. */
+const KEEPS_NONE: ReadonlySet<unknown> = new Set(["failed_precondition", "unimplemented"]);
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  const left = [...items];
+  return items.map(() => left.splice(Math.floor(Math.random() * left.length), 1)[0] as Item);
 }
 
 /** The nodes as the storage has them, looked up for each call: a caller that is not a node hears of no changes. */

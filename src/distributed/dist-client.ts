@@ -39,7 +39,7 @@ export class DistClient extends Sender implements Disposable {
     checkDistClientOptions(options);
     const limits = mergeLimits(options.limits);
     const logger = new LimitedLogger(chosenLogger(options.logger));
-    const verbs = "url" in options ? new ServiceVerbs(options, limits) : new DirectVerbs(options, limits);
+    const verbs = "url" in options ? ServiceVerbs.at(options, limits) : new DirectVerbs(options, limits);
     const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error, about("call_failed")));
     super(limits, verbs, calls);
     this.#verbs = verbs;

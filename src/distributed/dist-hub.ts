@@ -42,6 +42,7 @@ export class DistHub<Data = unknown> extends Hub<Data> {
     this.#node = node;
     this.storage = options.storage;
     this.leaseMs = node.leaseMs;
+    this.onClose(() => node.closeHistory());
   }
 
   static {

@@ -1,6 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { Frame } from "../send/frame.ts";
-import type { Delivery as DeliveryMessage } from "../gen/meshsocket/v1/cluster_pb.ts";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Delivery as DeliveryMessage, DeliverySchema } from "../gen/meshsocket/v1/cluster_pb.ts";
 import type { Delivery, Except, SendOptions } from "../send/verbs.ts";
 
 /** A message as a hub's verbs take it. Throws a TypeError (`invalid_argument`) for text that is not UTF-8. */
@@ -18,14 +19,14 @@ export function sendOptions(context: HandlerContext): SendOptions {
 /** A gRPC deadline may be far longer than a call can wait. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
-export function deliveryMessage(
-  delivery: Delivery,
-): { delivered: bigint; held: bigint; dropped: bigint; unreachable: string[] } {
+export function deliveryMessage(delivery: Delivery): MessageInitShape<typeof DeliverySchema> {
   return {
     delivered: BigInt(delivery.delivered),
     held: BigInt(delivery.held),
     dropped: BigInt(delivery.dropped),
     unreachable: [...delivery.unreachable],
+    epoch: delivery.epoch ?? "",
+    offset: BigInt(delivery.offset ?? 0),
   };
 }
 
@@ -35,6 +36,7 @@ export function deliveryOf(message: DeliveryMessage | undefined): Delivery {
     held: Number(message?.held ?? 0),
     dropped: Number(message?.dropped ?? 0),
     unreachable: message?.unreachable ?? [],
+    ...(message?.epoch && { epoch: message.epoch, offset: Number(message.offset) }),
   };
 }
 

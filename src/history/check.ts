@@ -1,6 +1,7 @@
 import { checkMs, checkName, checkObject, utf8Bytes } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import {
+  type From,
   type HistoryQuery,
   type HistoryWindow,
   MAX_APPEND_BYTES,
@@ -41,9 +42,13 @@ function checkMessage(message: NewMessage): void {
   if (!(data instanceof Uint8Array) && !(typeof data === "string" && data.isWellFormed())) {
     throw invalidArgument(`message.data must be a well-formed string or a Uint8Array, not ${typeof data}`);
   }
-  if (key === undefined) return;
+  if (key !== undefined) checkKey(key);
+}
+
+/** Throws a TypeError (`invalid_argument`) unless a message can have this key. */
+export function checkKey(key: unknown): void {
   if (typeof key === "string" && key !== "" && key.length <= MAX_KEY_CHARS && key.isWellFormed()) return;
-  throw invalidArgument(`message.key must be a well-formed string of 1 to ${MAX_KEY_CHARS} characters`);
+  throw invalidArgument(`the key must be a well-formed string of 1 to ${MAX_KEY_CHARS} characters`);
 }
 
 /** Throws a TypeError (`invalid_argument`) for a window that is not bounded in all three ways. */
@@ -61,7 +66,11 @@ export function checkQuery(topic: string, query: HistoryQuery): void {
   const { from, to, limit } = query;
   if (to !== undefined) checkCount("to", to, 0, Number.MAX_SAFE_INTEGER);
   if (limit !== undefined) checkCount("limit", limit, 1, MAX_READ_MESSAGES);
-  if (from === undefined) return;
+  if (from !== undefined) checkFrom(from);
+}
+
+/** Throws a TypeError (`invalid_argument`) unless it names a place to read from. */
+export function checkFrom(from: From): void {
   checkObject("from", from);
   if ("last" in from) checkCount("from.last", from.last, 1, MAX_WINDOW_MESSAGES);
   else if ("ms" in from) checkMs("from.ms", from.ms, 1);

@@ -6,14 +6,10 @@
  * them from its position. Live delivery never passes through a store.
  */
 import { checkObject } from "../base/check/check.ts";
+import type { Position } from "../send/position.ts";
+import type { From, HistoryPage, KeptMessage } from "../send/verbs.ts";
 
-/** A place in the history of one topic. */
-export interface Position {
-  /** Names one unbroken run of offsets. Another epoch says that nothing is known about what was in between. */
-  readonly epoch: string;
-  /** The offset of the last message before this place; 0: before the first. */
-  readonly offset: number;
-}
+export type { From, HistoryPage, KeptMessage, Position };
 
 /** How much of a topic is kept. A message goes as soon as one of the three is exceeded. */
 export interface HistoryWindow {
@@ -47,39 +43,16 @@ export interface AppendResult {
   readonly appended: readonly Appended[];
 }
 
-/** One message that was kept. */
-export interface KeptMessage {
-  readonly offset: number;
-  /** When it was appended, in milliseconds since 1970 by the store's clock. */
-  readonly atMs: number;
-  readonly data: string | Uint8Array;
-  readonly key: string | undefined;
-}
-
 /** Which messages to read. */
 export interface HistoryQuery extends HistoryCallOptions {
   /** After this position; or the newest so many; or those of the last milliseconds. Default: everything that is kept. */
-  readonly from?: Position | { readonly last: number } | { readonly ms: number };
+  readonly from?: From | undefined;
   /** Not after this offset. */
-  readonly to?: number;
+  readonly to?: number | undefined;
   /** At most so many messages, 1 to {@link MAX_READ_MESSAGES}. Default {@link MAX_READ_MESSAGES}. */
-  readonly limit?: number;
+  readonly limit?: number | undefined;
   /** Newest first. */
-  readonly reverse?: boolean;
-}
-
-/** One page of a topic. */
-export interface HistoryPage {
-  /** The end of the topic when it was read: a listener that has read all goes on from here. */
-  readonly end: Position;
-  readonly messages: readonly KeptMessage[];
-  /** Whether messages are left out because of the limit, or of {@link MAX_READ_BYTES}: read again from the last one. */
-  readonly more: boolean;
-  /**
-   * Whether nothing between `from` and the messages is missing. False for a position of another epoch, for a position whose next message
-   * is no longer kept, and for a position after the end. Always true if `from` is not a position.
-   */
-  readonly recovered: boolean;
+  readonly reverse?: boolean | undefined;
 }
 
 /** How a call is made. Every store has a time limit of its own besides. */
@@ -140,6 +113,12 @@ export interface HistoryStore {
 
   /** Releases what the implementation itself holds open. The messages stay. */
   close(): Promise<void>;
+}
+
+/** A storage that can keep the history of topics as well. */
+export interface HistorySource {
+  /** A store that all nodes of the cluster share. The caller closes it. */
+  history(): HistoryStore;
 }
 
 const METHODS: Readonly<Record<keyof HistoryStore, true>> = {

@@ -114,6 +114,17 @@ export class MemoryHistory implements HistoryStore {
     this.#topics.clear();
   }
 
+  /** The same history for a user that closes it for itself alone. */
+  shared(): HistoryStore {
+    return {
+      append: (...args) => this.append(...args),
+      read: (...args) => this.read(...args),
+      position: (...args) => this.position(...args),
+      clear: (...args) => this.clear(...args),
+      close: () => Promise.resolve(),
+    };
+  }
+
   #usable({ signal }: HistoryCallOptions): void {
     if (this.#closed) throw new MeshError("failed_precondition", "this history is closed: make another one");
     if (signal?.aborted) throw new MeshError("canceled", "the caller gave up", { cause: signal.reason });

@@ -34,6 +34,11 @@ export interface HubEvents {
     readonly reason: LostReason;
     readonly undelivered: readonly (string | Uint8Array)[];
   };
+  /**
+   * The listeners of this node on a topic with history go on after this place, and may have missed messages before it: its store lost
+   * them, dropped them, or could not be reached.
+   */
+  gap: { readonly topic: string; readonly epoch: string; readonly offset: number };
   /** A send rejected; reported whether or not the application looked. */
   sendfailed: { readonly error: unknown };
   /** `close()` began: the hub is not ready any more, and serves for `announceMs` before it drains. */
@@ -55,6 +60,7 @@ const TYPES: Readonly<Record<keyof HubEvents, true>> = {
   away: true,
   resumed: true,
   lost: true,
+  gap: true,
   sendfailed: true,
   draining: true,
   drained: true,

@@ -4,6 +4,8 @@ import { checkLogger } from "../base/log/logger.ts";
 import type { ResumeOptions } from "../client/resume/resume.ts";
 import { type CompressOptions, compressOptions } from "../send/compression.ts";
 import type { GateOptions } from "../door/gate.ts";
+import { checkHistoryStore, type HistoryStore } from "../history/history.ts";
+import { checkTopics, type TopicOptions } from "./history/topic-options.ts";
 import { checkOrigins, type Origins } from "../door/origin.ts";
 import { checkTrustProxy, type TrustProxy } from "../door/proxy.ts";
 
@@ -32,6 +34,16 @@ export interface HubOptions extends GateOptions {
    * by `serve` and `attach`; Bun and `Deno.upgradeWebSocket` do not compress.
    */
   compress?: boolean | Partial<CompressOptions>;
+  /**
+   * Settings of topics by their names, such as `[{ match: "room:*", history: { messages: 100 } }]`. The first entry that matches a topic holds.
+   * All nodes of a cluster must have the same.
+   */
+  topics?: readonly TopicOptions[];
+  /**
+   * Keeps the messages of the topics with history. Default: a MemoryHistory, on a DistHub a store in the same place as its storage.
+   * All nodes of a cluster must share it. It is not closed with the hub.
+   */
+  history?: HistoryStore;
 }
 
 /** The defaults of {@link ResumeOptions}. */
@@ -75,6 +87,8 @@ export const HUB_OPTIONS: OptionTable<HubOptions> = {
   // Checked where it is read.
   resume: checkPlain,
   compress: (name, value) => void compressOptions(name, value as HubOptions["compress"]),
+  topics: checkTopics,
+  history: (_, value) => checkHistoryStore(value),
 };
 
 /** Throws a TypeError (`invalid_argument`) for options that are not in the table, or whose values are wrong. */

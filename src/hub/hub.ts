@@ -150,7 +150,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   }
 
   async #close({ announceMs = 0, drainMs = 0 }: CloseOptions): Promise<void> {
-    const { calls, clients, limits, presences, registry, state } = this.#node;
+    const { calls, clients, kept, limits, presences, registry, state } = this.#node;
     state.announce();
     if (announceMs > 0) await new Promise((resolve) => setTimeout(resolve, announceMs));
     const drainedMs = performance.now() + drainMs;
@@ -162,6 +162,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     state.drained();
     presences.close();
     await registry.leave();
+    kept.loaded?.close();
     for (const cleanup of this.#cleanups.reverse()) await this.#cleanUp(cleanup);
     state.closed();
   }

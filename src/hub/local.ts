@@ -4,13 +4,18 @@ import type { Frame } from "../send/frame.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 import { membersOf } from "../send/members.ts";
 import { nobodyHasIt, notAskable } from "../client/requests.ts";
+import { keepsNone, type KeptTopics } from "./history/kept-topics.ts";
+import type { Position } from "../send/position.ts";
 import type {
   Count,
   Delivery,
   EmitOptions,
   Except,
+  HistoryPage,
+  HistoryReadOptions,
   Members,
   MembersOptions,
+  PublishOptions,
   SendOptions,
   Verbs,
 } from "../send/verbs.ts";
@@ -20,11 +25,18 @@ export class LocalVerbs<Data = unknown> implements Verbs {
   readonly #timeoutMs: number;
   readonly #clients: Clients<Data>;
   readonly #subscriptions: Subscriptions<Data>;
+  readonly #kept: KeptTopics<Data>;
 
-  constructor(clients: Clients<Data>, subscriptions: Subscriptions<Data>, timeoutMs: number) {
+  constructor(
+    clients: Clients<Data>,
+    subscriptions: Subscriptions<Data>,
+    timeoutMs: number,
+    kept: KeptTopics<Data>,
+  ) {
     this.#timeoutMs = timeoutMs;
     this.#clients = clients;
     this.#subscriptions = subscriptions;
+    this.#kept = kept;
   }
 
   emit(id: string, frame: Frame, options?: EmitOptions): Promise<boolean> {
@@ -41,8 +53,19 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     return await this.#delivery(this.#clients.broadcast(frame, except), frame);
   }
 
-  async publish(topic: string, frame: Frame, except: Except): Promise<Delivery> {
+  async publish(topic: string, frame: Frame, except: Except, options?: PublishOptions): Promise<Delivery> {
+    const kept = this.#kept.use(topic, (histories, window) => histories.publish(topic, window, frame, except, options));
+    if (kept) return await kept;
+    if (options?.key !== undefined) keepsNone(topic);
     return await this.#delivery(this.#clients.publish(topic, frame, except), frame);
+  }
+
+  history(topic: string, options: HistoryReadOptions): Promise<HistoryPage> {
+    return this.#kept.demand(topic, (histories) => histories.history(topic, options));
+  }
+
+  position(topic: string, options: SendOptions): Promise<Position> {
+    return this.#kept.demand(topic, (histories) => histories.position(topic, options));
   }
 
   async members(topic: string, options: MembersOptions = {}): Promise<Members> {

@@ -11,6 +11,7 @@ import { NO_RECORDER, type Recorder } from "../base/watch/recorder.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
+import { KeptTopics } from "./history/kept-topics.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Verbs } from "../send/verbs.ts";
 
@@ -29,6 +30,7 @@ export class HubNode<Data> {
   readonly clients: Clients<Data>;
   readonly subscriptions: Subscriptions<Data>;
   readonly presences: Presences<Data>;
+  readonly kept: KeptTopics<Data>;
   /** The verbs for this node's own clients. */
   readonly local: LocalVerbs<Data>;
   /** Of a node of a cluster it keeps what happened lately. */
@@ -51,9 +53,10 @@ export class HubNode<Data> {
     this.state = new HubState(this.logger, status);
     this.calls = new Calls((error) => this.state.sendFailed(error), this.counters);
     this.clients = new Clients<Data>(this.limits, this.counters);
-    this.subscriptions = new Subscriptions<Data>(this.clients, this.limits);
+    this.kept = new KeptTopics<Data>(this);
+    this.subscriptions = new Subscriptions<Data>(this.clients, this.limits, this.kept);
     this.presences = new Presences<Data>(this.clients, this.limits, this.logger);
-    this.local = new LocalVerbs<Data>(this.clients, this.subscriptions, this.limits.timeoutMs);
+    this.local = new LocalVerbs<Data>(this.clients, this.subscriptions, this.limits.timeoutMs, this.kept);
     this.registry = new LocalRegistry<Data>(this.clients, this.refusesDuplicates);
     this.verbs = this.local;
   }

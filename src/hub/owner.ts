@@ -2,7 +2,7 @@ import { type About, about } from "../base/log/about.ts";
 import { type AdmissionDependencies, Admissions, type Grant } from "../door/admit.ts";
 import { bump, type Counters } from "../base/counters/counters.ts";
 import { unlessAborted } from "../base/abort.ts";
-import { checkSendOptions, EMIT_OPTIONS } from "../send/calls.ts";
+import { checkSendOptions, EMIT_OPTIONS, SUBSCRIBE_OPTIONS } from "../send/calls.ts";
 import { userTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -17,7 +17,7 @@ import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/ledger.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
 import type { FanOut } from "../client/fan-out.ts";
-import { MeshError } from "../base/error.ts";
+import { invalidArgument, MeshError } from "../base/error.ts";
 import { Frame, type Message } from "../send/frame.ts";
 import type { HubNode } from "./node.ts";
 import type { Limits } from "../base/limits.ts";
@@ -26,7 +26,15 @@ import { checkSize, type Sender } from "../send/sender.ts";
 import type { Recorder } from "../base/watch/recorder.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
 import type { Socket } from "../client/socket.ts";
-import type { Delivery, EmitOptions, SendOptions, SendToManyOptions } from "../send/verbs.ts";
+import type {
+  Delivery,
+  EmitOptions,
+  PublishOptions,
+  Recovery,
+  SendOptions,
+  SendToManyOptions,
+  SubscribeOptions,
+} from "../send/verbs.ts";
 
 /**
  * The hub as its connections and its door see it: lets clients in, does what they ask of the hub, and lets them go.
@@ -310,7 +318,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return this.#hub.broadcast(message, options);
   }
 
-  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery> {
+  publish(topic: string, message: Message, options: PublishOptions): Promise<Delivery> {
     return this.#hub.publish(topic, message, options);
   }
 
@@ -322,9 +330,19 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.#node.subscriptions.unlisten(client, topic);
   }
 
-  subscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
+  subscribe(
+    client: HubClient<Data>,
+    topics: readonly string[],
+    options: SubscribeOptions = {},
+  ): Promise<Recovery | void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run("subscribe", options, (checked) => subscriptions.add(client, topics, checked));
+    return calls.run("subscribe", options, (checked): Promise<Recovery | void> => {
+      const { from } = options;
+      if (from === undefined) return subscriptions.add(client, topics, checked);
+      const [topic = "", ...others] = topics;
+      if (others.length > 0) throw invalidArgument("from goes with one topic: subscribe to each in a call of its own");
+      return subscriptions.join(client, topic, from, checked);
+    }, SUBSCRIBE_OPTIONS);
   }
 
   unsubscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {

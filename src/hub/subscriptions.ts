@@ -5,7 +5,8 @@ import type { HubClient } from "../client/hub-client.ts";
 import { deadlineOf, withTimeout } from "../send/deadline.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import type { SendOptions } from "../send/verbs.ts";
+import type { From, Recovery, SendOptions } from "../send/verbs.ts";
+import type { KeptTopics } from "./history/kept-topics.ts";
 
 /** The part of a cluster that has to know on which topics this node has listeners. */
 export interface TopicInterest {
@@ -21,17 +22,22 @@ interface Joining {
   joined: boolean;
 }
 
+/** Used if there is nobody to tell of a topic. */
+const KNOWN = Promise.resolve();
+
 /** Makes this node's clients listen on topics, and stop. */
 export class Subscriptions<Data = unknown> {
   /** The other nodes; undefined for a hub on its own. */
   interest: TopicInterest | undefined;
   readonly #clients: Clients<Data>;
   readonly #limits: Readonly<Limits>;
+  readonly #kept: KeptTopics<Data>;
   readonly #joining = new Map<HubClient<Data>, Map<string, Joining>>();
 
-  constructor(clients: Clients<Data>, limits: Readonly<Limits>) {
+  constructor(clients: Clients<Data>, limits: Readonly<Limits>, kept: KeptTopics<Data>) {
     this.#clients = clients;
     this.#limits = limits;
+    this.#kept = kept;
   }
 
   /** Settles when every send that starts from now on reaches the client. Rejects, and changes nothing, when that fails. */
@@ -65,7 +71,7 @@ export class Subscriptions<Data = unknown> {
   /** Ends what {@link Subscriptions.listen} began. If the server made the client listen as well, it gets bare messages again. */
   unlisten(client: HubClient<Data>, topic: string): void {
     const byServer = client.tagged?.get(topic);
-    if (byServer === false) this.#delete(client, topic);
+    if (byServer === false) this.remove(client, topic);
     if (byServer !== true) return;
     client.tagged?.delete(topic);
     this.#clients.topics.tag(topic, client, false);
@@ -76,24 +82,54 @@ export class Subscriptions<Data = unknown> {
   }
 
   async #add(client: HubClient<Data>, topics: readonly string[], options: SendOptions): Promise<void> {
-    const { maxTopicsPerClient } = this.#limits;
     const added = new Set(topics).difference(client.topics);
-    if (client.topics.size + added.size > maxTopicsPerClient) {
-      throw new MeshError("resource_exhausted", `a client listens on at most ${maxTopicsPerClient} topics`);
-    }
+    this.checkRoom(client, added.size);
     if (!client.open) return;
     for (const topic of added) this.#clients.topics.add(topic, client);
-    const { interest } = this;
-    if (!interest) return;
+    if (!this.interest && !this.#kept.any) return;
     const joinings = this.#join(client, topics, added);
     try {
-      const known = Promise.all(topics.map((topic) => interest.want(topic)));
-      const timeoutMs = deadlineOf(options, this.#limits.timeoutMs) - performance.now();
-      await unlessAborted(withTimeout(known, timeoutMs, "the subscription"), options.signal);
+      await this.#within(options, Promise.all(topics.map((topic) => this.#known(topic) ?? KNOWN)));
       for (const joining of joinings.values()) joining.joined = true;
     } finally {
       for (const [topic, joining] of joinings) this.#settle(client, topic, joining);
     }
+  }
+
+  /**
+   * Makes a client listen on a topic with history from an earlier place: it gets what was published since, then everything from now on.
+   * Rejects, and changes nothing, when that fails or the client leaves the topic meanwhile.
+   */
+  async join(client: HubClient<Data>, topic: string, from: From, options: SendOptions = {}): Promise<Recovery> {
+    this.#check([topic]);
+    return await this.#kept.demand(topic, (histories, window) => {
+      this.checkRoom(client, 1);
+      return histories.join(client, { topic, window, from, options, subscriptions: this });
+    });
+  }
+
+  /** Settles when the other nodes know that this one has listeners on the topic; undefined if there are none. */
+  announced(topic: string, options: SendOptions): Promise<unknown> | undefined {
+    const known = this.interest?.want(topic);
+    return known && this.#within(options, known);
+  }
+
+  /** Settles when the other nodes know of the topic, and this node its place in the topic's history. */
+  #known(topic: string): Promise<unknown> | undefined {
+    const known = this.interest?.want(topic);
+    return this.#kept.use(topic, (histories) => histories.attach(topic, known)) ?? known;
+  }
+
+  #within(options: SendOptions, known: Promise<unknown>): Promise<unknown> {
+    const timeoutMs = deadlineOf(options, this.#limits.timeoutMs) - performance.now();
+    return unlessAborted(withTimeout(known, timeoutMs, "the subscription"), options.signal);
+  }
+
+  /** Throws `resource_exhausted` if the client cannot listen on so many topics more. */
+  checkRoom(client: HubClient<Data>, more: number): void {
+    const { maxTopicsPerClient } = this.#limits;
+    if (client.topics.size + more <= maxTopicsPerClient) return;
+    throw new MeshError("resource_exhausted", `a client listens on at most ${maxTopicsPerClient} topics`);
   }
 
   /**
@@ -113,14 +149,14 @@ export class Subscriptions<Data = unknown> {
     this.#check(topics);
     for (const topic of topics) {
       if (client.tagged?.has(topic)) client.v1?.unsubscribed(topic);
-      this.#delete(client, topic);
+      this.remove(client, topic);
     }
   }
 
   /** Takes a client off all its topics, and off that of its user. */
   deleteAll(client: HubClient<Data>): void {
-    for (const topic of [...client.topics]) this.#delete(client, topic);
-    if (client.user !== undefined) this.#delete(client, userTopic(client.user));
+    for (const topic of [...client.topics]) this.remove(client, topic);
+    if (client.user !== undefined) this.remove(client, userTopic(client.user));
   }
 
   /** The subscriptions that a call waits for: new ones, and those that another call waits for already. */
@@ -142,7 +178,7 @@ export class Subscriptions<Data = unknown> {
     if (--joining.calls > 0) return;
     if (this.#joining.get(client)?.get(topic) !== joining) return;
     if (joining.joined) this.#settled(client, topic);
-    else this.#delete(client, topic);
+    else this.remove(client, topic);
   }
 
   #settled(client: HubClient<Data>, topic: string): void {
@@ -150,9 +186,12 @@ export class Subscriptions<Data = unknown> {
     if (ofClient?.delete(topic) && ofClient.size === 0) this.#joining.delete(client);
   }
 
-  #delete(client: HubClient<Data>, topic: string): void {
+  /** Takes a client off a topic. */
+  remove(client: HubClient<Data>, topic: string): void {
     this.#settled(client, topic);
-    if (this.#clients.topics.delete(topic, client)) this.interest?.unwant(topic);
+    if (!this.#clients.topics.delete(topic, client)) return;
+    this.interest?.unwant(topic);
+    this.#kept.loaded?.left(topic);
   }
 
   #check(topics: readonly string[]): void {

@@ -39,7 +39,15 @@ export function broadcastItem(frame: Frame, except: ReadonlySet<string> | undefi
 }
 
 export function publishItem(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): SizedItem {
-  const value = { topic, data: frame.bytes, binary: frame.binary, except: [...(except ?? [])] };
+  const { epoch = "", offset = 0 } = frame.place ?? {};
+  const value = {
+    topic,
+    data: frame.bytes,
+    binary: frame.binary,
+    except: [...(except ?? [])],
+    epoch,
+    offset: BigInt(offset),
+  };
   return sized({ case: "publish", value }, frame.byteLength + topic.length + listBytes(value.except));
 }
 

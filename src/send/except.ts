@@ -18,7 +18,7 @@ export function exceptSet(except: Iterable<string> | undefined): Except {
 }
 
 /** The options with one more id to leave out. */
-export function exceptAlso(options: SendToManyOptions, id: string): SendToManyOptions {
+export function exceptAlso<Options extends SendToManyOptions>(options: Options, id: string): Options {
   // Bad options are passed on unchanged, to be refused with the call.
   if (!isPlain(options)) return options;
   const { except = [] } = options;

@@ -1,8 +1,9 @@
 import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { headerBytes } from "./frame-header.ts";
+import type { Position } from "./position.ts";
 import { isReserved, prefixed } from "../wire/v1.ts";
-import { messageLine, type Place } from "../wire/topics.ts";
+import { messageLine } from "../wire/topics.ts";
 
 /** A message: text, or bytes. */
 export type Message = string | Uint8Array | ArrayBuffer | ArrayBufferView;
@@ -43,7 +44,7 @@ export class Frame {
   /** The message of a topic for clients that subscribed themselves: one frame for all of a node. Undefined if there are none. */
   tagged: Frame | undefined = undefined;
   /** The message's place in the history of its topic, if that has one. */
-  place: Place | undefined = undefined;
+  place: Position | undefined = undefined;
   #text: string | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The same for clients of meshsocket.v1: undefined until asked for. */

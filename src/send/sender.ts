@@ -6,13 +6,17 @@ import { checkTopic } from "../base/check/topic.ts";
 import { teach } from "../base/check/habits.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
+import type { Position } from "./position.ts";
 import type { Limits } from "../base/limits.ts";
 import type {
   Count,
   Delivery,
   EmitOptions,
+  HistoryPage,
+  HistoryReadOptions,
   Members,
   MembersOptions,
+  PublishOptions,
   SendOptions,
   SendToManyOptions,
   Verbs,
@@ -45,6 +49,16 @@ const FOR_ONE = "; the first argument is the id of a client";
 
 /** The options of a send to many. */
 export const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
+/** The options of a publish. The key is checked where it is used. */
+const PUBLISH_OPTIONS: OptionTable<PublishOptions> = { ...MANY_OPTIONS, key: anything };
+/** The options of `history`. Their values are checked where they are read. */
+const HISTORY_OPTIONS: OptionTable<HistoryReadOptions> = {
+  ...SEND_OPTIONS,
+  from: anything,
+  to: anything,
+  limit: anything,
+  reverse: checkFlag,
+};
 /** The options of `members`. */
 export const MEMBERS_OPTIONS: OptionTable<MembersOptions> = { ...SEND_OPTIONS, info: checkFlag };
 
@@ -107,13 +121,46 @@ export abstract class Sender {
     }, MANY_OPTIONS);
   }
 
-  /** Sends to the clients that listen on the topic. */
-  publish(topic: string, message: Message, options?: SendToManyOptions): Promise<Delivery> {
+  /**
+   * Sends to the clients that listen on the topic.
+   *
+   * If the topic keeps history, the message is appended to that first and the result names its place, `epoch` and `offset`; listeners on all nodes
+   * get the messages in this order. Rejects then with `unavailable` if nothing was appended, so that nobody gets it, and with `unknown` if that is not
+   * known. With a `key` it can be called again: a message that was published already is not published twice.
+   */
+  publish(topic: string, message: Message, options?: PublishOptions): Promise<Delivery> {
     return this.#calls.run("publish", options, (checked) => {
       checkCount("publish(topic, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkTopic(topic, this.limits.maxTopicBytes);
       return this.#verbs.publish(topic, this.#frame(message), exceptSet(options?.except), checked);
-    }, MANY_OPTIONS);
+    }, PUBLISH_OPTIONS);
+  }
+
+  /**
+   * Reads a page of the history of a topic. Rejects with `failed_precondition` if the topic keeps none, and with `unavailable` if it cannot be read.
+   *
+   * ```ts
+   * const { messages } = await hub.history("room:1", { from: { last: 20 } }); // [{ offset, atMs, data, key }]
+   * ```
+   */
+  history(topic: string, options?: HistoryReadOptions): Promise<HistoryPage> {
+    return this.#calls.run("history", options, (checked) => {
+      checkCount("history(topic, options)", arguments.length, 2);
+      checkTopic(topic, this.limits.maxTopicBytes);
+      return this.#verbs.history(topic, checked);
+    }, HISTORY_OPTIONS);
+  }
+
+  /**
+   * The end of a topic with history. Take it before you load the state that the messages change, and begin to listen from it: no message is
+   * missed between. Rejects as {@link Sender.history} does.
+   */
+  position(topic: string, options?: SendOptions): Promise<Position> {
+    return this.#calls.run("position", options, (checked) => {
+      checkCount("position(topic, options)", arguments.length, 2);
+      checkTopic(topic, this.limits.maxTopicBytes);
+      return this.#verbs.position(topic, checked);
+    });
   }
 
   /**

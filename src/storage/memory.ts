@@ -1,5 +1,7 @@
 import { checkName } from "../base/check/check.ts";
 import { randomId } from "../base/random-id.ts";
+import type { HistorySource, HistoryStore } from "../history/history.ts";
+import { MemoryHistory } from "../history/memory.ts";
 import { throwIfAborted } from "./abort.ts";
 import { checkRenewIds, noLease } from "./check-holder.ts";
 import type { Claimed, Entry, Holder, IdEntry, Renewal, RenewOptions, Storage, StorageCallOptions } from "./storage.ts";
@@ -20,7 +22,7 @@ interface Lease extends Holder {
  * const [a, b] = [new DistHub({ storage }), new DistHub({ storage })];
  * ```
  */
-export class MemoryStorage implements Storage {
+export class MemoryStorage implements Storage, HistorySource {
   readonly #now: () => number;
   #leases = new Map<string, Lease>();
   #entries = new Map<string, Entry>();
@@ -28,6 +30,7 @@ export class MemoryStorage implements Storage {
   #subscribers = new Map<string, Map<string, Holder>>();
   #publishers = new Map<string, Map<string, Holder>>();
   #generation = randomId();
+  #history: MemoryHistory | undefined;
   #claims = 0n;
 
   /** `now` is a monotonic clock in milliseconds; tests pass their own. */
@@ -134,6 +137,11 @@ export class MemoryStorage implements Storage {
       getOrMake(this.#publishers, topic, () => new Map<string, Holder>()).set(publisher.life, holderOf(publisher));
     }
     return this.#living(this.#subscribers.get(topic));
+  }
+
+  /** The recent messages of topics: one history for all hubs that share this storage. */
+  history(): HistoryStore {
+    return (this.#history ??= new MemoryHistory()).shared();
   }
 
   async close(): Promise<void> {}

@@ -11,11 +11,14 @@ import { codeOf, readSource, root } from "./source.ts";
 const WITHOUT_CLUSTER: Readonly<Record<string, number>> = {
   "src/hub/hub.ts": 90,
   "adapters/node.ts": 135,
-  "adapters/deno.ts": 135,
+  "adapters/deno.ts": 140,
   "adapters/bun.ts": 115,
 };
 /** The most bytes of a bundle of a Hub, compressed. A tenth of it are messages that say what to write instead. */
-const MAX_HUB_BYTES = 31_500;
+const MAX_HUB_BYTES = 33_000;
+
+/** Files that a Hub loads by `import()` when it has an option that needs them. */
+const LOADED_LATER: readonly string[] = ["histories.ts"];
 
 /** Imports that are loaded at the start: those of types alone and `import()` are not. */
 const LOADED = /^(?:(?:import|export)\s(?!type\b)[^;"']*?\bfrom|import)\s+["']([^"']+)["']/gm;
@@ -50,9 +53,14 @@ test("a bundle of a Hub is small", () => {
   try {
     const out = join(folder, "hub.js");
     const bun = join(root, "node_modules", ".bin", "bun");
-    const { status, stderr } = spawnSync(bun, ["build", "--minify", join(root, "src/hub/hub.ts"), "--outfile", out]);
+    const entry = join(root, "src/hub/hub.ts");
+    // Without the files that only some hubs load.
+    const later = LOADED_LATER.flatMap((path) => ["--external", `*/${path}`]);
+    const { status, stderr } = spawnSync(bun, ["build", "--minify", ...later, entry, "--outfile", out]);
     assert.equal(status, 0, String(stderr));
-    const bytes = gzipSync(readFileSync(out)).byteLength;
+    const text = readFileSync(out);
+    for (const path of LOADED_LATER) assert.match(String(text), new RegExp(`import\\([^)]*${path}`));
+    const bytes = gzipSync(text).byteLength;
     assert.ok(bytes <= MAX_HUB_BYTES, `${bytes} bytes`);
   } finally {
     rmSync(folder, { recursive: true, force: true });

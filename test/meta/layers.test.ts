@@ -8,13 +8,14 @@ const BELOW: Readonly<Record<string, string>> = {
   "send client/": "base wire",
   client: "base wire send",
   door: "base wire send client",
-  "storage history": "base storage",
-  hub: "base wire send client door storage",
+  storage: "base history",
+  history: "base send storage",
+  hub: "base wire send client door storage history",
   rpc: "gen base",
   link: "gen base wire send storage rpc",
-  cluster: "gen base wire send client storage hub rpc link",
-  "watch metrics": "gen base wire send client door storage hub rpc link cluster",
-  "distributed testing .": "gen base wire send client door storage hub rpc link cluster watch distributed",
+  cluster: "gen base wire send client storage history hub rpc link",
+  "watch metrics": "gen base wire send client door storage history hub rpc link cluster",
+  "distributed testing .": "gen base wire send client door storage history hub rpc link cluster watch distributed",
 };
 
 /** The imports, types included, that point up, sideways or out of the core. */

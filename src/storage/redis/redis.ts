@@ -2,6 +2,8 @@ import { checkMs, checkName, checkObject } from "../../base/check/check.ts";
 import { invalidArgument } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";
 import { randomId } from "../../base/random-id.ts";
+import type { HistorySource } from "../../history/history.ts";
+import { RedisHistory } from "../../history/redis.ts";
 import { checkHolder, checkRenewIds, noLease } from "../check-holder.ts";
 import { claimSlices } from "../claim-slices.ts";
 import { RedisCaller } from "./caller.ts";
@@ -25,6 +27,7 @@ import type {
 export type { RedisClusterConfig, RedisSentinelConfig, RedisTcpConfig } from "./connect.ts";
 export type { RedisClient, RedisConfig } from "./http.ts";
 export type { RedisTarget } from "./target.ts";
+export { RedisHistory, type RedisHistoryOptions } from "../../history/redis.ts";
 
 /** Options of a {@link RedisStorage}. */
 export interface RedisStorageOptions {
@@ -63,7 +66,7 @@ export type SetOptions = StorageCallOptions & { ifAbsent?: boolean };
  * the first call, and every call rejects (`failed_precondition`) if that client repeats commands, has no timeout or changes types.
  * An aborted `set` may have taken effect; its claims are then given back.
  */
-export class RedisStorage implements CheckedStorage {
+export class RedisStorage implements CheckedStorage, HistorySource {
   readonly #caller: RedisCaller;
   readonly #claims: RedisClaims;
   readonly #keys: RedisKeys;
@@ -71,6 +74,7 @@ export class RedisStorage implements CheckedStorage {
   /** By life: the name of the lease that it is known to hold. */
   readonly #tenures = new Map<string, string>();
   readonly #clearing = new Set<string>();
+  readonly #openHistory: () => RedisHistory;
   /** Whether a renewal has seen that the server does not evict keys. */
   #keeps = false;
 
@@ -86,6 +90,7 @@ export class RedisStorage implements CheckedStorage {
     this.#orphanAfterMs = orphanAfterMs;
     this.#caller = new RedisCaller(wayTo(redis, { timeoutMs, token }));
     this.#keys = keysOf(prefix);
+    this.#openHistory = () => new RedisHistory(redis, prefix, { timeoutMs, token });
     this.#claims = new RedisClaims(this.#caller, this.#keys, timeoutMs);
   }
 
@@ -209,6 +214,11 @@ export class RedisStorage implements CheckedStorage {
   }
 
   /** Closes the connection. After this every call rejects (`failed_precondition`). */
+  /** The recent messages of topics in the same Redis under the same prefix, over a connection of its own. */
+  history(): RedisHistory {
+    return this.#openHistory();
+  }
+
   async close(): Promise<void> {
     this.#caller.close();
   }

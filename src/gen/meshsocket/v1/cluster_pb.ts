@@ -14,7 +14,7 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file meshsocket/v1/cluster.proto.
  */
 export const file_meshsocket_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJRCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCRIMCgRoZWxkGAQgASgEIkgKC0VtaXRSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg8KB2NvbmZpcm0YBCABKAgiIAoMRW1pdFJlc3BvbnNlEhAKCGFjY2VwdGVkGAEgASgIIhsKDU9ubGluZVJlcXVlc3QSCgoCaWQYASABKAkiIAoOT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIkAKEEJyb2FkY2FzdFJlcXVlc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJIj4KEUJyb2FkY2FzdFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSJNCg5QdWJsaXNoUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPAoPUHVibGlzaFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSIfCg5NZW1iZXJzUmVxdWVzdBINCgV0b3BpYxgBIAEoCSJCCg9NZW1iZXJzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIh0KDENvdW50UmVxdWVzdBINCgV0b3BpYxgBIAEoCSIzCg1Db3VudFJlc3BvbnNlEg0KBWNvdW50GAEgASgEEhMKC3VucmVhY2hhYmxlGAIgAygJIjoKDlJlcXVlc3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIi8KD1JlcXVlc3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCItChBTdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiIKEVN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIi8KElVuc3Vic2NyaWJlUmVxdWVzdBIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCSIkChNVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIj0KEURpc2Nvbm5lY3RSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIiMKEkRpc2Nvbm5lY3RSZXNwb25zZRINCgVmb3VuZBgBIAEoCCJNCg9Vc2VyRW1pdFJlcXVlc3QSDAoEdXNlchgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIOCgZleGNlcHQYBCADKAkiPQoQVXNlckVtaXRSZXNwb25zZRIpCghkZWxpdmVyeRgBIAEoCzIXLm1lc2hzb2NrZXQudjEuRGVsaXZlcnkiIQoRVXNlck9ubGluZVJlcXVlc3QSDAoEdXNlchgBIAEoCSIkChJVc2VyT25saW5lUmVzcG9uc2USDgoGb25saW5lGAEgASgIIiIKElVzZXJDbGllbnRzUmVxdWVzdBIMCgR1c2VyGAEgASgJIkYKE1VzZXJDbGllbnRzUmVzcG9uc2USCwoDaWRzGAEgAygJEhMKC3VucmVhY2hhYmxlGAIgAygJEg0KBWluZm9zGAMgAygJIkAKElVzZXJSZXF1ZXN0UmVxdWVzdBIMCgR1c2VyGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIIjMKE1VzZXJSZXF1ZXN0UmVzcG9uc2USDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgiMwoUVXNlclN1YnNjcmliZVJlcXVlc3QSDAoEdXNlchgBIAEoCRINCgV0b3BpYxgCIAEoCSImChVVc2VyU3Vic2NyaWJlUmVzcG9uc2USDQoFY291bnQYASABKAQiNQoWVXNlclVuc3Vic2NyaWJlUmVxdWVzdBIMCgR1c2VyGAEgASgJEg0KBXRvcGljGAIgASgJIigKF1VzZXJVbnN1YnNjcmliZVJlc3BvbnNlEg0KBWNvdW50GAEgASgEIkMKFVVzZXJEaXNjb25uZWN0UmVxdWVzdBIMCgR1c2VyGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIicKFlVzZXJEaXNjb25uZWN0UmVzcG9uc2USDQoFY291bnQYASABKAQiNgoUV2F0Y2hQcmVzZW5jZVJlcXVlc3QSDQoFdG9waWMYASABKAkSDwoHYnlfdXNlchgCIAEoCCLmAQoVV2F0Y2hQcmVzZW5jZVJlc3BvbnNlEjsKBmNoYW5nZRgBIAEoDjIrLm1lc2hzb2NrZXQudjEuV2F0Y2hQcmVzZW5jZVJlc3BvbnNlLkNoYW5nZRIKCgJpZBgCIAEoCRIMCgR1c2VyGAMgASgJEgwKBGluZm8YBCABKAkiaAoGQ2hhbmdlEhYKEkNIQU5HRV9VTlNQRUNJRklFRBAAEg8KC0NIQU5HRV9KT0lOEAESEAoMQ0hBTkdFX0xFQVZFEAISEQoNQ0hBTkdFX1VQREFURRADEhAKDENIQU5HRV9SRUFEWRAEIh0KDE5vZGVzUmVxdWVzdBINCgVzdGF0ZRgBIAEoCCJOCgROb2RlEgwKBGhvc3QYASABKAkSJwoFc3RhdGUYAiABKAsyGC5tZXNoc29ja2V0LnYxLk5vZGVTdGF0ZRIPCgd1bmhlYXJkGAMgASgJIjMKDU5vZGVzUmVzcG9uc2USIgoFbm9kZXMYASADKAsyEy5tZXNoc29ja2V0LnYxLk5vZGUy2g4KB0NsdXN0ZXISPwoERW1pdBIaLm1lc2hzb2NrZXQudjEuRW1pdFJlcXVlc3QaGy5tZXNoc29ja2V0LnYxLkVtaXRSZXNwb25zZRJFCgZPbmxpbmUSHC5tZXNoc29ja2V0LnYxLk9ubGluZVJlcXVlc3QaHS5tZXNoc29ja2V0LnYxLk9ubGluZVJlc3BvbnNlEk4KCUJyb2FkY2FzdBIfLm1lc2hzb2NrZXQudjEuQnJvYWRjYXN0UmVxdWVzdBogLm1lc2hzb2NrZXQudjEuQnJvYWRjYXN0UmVzcG9uc2USSAoHUHVibGlzaBIdLm1lc2hzb2NrZXQudjEuUHVibGlzaFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlB1Ymxpc2hSZXNwb25zZRJICgdNZW1iZXJzEh0ubWVzaHNvY2tldC52MS5NZW1iZXJzUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuTWVtYmVyc1Jlc3BvbnNlEkIKBUNvdW50EhsubWVzaHNvY2tldC52MS5Db3VudFJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkNvdW50UmVzcG9uc2USSAoHUmVxdWVzdBIdLm1lc2hzb2NrZXQudjEuUmVxdWVzdFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlJlcXVlc3RSZXNwb25zZRJOCglTdWJzY3JpYmUSHy5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlc3BvbnNlElQKC1Vuc3Vic2NyaWJlEiEubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlcXVlc3QaIi5tZXNoc29ja2V0LnYxLlVuc3Vic2NyaWJlUmVzcG9uc2USUQoKRGlzY29ubmVjdBIgLm1lc2hzb2NrZXQudjEuRGlzY29ubmVjdFJlcXVlc3QaIS5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXNwb25zZRJLCghVc2VyRW1pdBIeLm1lc2hzb2NrZXQudjEuVXNlckVtaXRSZXF1ZXN0Gh8ubWVzaHNvY2tldC52MS5Vc2VyRW1pdFJlc3BvbnNlElEKClVzZXJPbmxpbmUSIC5tZXNoc29ja2V0LnYxLlVzZXJPbmxpbmVSZXF1ZXN0GiEubWVzaHNvY2tldC52MS5Vc2VyT25saW5lUmVzcG9uc2USVAoLVXNlckNsaWVudHMSIS5tZXNoc29ja2V0LnYxLlVzZXJDbGllbnRzUmVxdWVzdBoiLm1lc2hzb2NrZXQudjEuVXNlckNsaWVudHNSZXNwb25zZRJUCgtVc2VyUmVxdWVzdBIhLm1lc2hzb2NrZXQudjEuVXNlclJlcXVlc3RSZXF1ZXN0GiIubWVzaHNvY2tldC52MS5Vc2VyUmVxdWVzdFJlc3BvbnNlEloKDVVzZXJTdWJzY3JpYmUSIy5tZXNoc29ja2V0LnYxLlVzZXJTdWJzY3JpYmVSZXF1ZXN0GiQubWVzaHNvY2tldC52MS5Vc2VyU3Vic2NyaWJlUmVzcG9uc2USYAoPVXNlclVuc3Vic2NyaWJlEiUubWVzaHNvY2tldC52MS5Vc2VyVW5zdWJzY3JpYmVSZXF1ZXN0GiYubWVzaHNvY2tldC52MS5Vc2VyVW5zdWJzY3JpYmVSZXNwb25zZRJdCg5Vc2VyRGlzY29ubmVjdBIkLm1lc2hzb2NrZXQudjEuVXNlckRpc2Nvbm5lY3RSZXF1ZXN0GiUubWVzaHNvY2tldC52MS5Vc2VyRGlzY29ubmVjdFJlc3BvbnNlElwKDVdhdGNoUHJlc2VuY2USIy5tZXNoc29ja2V0LnYxLldhdGNoUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC52MS5XYXRjaFByZXNlbmNlUmVzcG9uc2UwARJCCgVOb2RlcxIbLm1lc2hzb2NrZXQudjEuTm9kZXNSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Ob2Rlc1Jlc3BvbnNlEjwKA1doeRIZLm1lc2hzb2NrZXQudjEuV2h5UmVxdWVzdBoaLm1lc2hzb2NrZXQudjEuV2h5UmVzcG9uc2USPgoDVGFwEhkubWVzaHNvY2tldC52MS5UYXBSZXF1ZXN0GhoubWVzaHNvY2tldC52MS5UYXBSZXNwb25zZTABEkIKBURyYWluEhsubWVzaHNvY2tldC52MS5EcmFpblJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkRyYWluUmVzcG9uc2USSAoHQ2xpZW50cxIdLm1lc2hzb2NrZXQudjEuQ2xpZW50c1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXNwb25zZRJFCgZUb3BpY3MSHC5tZXNoc29ja2V0LnYxLlRvcGljc1JlcXVlc3QaHS5tZXNoc29ja2V0LnYxLlRvcGljc1Jlc3BvbnNlYgZwcm90bzM", [file_meshsocket_v1_watch]);
+  fileDesc("ChttZXNoc29ja2V0L3YxL2NsdXN0ZXIucHJvdG8SDW1lc2hzb2NrZXQudjEiJwoHTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCJwCghEZWxpdmVyeRIRCglkZWxpdmVyZWQYASABKAQSDwoHZHJvcHBlZBgCIAEoBBITCgt1bnJlYWNoYWJsZRgDIAMoCRIMCgRoZWxkGAQgASgEEg0KBWVwb2NoGAUgASgJEg4KBm9mZnNldBgGIAEoBCJICgtFbWl0UmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBIPCgdjb25maXJtGAQgASgIIiAKDEVtaXRSZXNwb25zZRIQCghhY2NlcHRlZBgBIAEoCCIbCg1PbmxpbmVSZXF1ZXN0EgoKAmlkGAEgASgJIiAKDk9ubGluZVJlc3BvbnNlEg4KBm9ubGluZRgBIAEoCCJAChBCcm9hZGNhc3RSZXF1ZXN0EgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg4KBmV4Y2VwdBgDIAMoCSI+ChFCcm9hZGNhc3RSZXNwb25zZRIpCghkZWxpdmVyeRgBIAEoCzIXLm1lc2hzb2NrZXQudjEuRGVsaXZlcnkiWgoOUHVibGlzaFJlcXVlc3QSDQoFdG9waWMYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSDgoGZXhjZXB0GAQgAygJEgsKA2tleRgFIAEoCSI8Cg9QdWJsaXNoUmVzcG9uc2USKQoIZGVsaXZlcnkYASABKAsyFy5tZXNoc29ja2V0LnYxLkRlbGl2ZXJ5IjAKD0hpc3RvcnlQb3NpdGlvbhINCgVlcG9jaBgBIAEoCRIOCgZvZmZzZXQYAiABKAQirgEKDkhpc3RvcnlSZXF1ZXN0Eg0KBXRvcGljGAEgASgJEi8KBWFmdGVyGAIgASgLMh4ubWVzaHNvY2tldC52MS5IaXN0b3J5UG9zaXRpb25IABIOCgRsYXN0GAMgASgNSAASDAoCbXMYBCABKA1IABIPCgJ0bxgFIAEoBEgBiAEBEg0KBWxpbWl0GAYgASgNEg8KB3JldmVyc2UYByABKAhCBgoEZnJvbUIFCgNfdG8ijQEKD0hpc3RvcnlSZXNwb25zZRIrCgNlbmQYASABKAsyHi5tZXNoc29ja2V0LnYxLkhpc3RvcnlQb3NpdGlvbhIsCghtZXNzYWdlcxgCIAMoCzIaLm1lc2hzb2NrZXQudjEuS2VwdE1lc3NhZ2USDAoEbW9yZRgDIAEoCBIRCglyZWNvdmVyZWQYBCABKAgiVwoLS2VwdE1lc3NhZ2USDgoGb2Zmc2V0GAEgASgEEg0KBWF0X21zGAIgASgEEgwKBGRhdGEYAyABKAwSDgoGYmluYXJ5GAQgASgIEgsKA2tleRgFIAEoCSIgCg9Qb3NpdGlvblJlcXVlc3QSDQoFdG9waWMYASABKAkiRAoQUG9zaXRpb25SZXNwb25zZRIwCghwb3NpdGlvbhgBIAEoCzIeLm1lc2hzb2NrZXQudjEuSGlzdG9yeVBvc2l0aW9uIh8KDk1lbWJlcnNSZXF1ZXN0Eg0KBXRvcGljGAEgASgJIkIKD01lbWJlcnNSZXNwb25zZRILCgNpZHMYASADKAkSEwoLdW5yZWFjaGFibGUYAiADKAkSDQoFaW5mb3MYAyADKAkiHQoMQ291bnRSZXF1ZXN0Eg0KBXRvcGljGAEgASgJIjMKDUNvdW50UmVzcG9uc2USDQoFY291bnQYASABKAQSEwoLdW5yZWFjaGFibGUYAiADKAkiOgoOUmVxdWVzdFJlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiLwoPUmVxdWVzdFJlc3BvbnNlEgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIIi0KEFN1YnNjcmliZVJlcXVlc3QSCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkiIgoRU3Vic2NyaWJlUmVzcG9uc2USDQoFZm91bmQYASABKAgiLwoSVW5zdWJzY3JpYmVSZXF1ZXN0EgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJIiQKE1Vuc3Vic2NyaWJlUmVzcG9uc2USDQoFZm91bmQYASABKAgiPQoRRGlzY29ubmVjdFJlcXVlc3QSCgoCaWQYASABKAkSDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiIwoSRGlzY29ubmVjdFJlc3BvbnNlEg0KBWZvdW5kGAEgASgIIk0KD1VzZXJFbWl0UmVxdWVzdBIMCgR1c2VyGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCSI9ChBVc2VyRW1pdFJlc3BvbnNlEikKCGRlbGl2ZXJ5GAEgASgLMhcubWVzaHNvY2tldC52MS5EZWxpdmVyeSIhChFVc2VyT25saW5lUmVxdWVzdBIMCgR1c2VyGAEgASgJIiQKElVzZXJPbmxpbmVSZXNwb25zZRIOCgZvbmxpbmUYASABKAgiIgoSVXNlckNsaWVudHNSZXF1ZXN0EgwKBHVzZXIYASABKAkiRgoTVXNlckNsaWVudHNSZXNwb25zZRILCgNpZHMYASADKAkSEwoLdW5yZWFjaGFibGUYAiADKAkSDQoFaW5mb3MYAyADKAkiQAoSVXNlclJlcXVlc3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiMwoTVXNlclJlcXVlc3RSZXNwb25zZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCCIzChRVc2VyU3Vic2NyaWJlUmVxdWVzdBIMCgR1c2VyGAEgASgJEg0KBXRvcGljGAIgASgJIiYKFVVzZXJTdWJzY3JpYmVSZXNwb25zZRINCgVjb3VudBgBIAEoBCI1ChZVc2VyVW5zdWJzY3JpYmVSZXF1ZXN0EgwKBHVzZXIYASABKAkSDQoFdG9waWMYAiABKAkiKAoXVXNlclVuc3Vic2NyaWJlUmVzcG9uc2USDQoFY291bnQYASABKAQiQwoVVXNlckRpc2Nvbm5lY3RSZXF1ZXN0EgwKBHVzZXIYASABKAkSDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiJwoWVXNlckRpc2Nvbm5lY3RSZXNwb25zZRINCgVjb3VudBgBIAEoBCI2ChRXYXRjaFByZXNlbmNlUmVxdWVzdBINCgV0b3BpYxgBIAEoCRIPCgdieV91c2VyGAIgASgIIuYBChVXYXRjaFByZXNlbmNlUmVzcG9uc2USOwoGY2hhbmdlGAEgASgOMisubWVzaHNvY2tldC52MS5XYXRjaFByZXNlbmNlUmVzcG9uc2UuQ2hhbmdlEgoKAmlkGAIgASgJEgwKBHVzZXIYAyABKAkSDAoEaW5mbxgEIAEoCSJoCgZDaGFuZ2USFgoSQ0hBTkdFX1VOU1BFQ0lGSUVEEAASDwoLQ0hBTkdFX0pPSU4QARIQCgxDSEFOR0VfTEVBVkUQAhIRCg1DSEFOR0VfVVBEQVRFEAMSEAoMQ0hBTkdFX1JFQURZEAQiHQoMTm9kZXNSZXF1ZXN0Eg0KBXN0YXRlGAEgASgIIk4KBE5vZGUSDAoEaG9zdBgBIAEoCRInCgVzdGF0ZRgCIAEoCzIYLm1lc2hzb2NrZXQudjEuTm9kZVN0YXRlEg8KB3VuaGVhcmQYAyABKAkiMwoNTm9kZXNSZXNwb25zZRIiCgVub2RlcxgBIAMoCzITLm1lc2hzb2NrZXQudjEuTm9kZTLxDwoHQ2x1c3RlchI/CgRFbWl0EhoubWVzaHNvY2tldC52MS5FbWl0UmVxdWVzdBobLm1lc2hzb2NrZXQudjEuRW1pdFJlc3BvbnNlEkUKBk9ubGluZRIcLm1lc2hzb2NrZXQudjEuT25saW5lUmVxdWVzdBodLm1lc2hzb2NrZXQudjEuT25saW5lUmVzcG9uc2USTgoJQnJvYWRjYXN0Eh8ubWVzaHNvY2tldC52MS5Ccm9hZGNhc3RSZXF1ZXN0GiAubWVzaHNvY2tldC52MS5Ccm9hZGNhc3RSZXNwb25zZRJICgdQdWJsaXNoEh0ubWVzaHNvY2tldC52MS5QdWJsaXNoUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuUHVibGlzaFJlc3BvbnNlEkgKB0hpc3RvcnkSHS5tZXNoc29ja2V0LnYxLkhpc3RvcnlSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5IaXN0b3J5UmVzcG9uc2USSwoIUG9zaXRpb24SHi5tZXNoc29ja2V0LnYxLlBvc2l0aW9uUmVxdWVzdBofLm1lc2hzb2NrZXQudjEuUG9zaXRpb25SZXNwb25zZRJICgdNZW1iZXJzEh0ubWVzaHNvY2tldC52MS5NZW1iZXJzUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuTWVtYmVyc1Jlc3BvbnNlEkIKBUNvdW50EhsubWVzaHNvY2tldC52MS5Db3VudFJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkNvdW50UmVzcG9uc2USSAoHUmVxdWVzdBIdLm1lc2hzb2NrZXQudjEuUmVxdWVzdFJlcXVlc3QaHi5tZXNoc29ja2V0LnYxLlJlcXVlc3RSZXNwb25zZRJOCglTdWJzY3JpYmUSHy5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlcXVlc3QaIC5tZXNoc29ja2V0LnYxLlN1YnNjcmliZVJlc3BvbnNlElQKC1Vuc3Vic2NyaWJlEiEubWVzaHNvY2tldC52MS5VbnN1YnNjcmliZVJlcXVlc3QaIi5tZXNoc29ja2V0LnYxLlVuc3Vic2NyaWJlUmVzcG9uc2USUQoKRGlzY29ubmVjdBIgLm1lc2hzb2NrZXQudjEuRGlzY29ubmVjdFJlcXVlc3QaIS5tZXNoc29ja2V0LnYxLkRpc2Nvbm5lY3RSZXNwb25zZRJLCghVc2VyRW1pdBIeLm1lc2hzb2NrZXQudjEuVXNlckVtaXRSZXF1ZXN0Gh8ubWVzaHNvY2tldC52MS5Vc2VyRW1pdFJlc3BvbnNlElEKClVzZXJPbmxpbmUSIC5tZXNoc29ja2V0LnYxLlVzZXJPbmxpbmVSZXF1ZXN0GiEubWVzaHNvY2tldC52MS5Vc2VyT25saW5lUmVzcG9uc2USVAoLVXNlckNsaWVudHMSIS5tZXNoc29ja2V0LnYxLlVzZXJDbGllbnRzUmVxdWVzdBoiLm1lc2hzb2NrZXQudjEuVXNlckNsaWVudHNSZXNwb25zZRJUCgtVc2VyUmVxdWVzdBIhLm1lc2hzb2NrZXQudjEuVXNlclJlcXVlc3RSZXF1ZXN0GiIubWVzaHNvY2tldC52MS5Vc2VyUmVxdWVzdFJlc3BvbnNlEloKDVVzZXJTdWJzY3JpYmUSIy5tZXNoc29ja2V0LnYxLlVzZXJTdWJzY3JpYmVSZXF1ZXN0GiQubWVzaHNvY2tldC52MS5Vc2VyU3Vic2NyaWJlUmVzcG9uc2USYAoPVXNlclVuc3Vic2NyaWJlEiUubWVzaHNvY2tldC52MS5Vc2VyVW5zdWJzY3JpYmVSZXF1ZXN0GiYubWVzaHNvY2tldC52MS5Vc2VyVW5zdWJzY3JpYmVSZXNwb25zZRJdCg5Vc2VyRGlzY29ubmVjdBIkLm1lc2hzb2NrZXQudjEuVXNlckRpc2Nvbm5lY3RSZXF1ZXN0GiUubWVzaHNvY2tldC52MS5Vc2VyRGlzY29ubmVjdFJlc3BvbnNlElwKDVdhdGNoUHJlc2VuY2USIy5tZXNoc29ja2V0LnYxLldhdGNoUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC52MS5XYXRjaFByZXNlbmNlUmVzcG9uc2UwARJCCgVOb2RlcxIbLm1lc2hzb2NrZXQudjEuTm9kZXNSZXF1ZXN0GhwubWVzaHNvY2tldC52MS5Ob2Rlc1Jlc3BvbnNlEjwKA1doeRIZLm1lc2hzb2NrZXQudjEuV2h5UmVxdWVzdBoaLm1lc2hzb2NrZXQudjEuV2h5UmVzcG9uc2USPgoDVGFwEhkubWVzaHNvY2tldC52MS5UYXBSZXF1ZXN0GhoubWVzaHNvY2tldC52MS5UYXBSZXNwb25zZTABEkIKBURyYWluEhsubWVzaHNvY2tldC52MS5EcmFpblJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkRyYWluUmVzcG9uc2USSAoHQ2xpZW50cxIdLm1lc2hzb2NrZXQudjEuQ2xpZW50c1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXNwb25zZRJFCgZUb3BpY3MSHC5tZXNoc29ja2V0LnYxLlRvcGljc1JlcXVlc3QaHS5tZXNoc29ja2V0LnYxLlRvcGljc1Jlc3BvbnNlYgZwcm90bzM", [file_meshsocket_v1_watch]);
 
 /**
  * A message for one client: text, which must be valid UTF-8, unless binary is set.
@@ -73,6 +73,18 @@ export type Delivery = Message$1<"meshsocket.v1.Delivery"> & {
    * @generated from field: uint64 held = 4;
    */
   held: bigint;
+
+  /**
+   * The place of the message in the history of its topic; an empty epoch if that keeps none.
+   *
+   * @generated from field: string epoch = 5;
+   */
+  epoch: string;
+
+  /**
+   * @generated from field: uint64 offset = 6;
+   */
+  offset: bigint;
 };
 
 /**
@@ -238,6 +250,14 @@ export type PublishRequest = Message$1<"meshsocket.v1.PublishRequest"> & {
    * @generated from field: repeated string except = 4;
    */
   except: string[];
+
+  /**
+   * A message with the key of an earlier one is not published again: the answer has the place of the earlier one. The
+   * topic must keep history. 1 to 128 characters; empty for none.
+   *
+   * @generated from field: string key = 5;
+   */
+  key: string;
 };
 
 /**
@@ -265,6 +285,216 @@ export const PublishResponseSchema: GenMessage<PublishResponse> = /*@__PURE__*/
   messageDesc(file_meshsocket_v1_cluster, 9);
 
 /**
+ * A place in the history of a topic.
+ *
+ * @generated from message meshsocket.v1.HistoryPosition
+ */
+export type HistoryPosition = Message$1<"meshsocket.v1.HistoryPosition"> & {
+  /**
+   * Names one unbroken run of offsets.
+   *
+   * @generated from field: string epoch = 1;
+   */
+  epoch: string;
+
+  /**
+   * The offset of the last message before this place; 0: before the first.
+   *
+   * @generated from field: uint64 offset = 2;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message meshsocket.v1.HistoryPosition.
+ * Use `create(HistoryPositionSchema)` to create a new message.
+ */
+export const HistoryPositionSchema: GenMessage<HistoryPosition> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 10);
+
+/**
+ * @generated from message meshsocket.v1.HistoryRequest
+ */
+export type HistoryRequest = Message$1<"meshsocket.v1.HistoryRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * Without any of them: everything that is kept.
+   *
+   * @generated from oneof meshsocket.v1.HistoryRequest.from
+   */
+  from: {
+    /**
+     * What comes after this place.
+     *
+     * @generated from field: meshsocket.v1.HistoryPosition after = 2;
+     */
+    value: HistoryPosition;
+    case: "after";
+  } | {
+    /**
+     * The newest so many messages.
+     *
+     * @generated from field: uint32 last = 3;
+     */
+    value: number;
+    case: "last";
+  } | {
+    /**
+     * The messages of the last milliseconds.
+     *
+     * @generated from field: uint32 ms = 4;
+     */
+    value: number;
+    case: "ms";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Not after this offset.
+   *
+   * @generated from field: optional uint64 to = 5;
+   */
+  to?: bigint | undefined;
+
+  /**
+   * At most so many messages; 0: as many as a page has.
+   *
+   * @generated from field: uint32 limit = 6;
+   */
+  limit: number;
+
+  /**
+   * Newest first.
+   *
+   * @generated from field: bool reverse = 7;
+   */
+  reverse: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.HistoryRequest.
+ * Use `create(HistoryRequestSchema)` to create a new message.
+ */
+export const HistoryRequestSchema: GenMessage<HistoryRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 11);
+
+/**
+ * @generated from message meshsocket.v1.HistoryResponse
+ */
+export type HistoryResponse = Message$1<"meshsocket.v1.HistoryResponse"> & {
+  /**
+   * The end of the topic when it was read.
+   *
+   * @generated from field: meshsocket.v1.HistoryPosition end = 1;
+   */
+  end?: HistoryPosition | undefined;
+
+  /**
+   * @generated from field: repeated meshsocket.v1.KeptMessage messages = 2;
+   */
+  messages: KeptMessage[];
+
+  /**
+   * Whether messages are left out because of the limit, or of the size of a page: read again from the last one.
+   *
+   * @generated from field: bool more = 3;
+   */
+  more: boolean;
+
+  /**
+   * Whether nothing between the place that was asked for and the messages is missing.
+   *
+   * @generated from field: bool recovered = 4;
+   */
+  recovered: boolean;
+};
+
+/**
+ * Describes the message meshsocket.v1.HistoryResponse.
+ * Use `create(HistoryResponseSchema)` to create a new message.
+ */
+export const HistoryResponseSchema: GenMessage<HistoryResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 12);
+
+/**
+ * @generated from message meshsocket.v1.KeptMessage
+ */
+export type KeptMessage = Message$1<"meshsocket.v1.KeptMessage"> & {
+  /**
+   * @generated from field: uint64 offset = 1;
+   */
+  offset: bigint;
+
+  /**
+   * When it was published, in milliseconds since 1970.
+   *
+   * @generated from field: uint64 at_ms = 2;
+   */
+  atMs: bigint;
+
+  /**
+   * @generated from field: bytes data = 3;
+   */
+  data: Uint8Array;
+
+  /**
+   * @generated from field: bool binary = 4;
+   */
+  binary: boolean;
+
+  /**
+   * The key that it was published with; empty for none.
+   *
+   * @generated from field: string key = 5;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.KeptMessage.
+ * Use `create(KeptMessageSchema)` to create a new message.
+ */
+export const KeptMessageSchema: GenMessage<KeptMessage> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 13);
+
+/**
+ * @generated from message meshsocket.v1.PositionRequest
+ */
+export type PositionRequest = Message$1<"meshsocket.v1.PositionRequest"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+};
+
+/**
+ * Describes the message meshsocket.v1.PositionRequest.
+ * Use `create(PositionRequestSchema)` to create a new message.
+ */
+export const PositionRequestSchema: GenMessage<PositionRequest> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 14);
+
+/**
+ * @generated from message meshsocket.v1.PositionResponse
+ */
+export type PositionResponse = Message$1<"meshsocket.v1.PositionResponse"> & {
+  /**
+   * @generated from field: meshsocket.v1.HistoryPosition position = 1;
+   */
+  position?: HistoryPosition | undefined;
+};
+
+/**
+ * Describes the message meshsocket.v1.PositionResponse.
+ * Use `create(PositionResponseSchema)` to create a new message.
+ */
+export const PositionResponseSchema: GenMessage<PositionResponse> = /*@__PURE__*/
+  messageDesc(file_meshsocket_v1_cluster, 15);
+
+/**
  * @generated from message meshsocket.v1.MembersRequest
  */
 export type MembersRequest = Message$1<"meshsocket.v1.MembersRequest"> & {
@@ -279,7 +509,7 @@ export type MembersRequest = Message$1<"meshsocket.v1.MembersRequest"> & {
  * Use `create(MembersRequestSchema)` to create a new message.
  */
 export const MembersRequestSchema: GenMessage<MembersRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 10);
+  messageDesc(file_meshsocket_v1_cluster, 16);
 
 /**
  * @generated from message meshsocket.v1.MembersResponse
@@ -308,7 +538,7 @@ export type MembersResponse = Message$1<"meshsocket.v1.MembersResponse"> & {
  * Use `create(MembersResponseSchema)` to create a new message.
  */
 export const MembersResponseSchema: GenMessage<MembersResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 11);
+  messageDesc(file_meshsocket_v1_cluster, 17);
 
 /**
  * @generated from message meshsocket.v1.CountRequest
@@ -325,7 +555,7 @@ export type CountRequest = Message$1<"meshsocket.v1.CountRequest"> & {
  * Use `create(CountRequestSchema)` to create a new message.
  */
 export const CountRequestSchema: GenMessage<CountRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 12);
+  messageDesc(file_meshsocket_v1_cluster, 18);
 
 /**
  * @generated from message meshsocket.v1.CountResponse
@@ -347,7 +577,7 @@ export type CountResponse = Message$1<"meshsocket.v1.CountResponse"> & {
  * Use `create(CountResponseSchema)` to create a new message.
  */
 export const CountResponseSchema: GenMessage<CountResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 13);
+  messageDesc(file_meshsocket_v1_cluster, 19);
 
 /**
  * @generated from message meshsocket.v1.RequestRequest
@@ -374,7 +604,7 @@ export type RequestRequest = Message$1<"meshsocket.v1.RequestRequest"> & {
  * Use `create(RequestRequestSchema)` to create a new message.
  */
 export const RequestRequestSchema: GenMessage<RequestRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 14);
+  messageDesc(file_meshsocket_v1_cluster, 20);
 
 /**
  * @generated from message meshsocket.v1.RequestResponse
@@ -396,7 +626,7 @@ export type RequestResponse = Message$1<"meshsocket.v1.RequestResponse"> & {
  * Use `create(RequestResponseSchema)` to create a new message.
  */
 export const RequestResponseSchema: GenMessage<RequestResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 15);
+  messageDesc(file_meshsocket_v1_cluster, 21);
 
 /**
  * @generated from message meshsocket.v1.SubscribeRequest
@@ -418,7 +648,7 @@ export type SubscribeRequest = Message$1<"meshsocket.v1.SubscribeRequest"> & {
  * Use `create(SubscribeRequestSchema)` to create a new message.
  */
 export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 16);
+  messageDesc(file_meshsocket_v1_cluster, 22);
 
 /**
  * @generated from message meshsocket.v1.SubscribeResponse
@@ -437,7 +667,7 @@ export type SubscribeResponse = Message$1<"meshsocket.v1.SubscribeResponse"> & {
  * Use `create(SubscribeResponseSchema)` to create a new message.
  */
 export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 17);
+  messageDesc(file_meshsocket_v1_cluster, 23);
 
 /**
  * @generated from message meshsocket.v1.UnsubscribeRequest
@@ -459,7 +689,7 @@ export type UnsubscribeRequest = Message$1<"meshsocket.v1.UnsubscribeRequest"> &
  * Use `create(UnsubscribeRequestSchema)` to create a new message.
  */
 export const UnsubscribeRequestSchema: GenMessage<UnsubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 18);
+  messageDesc(file_meshsocket_v1_cluster, 24);
 
 /**
  * @generated from message meshsocket.v1.UnsubscribeResponse
@@ -476,7 +706,7 @@ export type UnsubscribeResponse = Message$1<"meshsocket.v1.UnsubscribeResponse">
  * Use `create(UnsubscribeResponseSchema)` to create a new message.
  */
 export const UnsubscribeResponseSchema: GenMessage<UnsubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 19);
+  messageDesc(file_meshsocket_v1_cluster, 25);
 
 /**
  * @generated from message meshsocket.v1.DisconnectRequest
@@ -507,7 +737,7 @@ export type DisconnectRequest = Message$1<"meshsocket.v1.DisconnectRequest"> & {
  * Use `create(DisconnectRequestSchema)` to create a new message.
  */
 export const DisconnectRequestSchema: GenMessage<DisconnectRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 20);
+  messageDesc(file_meshsocket_v1_cluster, 26);
 
 /**
  * @generated from message meshsocket.v1.DisconnectResponse
@@ -526,7 +756,7 @@ export type DisconnectResponse = Message$1<"meshsocket.v1.DisconnectResponse"> &
  * Use `create(DisconnectResponseSchema)` to create a new message.
  */
 export const DisconnectResponseSchema: GenMessage<DisconnectResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 21);
+  messageDesc(file_meshsocket_v1_cluster, 27);
 
 /**
  * @generated from message meshsocket.v1.UserEmitRequest
@@ -560,7 +790,7 @@ export type UserEmitRequest = Message$1<"meshsocket.v1.UserEmitRequest"> & {
  * Use `create(UserEmitRequestSchema)` to create a new message.
  */
 export const UserEmitRequestSchema: GenMessage<UserEmitRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 22);
+  messageDesc(file_meshsocket_v1_cluster, 28);
 
 /**
  * @generated from message meshsocket.v1.UserEmitResponse
@@ -577,7 +807,7 @@ export type UserEmitResponse = Message$1<"meshsocket.v1.UserEmitResponse"> & {
  * Use `create(UserEmitResponseSchema)` to create a new message.
  */
 export const UserEmitResponseSchema: GenMessage<UserEmitResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 23);
+  messageDesc(file_meshsocket_v1_cluster, 29);
 
 /**
  * @generated from message meshsocket.v1.UserOnlineRequest
@@ -594,7 +824,7 @@ export type UserOnlineRequest = Message$1<"meshsocket.v1.UserOnlineRequest"> & {
  * Use `create(UserOnlineRequestSchema)` to create a new message.
  */
 export const UserOnlineRequestSchema: GenMessage<UserOnlineRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 24);
+  messageDesc(file_meshsocket_v1_cluster, 30);
 
 /**
  * @generated from message meshsocket.v1.UserOnlineResponse
@@ -611,7 +841,7 @@ export type UserOnlineResponse = Message$1<"meshsocket.v1.UserOnlineResponse"> &
  * Use `create(UserOnlineResponseSchema)` to create a new message.
  */
 export const UserOnlineResponseSchema: GenMessage<UserOnlineResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 25);
+  messageDesc(file_meshsocket_v1_cluster, 31);
 
 /**
  * @generated from message meshsocket.v1.UserClientsRequest
@@ -628,7 +858,7 @@ export type UserClientsRequest = Message$1<"meshsocket.v1.UserClientsRequest"> &
  * Use `create(UserClientsRequestSchema)` to create a new message.
  */
 export const UserClientsRequestSchema: GenMessage<UserClientsRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 26);
+  messageDesc(file_meshsocket_v1_cluster, 32);
 
 /**
  * @generated from message meshsocket.v1.UserClientsResponse
@@ -657,7 +887,7 @@ export type UserClientsResponse = Message$1<"meshsocket.v1.UserClientsResponse">
  * Use `create(UserClientsResponseSchema)` to create a new message.
  */
 export const UserClientsResponseSchema: GenMessage<UserClientsResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 27);
+  messageDesc(file_meshsocket_v1_cluster, 33);
 
 /**
  * @generated from message meshsocket.v1.UserRequestRequest
@@ -684,7 +914,7 @@ export type UserRequestRequest = Message$1<"meshsocket.v1.UserRequestRequest"> &
  * Use `create(UserRequestRequestSchema)` to create a new message.
  */
 export const UserRequestRequestSchema: GenMessage<UserRequestRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 28);
+  messageDesc(file_meshsocket_v1_cluster, 34);
 
 /**
  * @generated from message meshsocket.v1.UserRequestResponse
@@ -706,7 +936,7 @@ export type UserRequestResponse = Message$1<"meshsocket.v1.UserRequestResponse">
  * Use `create(UserRequestResponseSchema)` to create a new message.
  */
 export const UserRequestResponseSchema: GenMessage<UserRequestResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 29);
+  messageDesc(file_meshsocket_v1_cluster, 35);
 
 /**
  * @generated from message meshsocket.v1.UserSubscribeRequest
@@ -728,7 +958,7 @@ export type UserSubscribeRequest = Message$1<"meshsocket.v1.UserSubscribeRequest
  * Use `create(UserSubscribeRequestSchema)` to create a new message.
  */
 export const UserSubscribeRequestSchema: GenMessage<UserSubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 30);
+  messageDesc(file_meshsocket_v1_cluster, 36);
 
 /**
  * @generated from message meshsocket.v1.UserSubscribeResponse
@@ -747,7 +977,7 @@ export type UserSubscribeResponse = Message$1<"meshsocket.v1.UserSubscribeRespon
  * Use `create(UserSubscribeResponseSchema)` to create a new message.
  */
 export const UserSubscribeResponseSchema: GenMessage<UserSubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 31);
+  messageDesc(file_meshsocket_v1_cluster, 37);
 
 /**
  * @generated from message meshsocket.v1.UserUnsubscribeRequest
@@ -769,7 +999,7 @@ export type UserUnsubscribeRequest = Message$1<"meshsocket.v1.UserUnsubscribeReq
  * Use `create(UserUnsubscribeRequestSchema)` to create a new message.
  */
 export const UserUnsubscribeRequestSchema: GenMessage<UserUnsubscribeRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 32);
+  messageDesc(file_meshsocket_v1_cluster, 38);
 
 /**
  * @generated from message meshsocket.v1.UserUnsubscribeResponse
@@ -786,7 +1016,7 @@ export type UserUnsubscribeResponse = Message$1<"meshsocket.v1.UserUnsubscribeRe
  * Use `create(UserUnsubscribeResponseSchema)` to create a new message.
  */
 export const UserUnsubscribeResponseSchema: GenMessage<UserUnsubscribeResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 33);
+  messageDesc(file_meshsocket_v1_cluster, 39);
 
 /**
  * @generated from message meshsocket.v1.UserDisconnectRequest
@@ -815,7 +1045,7 @@ export type UserDisconnectRequest = Message$1<"meshsocket.v1.UserDisconnectReque
  * Use `create(UserDisconnectRequestSchema)` to create a new message.
  */
 export const UserDisconnectRequestSchema: GenMessage<UserDisconnectRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 34);
+  messageDesc(file_meshsocket_v1_cluster, 40);
 
 /**
  * @generated from message meshsocket.v1.UserDisconnectResponse
@@ -834,7 +1064,7 @@ export type UserDisconnectResponse = Message$1<"meshsocket.v1.UserDisconnectResp
  * Use `create(UserDisconnectResponseSchema)` to create a new message.
  */
 export const UserDisconnectResponseSchema: GenMessage<UserDisconnectResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 35);
+  messageDesc(file_meshsocket_v1_cluster, 41);
 
 /**
  * @generated from message meshsocket.v1.WatchPresenceRequest
@@ -858,7 +1088,7 @@ export type WatchPresenceRequest = Message$1<"meshsocket.v1.WatchPresenceRequest
  * Use `create(WatchPresenceRequestSchema)` to create a new message.
  */
 export const WatchPresenceRequestSchema: GenMessage<WatchPresenceRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 36);
+  messageDesc(file_meshsocket_v1_cluster, 42);
 
 /**
  * @generated from message meshsocket.v1.WatchPresenceResponse
@@ -894,7 +1124,7 @@ export type WatchPresenceResponse = Message$1<"meshsocket.v1.WatchPresenceRespon
  * Use `create(WatchPresenceResponseSchema)` to create a new message.
  */
 export const WatchPresenceResponseSchema: GenMessage<WatchPresenceResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 37);
+  messageDesc(file_meshsocket_v1_cluster, 43);
 
 /**
  * A value that is not known is to be ignored.
@@ -945,7 +1175,7 @@ export type WatchPresenceResponse_Change = (typeof WatchPresenceResponse_Change)
  * Describes the enum meshsocket.v1.WatchPresenceResponse.Change.
  */
 export const WatchPresenceResponse_ChangeSchema: GenEnum<WatchPresenceResponse_Change> = /*@__PURE__*/
-  enumDesc(file_meshsocket_v1_cluster, 37, 0);
+  enumDesc(file_meshsocket_v1_cluster, 43, 0);
 
 /**
  * @generated from message meshsocket.v1.NodesRequest
@@ -964,7 +1194,7 @@ export type NodesRequest = Message$1<"meshsocket.v1.NodesRequest"> & {
  * Use `create(NodesRequestSchema)` to create a new message.
  */
 export const NodesRequestSchema: GenMessage<NodesRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 38);
+  messageDesc(file_meshsocket_v1_cluster, 44);
 
 /**
  * @generated from message meshsocket.v1.Node
@@ -995,7 +1225,7 @@ export type Node = Message$1<"meshsocket.v1.Node"> & {
  * Use `create(NodeSchema)` to create a new message.
  */
 export const NodeSchema: GenMessage<Node> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 39);
+  messageDesc(file_meshsocket_v1_cluster, 45);
 
 /**
  * @generated from message meshsocket.v1.NodesResponse
@@ -1012,7 +1242,7 @@ export type NodesResponse = Message$1<"meshsocket.v1.NodesResponse"> & {
  * Use `create(NodesResponseSchema)` to create a new message.
  */
 export const NodesResponseSchema: GenMessage<NodesResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_v1_cluster, 40);
+  messageDesc(file_meshsocket_v1_cluster, 46);
 
 /**
  * @generated from service meshsocket.v1.Cluster
@@ -1057,6 +1287,26 @@ export const Cluster: GenService<{
     methodKind: "unary";
     input: typeof PublishRequestSchema;
     output: typeof PublishResponseSchema;
+  },
+  /**
+   * Reads a page of the history of a topic.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.History
+   */
+  history: {
+    methodKind: "unary";
+    input: typeof HistoryRequestSchema;
+    output: typeof HistoryResponseSchema;
+  },
+  /**
+   * The end of the history of a topic: load the state, then read from here.
+   *
+   * @generated from rpc meshsocket.v1.Cluster.Position
+   */
+  position: {
+    methodKind: "unary";
+    input: typeof PositionRequestSchema;
+    output: typeof PositionResponseSchema;
   },
   /**
    * The listeners on a topic.

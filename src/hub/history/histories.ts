@@ -1,0 +1,275 @@
+import { unlessAborted } from "../../base/abort.ts";
+import { MeshError } from "../../base/error.ts";
+import type { Limits } from "../../base/limits.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import type { Clients } from "../../client/clients.ts";
+import type { HubClient } from "../../client/hub-client.ts";
+import { checkFrom, checkKey } from "../../history/check.ts";
+import type { HistoryPage, HistoryStore, HistoryWindow } from "../../history/history.ts";
+import { MemoryHistory } from "../../history/memory.ts";
+import { deadlineOf } from "../../send/deadline.ts";
+import type { Frame } from "../../send/frame.ts";
+import type { Position } from "../../send/position.ts";
+import type {
+  Delivery,
+  Except,
+  From,
+  HistoryReadOptions,
+  PublishOptions,
+  Recovery,
+  SendOptions,
+  Verbs,
+} from "../../send/verbs.ts";
+import { Appends, ByteBudget, type Placed } from "./appends.ts";
+import { type Arrival, Feed, type FeedListener, NONE } from "./feed.ts";
+import { Join } from "./join.ts";
+import { ReplayPace } from "./replay-pace.ts";
+import { Pages } from "./pages.ts";
+
+/**
+ * The topics with history on one node.
+ *
+ * A message is appended to the store (`appends.ts`), gets its place there, and is then delivered here and on other nodes. Each node gives it to
+ * its listeners in the order of the store (`feed.ts`). A client that joins from an earlier place is caught up first (`join.ts`).
+ */
+export class Histories<Data> {
+  /** The verbs for the clients of other nodes; undefined for a hub on its own. */
+  remote: Pick<Verbs, "publish"> | undefined;
+  readonly #deps: HistoriesDependencies<Data>;
+  readonly #feeds = new Map<string, Feed<Data>>();
+  readonly #appends = new Map<string, Appends>();
+  readonly #budget: ByteBudget;
+  readonly #pages: Pages;
+  readonly #pace: ReplayPace;
+  #verifying = false;
+  #verifyAgain = false;
+
+  constructor(deps: HistoriesDependencies<Data>) {
+    this.#deps = deps;
+    this.#budget = new ByteBudget(deps.limits.maxHistoryBytes);
+    this.#pages = new Pages(deps.store);
+    this.#pace = new ReplayPace(deps.limits.maxReplayBytes);
+  }
+
+  // ---- publishing ----
+
+  /** Appends, then delivers. Rejects as {@link HistoryStore.append} does; then nothing was delivered. */
+  publish(
+    topic: string,
+    window: HistoryWindow,
+    frame: Frame,
+    except: Except,
+    options: PublishOptions = {},
+  ): Promise<Delivery> {
+    const { payload } = frame;
+    const data = typeof payload === "string" ? payload.toWellFormed() : payload;
+    const { key, signal } = options;
+    if (key !== undefined) checkKey(key);
+    const deadlineMs = deadlineOf(options, this.#deps.limits.timeoutMs);
+    const done = (placed: Placed): Promise<Delivery> => this.#deliver(topic, frame, except, deadlineMs, placed);
+    const message = { data, key, bytes: frame.messageBytes, deadlineMs, signal };
+    return unlessAborted(this.#appendsTo(topic, window).add(message, done), signal);
+  }
+
+  #appendsTo(topic: string, window: HistoryWindow): Appends {
+    let appends = this.#appends.get(topic);
+    if (appends) return appends;
+    appends = new Appends(topic, window, {
+      store: this.#deps.store,
+      budget: this.#budget,
+      idle: () => void this.#appends.delete(topic),
+    });
+    this.#appends.set(topic, appends);
+    return appends;
+  }
+
+  async #deliver(
+    topic: string,
+    frame: Frame,
+    except: Except,
+    deadlineMs: number,
+    { position, repeated }: Placed,
+  ): Promise<Delivery> {
+    if (repeated) return { ...NONE, unreachable: [], ...position };
+    frame.place = position;
+    const here = this.arrive(topic, frame, except);
+    const timeoutMs = Math.max(1, deadlineMs - performance.now());
+    const there = await this.remote?.publish(topic, frame, except, { timeoutMs });
+    await this.#deps.clients.written();
+    const { delivered, held, dropped } = typeof here === "function" ? here() : (await here) ?? NONE;
+    return {
+      delivered: delivered + (there?.delivered ?? 0),
+      held: held + (there?.held ?? 0),
+      dropped: dropped + (there?.dropped ?? 0),
+      unreachable: there?.unreachable ?? [],
+      ...position,
+    };
+  }
+
+  /** A message with its place came, from this node or from another; undefined if the topic has no listeners here. */
+  arrive(topic: string, frame: Frame, except: Except): Arrival | undefined {
+    return this.#feeds.get(topic)?.arrive(frame, except);
+  }
+
+  // ---- listening ----
+
+  /**
+   * Settles when the listeners on the topic get everything that is published from now on: once `announced` settled, by which the other nodes
+   * know of them. Rejects if the store fails.
+   */
+  async attach(topic: string, announced: Promise<unknown> | undefined): Promise<Position> {
+    await announced;
+    const feed = this.#feed(topic);
+    try {
+      await feed.attached();
+      return feed.at ?? { epoch: "", offset: 0 };
+    } catch (error) {
+      this.#drop(topic, feed);
+      throw error;
+    } finally {
+      this.left(topic);
+    }
+  }
+
+  /** Makes the client listen from an earlier place. Rejects, and changes nothing, when that fails. */
+  async join(client: HubClient<Data>, call: JoinCall<Data>): Promise<Recovery> {
+    const { topics } = this.#deps.clients;
+    const { topic, options, subscriptions } = call;
+    checkFrom(call.from);
+    if (!client.open) throw new MeshError("canceled", "the client has left");
+    if (client.topics.has(topic)) {
+      const why =
+        "the client listens on the topic already: unsubscribe it before you subscribe it from an earlier place";
+      throw new MeshError("failed_precondition", why);
+    }
+    const mark = topics.wait(topic, client);
+    try {
+      await subscriptions.announced(topic, options);
+      return await unlessAborted(this.#join(client, call, mark), options.signal);
+    } catch (error) {
+      if (topics.waits(topic, client, mark)) subscriptions.remove(client, topic);
+      throw error;
+    }
+  }
+
+  async #join(client: HubClient<Data>, { topic, window, from }: JoinCall<Data>, mark: object): Promise<Recovery> {
+    const { clients, limits } = this.#deps;
+    const feed = this.#feed(topic);
+    const join = new Join<Data>(client, feed, mark, { clients, limits, pages: this.#pages, pace: this.#pace, window });
+    try {
+      return await join.run(from);
+    } catch (error) {
+      if (feed.at === undefined) this.#drop(topic, feed);
+      throw error;
+    } finally {
+      this.left(topic);
+    }
+  }
+
+  /** A client left the topic: forgets it if that was the last. */
+  left(topic: string): void {
+    const feed = this.#feeds.get(topic);
+    if (feed && !this.#deps.clients.topics.has(topic)) this.#drop(topic, feed);
+  }
+
+  #feed(topic: string): Feed<Data> {
+    let feed = this.#feeds.get(topic);
+    if (feed) return feed;
+    feed = new Feed<Data>(topic, this.#deps);
+    this.#feeds.set(topic, feed);
+    return feed;
+  }
+
+  #drop(topic: string, feed: Feed<Data>): void {
+    if (this.#feeds.get(topic) === feed) this.#feeds.delete(topic);
+    feed.close();
+  }
+
+  /** Messages may have been missed: looks whether the store has any that did not come. */
+  verify(): void {
+    this.#verifyAgain = true;
+    if (!this.#verifying) void this.#verify();
+  }
+
+  async #verify(): Promise<void> {
+    this.#verifying = true;
+    while (this.#verifyAgain) {
+      this.#verifyAgain = false;
+      const feeds = [...this.#feeds.values()];
+      const worker = async (): Promise<void> => {
+        for (let feed = feeds.pop(); feed; feed = feeds.pop()) await feed.verify();
+      };
+      await Promise.all(Array.from({ length: VERIFIED_AT_ONCE }, worker));
+    }
+    this.#verifying = false;
+  }
+
+  // ---- reading ----
+
+  history(topic: string, options: HistoryReadOptions): Promise<HistoryPage> {
+    const { from, to, limit, reverse, signal } = options;
+    return this.#deps.store.read(topic, { from, to, limit, reverse, signal });
+  }
+
+  position(topic: string, { signal }: SendOptions): Promise<Position> {
+    return this.#deps.store.position(topic, { signal });
+  }
+
+  /** Forgets all topics. */
+  close(): void {
+    for (const [topic, feed] of this.#feeds) this.#drop(topic, feed);
+  }
+}
+
+/** Opens the history of a hub: without a store, one in memory. */
+export function openHistories<Data>(
+  { clients, limits, logger, state }: HistoriesNode<Data>,
+  store: HistoryStore = new MemoryHistory(),
+): Histories<Data> {
+  return new Histories<Data>({
+    clients,
+    limits,
+    store,
+    told: {
+      gap: (topic, position) => state.events.dispatch("gap", { topic, ...position }),
+      failed: (text, error) => logger.warn(`meshsocket: ${text}`, error),
+    },
+  });
+}
+
+const VERIFIED_AT_ONCE = 16;
+
+/** How a client joins a topic. */
+export interface JoinCall<Data> {
+  readonly topic: string;
+  readonly window: HistoryWindow;
+  readonly from: From;
+  readonly options: SendOptions;
+  readonly subscriptions: JoinableTopics<Data>;
+}
+
+/** The subscriptions of a hub, as a client that joins needs them. */
+interface JoinableTopics<Data> {
+  /** Settles when the other nodes know that this one has listeners on the topic; undefined if there are none. */
+  announced(topic: string, options: SendOptions): Promise<unknown> | undefined;
+  /** Takes a client off a topic. */
+  remove(client: HubClient<Data>, topic: string): void;
+}
+
+/** The node whose topics these are. */
+export interface HistoriesNode<Data> {
+  readonly clients: Clients<Data>;
+  readonly limits: Readonly<Limits>;
+  readonly logger: Logger;
+  readonly state: {
+    readonly events: { dispatch(type: "gap", event: { readonly topic: string } & Position): void };
+  };
+}
+
+/** Dependencies of {@link Histories}. */
+export interface HistoriesDependencies<Data> {
+  readonly clients: Clients<Data>;
+  readonly limits: Readonly<Limits>;
+  readonly store: HistoryStore;
+  readonly told: FeedListener;
+}

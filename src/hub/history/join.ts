@@ -1,0 +1,166 @@
+import { CloseCode } from "../../base/close-code.ts";
+import { MeshError } from "../../base/error.ts";
+import type { Limits } from "../../base/limits.ts";
+import type { Clients } from "../../client/clients.ts";
+import type { HubClient } from "../../client/hub-client.ts";
+import type { HistoryWindow } from "../../history/history.ts";
+import type { Frame } from "../../send/frame.ts";
+import type { Position } from "../../send/position.ts";
+import type { From, Recovery } from "../../send/verbs.ts";
+import type { Feed } from "./feed.ts";
+import type { ReplayPace } from "./replay-pace.ts";
+import { type FramePage, framesAfter, type Pages } from "./pages.ts";
+
+/**
+ * One client that begins to listen on a topic from an earlier place.
+ *
+ * While it reads pages from the store, live messages are kept in the tail of the feed. Once it has read up to a place from which the tail
+ * goes on, it gets the rest and listens, in one step: so nothing is missing between them, and nothing comes twice.
+ */
+export class Join<Data> {
+  readonly #client: HubClient<Data>;
+  readonly #feed: Feed<Data>;
+  readonly #deps: JoinDependencies<Data>;
+  /** Of the client's present attempt. */
+  readonly #mark: object;
+  #messages = 0;
+  #recovered = true;
+
+  constructor(client: HubClient<Data>, feed: Feed<Data>, mark: object, deps: JoinDependencies<Data>) {
+    this.#client = client;
+    this.#feed = feed;
+    this.#deps = deps;
+    this.#mark = mark;
+  }
+
+  /** Rejects with `canceled` if the client leaves the topic meanwhile, and with `unavailable` if the store fails. */
+  async run(from: From): Promise<Recovery> {
+    const end = this.#feed.tail.use();
+    try {
+      this.#check();
+      await this.#feed.attached();
+      let at = await this.#replayFrom(from);
+      for (;;) {
+        await this.#feed.reach(at);
+        this.#check();
+        const rest = this.#feed.tail.since(at);
+        if (rest) return this.#listen(rest);
+        at = await this.#replay(at, await this.#deps.pages.fresh(this.#feed.topic, at));
+      }
+    } finally {
+      end();
+    }
+  }
+
+  /** Sends what there is after `from`; returns the place where that ends. */
+  async #replayFrom(from: From): Promise<Position> {
+    const { pages } = this.#deps;
+    const { topic } = this.#feed;
+    if ("epoch" in from) {
+      const { at } = this.#feed;
+      // A page that was read for others may have what the window dropped since.
+      if (at?.epoch === from.epoch && at.offset - from.offset > this.#deps.window.messages) return this.#giveUp(at);
+      return await this.#replay(from, await pages.after(topic, from));
+    }
+    const page = await pages.newest(topic, from);
+    const { epoch, offset } = page.end;
+    const first = page.frames[0]?.place?.offset ?? offset + 1;
+    return await this.#replay({ epoch, offset: first - 1 }, page);
+  }
+
+  async #replay(from: Position, first: FramePage): Promise<Position> {
+    let at = from;
+    for (let page = first;; page = await this.#deps.pages.after(this.#feed.topic, at)) {
+      const frames = framesAfter(page, at);
+      if (!frames) return this.#giveUp(page.end);
+      await this.#send(frames);
+      at = frames.at(-1)?.place ?? at;
+      if (at.offset >= page.end.offset) return at;
+    }
+  }
+
+  /** The client does not get everything, and goes on after this place. */
+  #giveUp(place: Position): Position {
+    this.#recovered = false;
+    return place;
+  }
+
+  /** Sends frames at the pace of the client and of the node. */
+  async #send(frames: readonly Frame[]): Promise<void> {
+    const { clients, pace } = this.#deps;
+    for (let from = 0; from < frames.length;) {
+      await this.#untilRead();
+      const { to, bytes } = slice(frames, from, this.#deps.limits.maxBufferedBytes / 4);
+      await pace.take(bytes);
+      try {
+        this.#check();
+        this.#enqueue(frames.slice(from, to));
+        await clients.written();
+      } finally {
+        pace.give(bytes);
+      }
+      from = to;
+    }
+  }
+
+  /** Waits until the client has read most of what it was sent. A client that reads nothing for long is closed as too slow. */
+  async #untilRead(): Promise<void> {
+    let least = Infinity;
+    let sinceMs = performance.now();
+    for (let bytes = this.#client.bufferedAmount; bytes > SLICE_BYTES / 2; bytes = this.#client.bufferedAmount) {
+      this.#check();
+      if (bytes < least) [least, sinceMs] = [bytes, performance.now()];
+      if (performance.now() - sinceMs > MAX_STALL_MS) this.#client.close(CloseCode.SlowConsumer, "reads too slowly");
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+  }
+
+  /** The client gets the rest, and every message after it. */
+  #listen(rest: readonly Frame[]): Recovery {
+    this.#enqueue(rest);
+    this.#check();
+    const { topic, at } = this.#feed;
+    this.#deps.clients.topics.add(topic, this.#client);
+    return { recovered: this.#recovered, position: at ?? { epoch: "", offset: 0 }, messages: this.#messages };
+  }
+
+  #enqueue(frames: readonly Frame[]): void {
+    for (const frame of frames) this.#client.outbox.enqueue(frame);
+    this.#messages += frames.length;
+  }
+
+  /** Throws if the client does not wait any more. */
+  #check(): void {
+    if (this.#deps.clients.topics.waits(this.#feed.topic, this.#client, this.#mark)) return;
+    throw new MeshError("canceled", "the client left the topic before it had caught up");
+  }
+}
+
+/** Dependencies of {@link Join}. */
+export interface JoinDependencies<Data> {
+  readonly clients: Clients<Data>;
+  readonly pages: Pages;
+  readonly pace: ReplayPace;
+  /** How much of the topic is kept. */
+  readonly window: HistoryWindow;
+  readonly limits: Readonly<Limits>;
+}
+
+/** The end of a slice of frames that goes out at once, and its bytes. */
+function slice(frames: readonly Frame[], from: number, maxBytes: number): { to: number; bytes: number } {
+  const most = Math.min(SLICE_BYTES, maxBytes);
+  let bytes = 0;
+  let to = from;
+  for (; to < frames.length; to++) {
+    const more = frames[to]?.byteLength ?? 0;
+    if (to > from && bytes + more > most) break;
+    bytes += more;
+  }
+  return { to, bytes };
+}
+
+/** Bytes that one client gets at once. */
+const SLICE_BYTES = 262_144;
+/** Milliseconds in which a client must read some of them. */
+const MAX_STALL_MS = 10_000;
+const POLL_MS = 5;

@@ -1,0 +1,85 @@
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { isOwnTopic } from "../../base/check/topic.ts";
+import { invalidArgument, MeshError } from "../../base/error.ts";
+import type { HistoryStore, HistoryWindow } from "../../history/history.ts";
+import type { Histories, HistoriesNode } from "./histories.ts";
+import { matches, type TopicOptions } from "./topic-options.ts";
+
+/** The topics of a hub that keep history. The code behind them is loaded for a hub that has such topics. */
+export class KeptTopics<Data> {
+  readonly #node: KeptTopicsDependencies<Data>;
+  readonly #rules: readonly TopicOptions[];
+  readonly #known = new BoundedMap<string, HistoryWindow | undefined>(MAX_KNOWN);
+  /** Undefined until it is known: a hub on its own makes one. */
+  store: HistoryStore | undefined;
+  #loading: Promise<Histories<Data>> | undefined;
+  #loaded: Histories<Data> | undefined;
+
+  /** Throws a TypeError (`invalid_argument`) for a store that no topic uses. The options must have been checked. */
+  constructor(node: KeptTopicsDependencies<Data>) {
+    const { topics = [], history } = node.options;
+    this.#node = node;
+    this.#rules = topics;
+    this.store = history;
+    if (history && !this.any) {
+      throw invalidArgument("no topic has a history: write topics: [{ match, history: { messages } }] as well");
+    }
+  }
+
+  /** Whether any topic keeps history. */
+  get any(): boolean {
+    return this.#rules.some(({ history }) => history);
+  }
+
+  /** How much of the topic is kept; undefined: nothing. */
+  windowOf(topic: string): HistoryWindow | undefined {
+    if (this.#rules.length === 0) return undefined;
+    const known = this.#known.get(topic);
+    if (known || this.#known.has(topic)) return known;
+    const rule = isOwnTopic(topic) ? undefined : this.#rules.find(({ match }) => matches(match, topic));
+    const window = rule?.history && { ms: 86_400_000, bytes: 4_194_304, ...rule.history };
+    this.#known.set(topic, window);
+    return window;
+  }
+
+  /** The code behind; undefined until {@link load} settled. */
+  get loaded(): Histories<Data> | undefined {
+    return this.#loaded;
+  }
+
+  load(): Promise<Histories<Data>> {
+    return (this.#loading ??= import("./histories.ts").then(({ openHistories }) => {
+      return (this.#loaded = openHistories(this.#node, this.store));
+    }));
+  }
+
+  /** Does something with the history of a topic, in the order of the calls; undefined if the topic keeps none. */
+  use<Result>(topic: string, call: Call<Data, Result>): Promise<Result> | undefined {
+    const window = this.windowOf(topic);
+    return window && this.load().then((histories) => call(histories, window));
+  }
+
+  /** {@link use} for a call that needs the history: rejects with `failed_precondition` if there is none. */
+  async demand<Result>(topic: string, call: Call<Data, Result>): Promise<Result> {
+    return await (this.use(topic, call) ?? keepsNone(topic));
+  }
+}
+
+type Call<Data, Result> = (histories: Histories<Data>, window: HistoryWindow) => Promise<Result>;
+
+/** Topics whose window is remembered. Over it that of one is looked for again. */
+const MAX_KNOWN = 10_000;
+
+/** Throws the error of a call that needs the history of a topic that keeps none. */
+export function keepsNone(topic: string): never {
+  const name = JSON.stringify(topic);
+  throw new MeshError(
+    "failed_precondition",
+    `the topic ${name} keeps no history: give the hub topics: [{ match: ${name}, history: { messages: 100 } }]`,
+  );
+}
+
+/** Dependencies of {@link KeptTopics}. */
+export interface KeptTopicsDependencies<Data> extends HistoriesNode<Data> {
+  readonly options: { readonly topics?: readonly TopicOptions[]; readonly history?: HistoryStore };
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Client } from "../../src/client/client.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import type { Position } from "../../src/send/position.ts";
+import type { From, Recovery } from "../../src/send/verbs.ts";
+import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
+import { Random, runSeed } from "../kit/random.ts";
+import { until } from "../kit/until.ts";
+
+const TOPICS: HubOptions["topics"] = [{ match: "room:*", history: { messages: 100_000 } }];
+
+/** A client with what it got, from the place that it asked for. */
+interface Reader {
+  readonly got: string[];
+  readonly subscribed: Recovery | void;
+  readonly inside: Client;
+}
+
+async function read(node: MemoryNode, id: string, from?: From): Promise<Reader> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ inside: Client; subscribed: Recovery | void }>();
+  const client = await node.connect(id, {
+    async onConnect(inside) {
+      await (from ? inside.subscribe("room:1", { from }) : inside.subscribe("room:1")).then(
+        (subscribed) => resolve({ inside, subscribed }),
+        reject,
+      );
+    },
+  });
+  const got: string[] = [];
+  got.push(...client.waiting.map(String));
+  client.socket.addEventListener("message", (event) => got.push(String((event as MessageEvent<unknown>).data)));
+  return { got, ...await promise };
+}
+
+/** Publishes on all nodes at once, in bursts, until told to stop; the messages are numbered by node. */
+function publishers(nodes: readonly MemoryNode[], random: Random): () => Promise<number> {
+  let stopped = false;
+  let count = 0;
+  const run = async (node: MemoryNode): Promise<void> => {
+    for (let number = 0; !stopped;) {
+      const burst = Array.from({ length: 1 + random.below(20) }, () => {
+        count++;
+        return node.hub.publish("room:1", `${node.host}/${number++}`);
+      });
+      await Promise.all(burst);
+      if (random.below(3) === 0) await new Promise((resolve) => setTimeout(resolve, random.below(4)));
+    }
+  };
+  const runs = nodes.map(run);
+  return async () => {
+    stopped = true;
+    await Promise.all(runs);
+    return count;
+  };
+}
+
+async function all(node: MemoryNode): Promise<string[]> {
+  const messages: string[] = [];
+  let from: Position | undefined;
+  for (let more = true; more;) {
+    const page = await node.hub.history("room:1", { from });
+    messages.push(...page.messages.map(({ data }) => String(data)));
+    from = { epoch: page.end.epoch, offset: page.messages.at(-1)?.offset ?? 0 };
+    more = page.more;
+  }
+  return messages;
+}
+
+/** What each reader got is one unbroken run of the history, up to its end. */
+function assertRuns(readers: readonly Reader[], history: readonly string[]): void {
+  for (const [index, { got, subscribed }] of readers.entries()) {
+    assert.equal(new Set(got).size, got.length, `reader ${index} got a message twice`);
+    assert.deepEqual(
+      got,
+      history.slice(history.length - got.length),
+      `reader ${index} (${JSON.stringify(subscribed)})`,
+    );
+  }
+}
+
+test(`readers that join at random places while all nodes publish get every message once and in one order (seed ${runSeed})`, async () => {
+  const random = new Random(runSeed);
+  await using cluster = new MemoryCluster();
+  const nodes = await threeNodes(cluster, { topics: TOPICS });
+  const stop = publishers(nodes, random);
+  const readers: Reader[] = [];
+  let joining: Promise<unknown>[] = [];
+  for (let index = 0; index < 40; index++) {
+    const node = random.pick(nodes);
+    const { epoch, offset } = await node.hub.position("room:1");
+    const from = random.pick<From>([{ epoch, offset: random.below(offset + 1) }, { last: 1 + random.below(50) }, {
+      ms: 1_000,
+    }]);
+    joining.push(
+      read(node, `reader-${index}`, from).then((reader) => {
+        readers.push(reader);
+        if ("epoch" in from) assert.equal(reader.subscribed?.recovered, true);
+      }),
+    );
+    if (joining.length === 8) joining = [(await Promise.all(joining), Promise.resolve())];
+  }
+  await Promise.all(joining);
+  const count = await stop();
+  const history = await all(nodes[0]);
+  assert.equal(history.length, count);
+  await until("all readers to have the end", () => readers.every(({ got }) => got.at(-1) === history.at(-1)));
+  assertRuns(readers, history);
+});
