@@ -49,13 +49,13 @@ export type {
   Delivery,
   EmitOptions,
   From,
+  ListenOptions,
   Members,
   MembersOptions,
-  PublishOptions,
   Recovery,
   SendOptions,
   SendToManyOptions,
-  SubscribeOptions,
+  SendToTopicOptions,
 } from "./send/verbs.ts";
 export type { PresenceEvent, PresenceWatch, WatchOptions } from "./hub/presence-watch.ts";
 export type { Json } from "./base/json.ts";

@@ -7,11 +7,11 @@ import type { SessionFields } from "./session.ts";
 import type {
   Delivery,
   EmitOptions,
-  PublishOptions,
+  ListenOptions,
   Recovery,
   SendOptions,
   SendToManyOptions,
-  SubscribeOptions,
+  SendToTopicOptions,
 } from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
@@ -28,8 +28,8 @@ export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, Outb
   send(client: Own, message: Message, options: EmitOptions | undefined): Promise<boolean>;
   request(client: Own, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
   broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
-  publish(topic: string, message: Message, options: PublishOptions): Promise<Delivery>;
-  subscribe(client: Own, topics: readonly string[], options?: SubscribeOptions): Promise<Recovery | void>;
+  publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;
+  subscribe(client: Own, topics: readonly string[], options?: ListenOptions): Promise<Recovery | void>;
   unsubscribe(client: Own, topics: readonly string[], options?: SendOptions): Promise<void>;
 }
 

@@ -4,11 +4,11 @@ import type {
   Delivery,
   EmitOptions,
   From,
-  PublishOptions,
+  ListenOptions,
   Recovery,
   SendOptions,
   SendToManyOptions,
-  SubscribeOptions,
+  SendToTopicOptions,
 } from "../send/verbs.ts";
 
 /**
@@ -49,7 +49,7 @@ export interface Client<Data = unknown> {
   /** Sends to every other client of the hub, on a DistHub of the cluster. */
   broadcast(message: Message, options?: SendToManyOptions): Promise<Delivery>;
   /** Sends to every other client that listens on the topic. */
-  publish(topic: string, message: Message, options?: PublishOptions): Promise<Delivery>;
+  publish(topic: string, message: Message, options?: SendToTopicOptions): Promise<Delivery>;
   /**
    * Listens on a topic with history from an earlier place. It gets the messages after that, and then each new one: none twice, none missing,
    * from whatever node they are published. Resolves when it has caught up.
@@ -62,7 +62,7 @@ export interface Client<Data = unknown> {
    * const { recovered } = await client.subscribe("room:1", { from: { last: 20 } });
    * ```
    */
-  subscribe(topic: string, options: SubscribeOptions & { readonly from: From }): Promise<Recovery>;
+  subscribe(topic: string, options: ListenOptions & { readonly from: From }): Promise<Recovery>;
   /** Listens on topics. A send that starts after it settled reaches this client, from any node. */
   subscribe(topics: string | readonly string[], options?: SendOptions): Promise<void>;
   /** Stops listening on topics. Nothing published after it settled reaches this client. */

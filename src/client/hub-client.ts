@@ -128,14 +128,14 @@ export class HubClient<Data = unknown>
     return this.#owner.broadcast(message, exceptAlso(options, this.id));
   }
 
-  publish(topic: string, message: Message, options: Send.PublishOptions = {}): Promise<Send.Delivery> {
+  publish(topic: string, message: Message, options: Send.SendToTopicOptions = {}): Promise<Send.Delivery> {
     if (arguments.length > 3) return this.#tooMany("publish(topic, message, options)", arguments.length, 3);
     return this.#owner.publish(topic, message, exceptAlso(options, this.id));
   }
 
-  subscribe(topic: string, options: Send.SubscribeOptions & { readonly from: Send.From }): Promise<Send.Recovery>;
+  subscribe(topic: string, options: Send.ListenOptions & { readonly from: Send.From }): Promise<Send.Recovery>;
   subscribe(topics: string | readonly string[], options?: Send.SendOptions): Promise<void>;
-  subscribe(topics: string | readonly string[], options?: Send.SubscribeOptions): Promise<Send.Recovery | void> {
+  subscribe(topics: string | readonly string[], options?: Send.ListenOptions): Promise<Send.Recovery | void> {
     if (arguments.length > 2) return this.#tooMany("subscribe(topics, options)", arguments.length, 2);
     return this.#owner.subscribe(this, typeof topics === "string" ? [topics] : topics, options);
   }

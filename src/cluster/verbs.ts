@@ -35,8 +35,8 @@ import type {
   Except,
   Members,
   MembersOptions,
-  PublishOptions,
   SendOptions,
+  SendToTopicOptions,
   Verbs,
 } from "../send/verbs.ts";
 
@@ -83,7 +83,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
     return sum(local.broadcast(frame, except), remote.broadcast(frame, except, options));
   }
 
-  publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery> {
+  publish(topic: string, frame: Frame, except: Except, options: SendToTopicOptions): Promise<Delivery> {
     const { cluster: { remote }, kept, local } = this.#node;
     // The history delivers on all nodes.
     if (options.key !== undefined || kept.windowOf(topic)) return local.publish(topic, frame, except, options);

@@ -35,8 +35,8 @@ import type {
   HistoryReadOptions,
   Members,
   MembersOptions,
-  PublishOptions,
   SendOptions,
+  SendToTopicOptions,
   Verbs,
 } from "../send/verbs.ts";
 
@@ -128,7 +128,7 @@ export class ServiceVerbs implements Verbs, ServiceCaller {
     return deliveryOf((await this.call(options, (client, call) => client.broadcast(request, call))).delivery);
   }
 
-  async publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery> {
+  async publish(topic: string, frame: Frame, except: Except, options: SendToTopicOptions): Promise<Delivery> {
     const request = { topic, ...toMany(frame, except), key: options.key ?? "" };
     return deliveryOf((await this.call(options, (client, call) => client.publish(request, call))).delivery);
   }

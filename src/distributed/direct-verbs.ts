@@ -18,7 +18,14 @@ import { Router } from "../cluster/router.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
 import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
 import { type Destinations, RemoteVerbs } from "../cluster/verbs.ts";
-import type { Delivery, Except, HistoryPage, HistoryReadOptions, PublishOptions, SendOptions } from "../send/verbs.ts";
+import type {
+  Delivery,
+  Except,
+  HistoryPage,
+  HistoryReadOptions,
+  SendOptions,
+  SendToTopicOptions,
+} from "../send/verbs.ts";
 import { TopicUserVerbs, type UserVerbs } from "../send/user-verbs.ts";
 
 /**
@@ -55,7 +62,7 @@ export class DirectVerbs extends RemoteVerbs {
   }
 
   /** A topic is asked for once: whether it keeps history, which all nodes know. */
-  override async publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery> {
+  override async publish(topic: string, frame: Frame, except: Except, options: SendToTopicOptions): Promise<Delivery> {
     if (isOwnTopic(topic) || !(await this.#keeps(topic, options))) {
       if (options.key !== undefined) keepsNone(topic);
       return await super.publish(topic, frame, except, options);

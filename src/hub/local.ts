@@ -15,8 +15,8 @@ import type {
   HistoryReadOptions,
   Members,
   MembersOptions,
-  PublishOptions,
   SendOptions,
+  SendToTopicOptions,
   Verbs,
 } from "../send/verbs.ts";
 
@@ -53,7 +53,7 @@ export class LocalVerbs<Data = unknown> implements Verbs {
     return await this.#delivery(this.#clients.broadcast(frame, except), frame);
   }
 
-  async publish(topic: string, frame: Frame, except: Except, options?: PublishOptions): Promise<Delivery> {
+  async publish(topic: string, frame: Frame, except: Except, options?: SendToTopicOptions): Promise<Delivery> {
     const kept = this.#kept.use(topic, (histories, window) => histories.publish(topic, window, frame, except, options));
     if (kept) return await kept;
     if (options?.key !== undefined) keepsNone(topic);

@@ -29,11 +29,11 @@ import type { Socket } from "../client/socket.ts";
 import type {
   Delivery,
   EmitOptions,
-  PublishOptions,
+  ListenOptions,
   Recovery,
   SendOptions,
   SendToManyOptions,
-  SubscribeOptions,
+  SendToTopicOptions,
 } from "../send/verbs.ts";
 
 /**
@@ -318,7 +318,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return this.#hub.broadcast(message, options);
   }
 
-  publish(topic: string, message: Message, options: PublishOptions): Promise<Delivery> {
+  publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery> {
     return this.#hub.publish(topic, message, options);
   }
 
@@ -333,7 +333,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   subscribe(
     client: HubClient<Data>,
     topics: readonly string[],
-    options: SubscribeOptions = {},
+    options: ListenOptions = {},
   ): Promise<Recovery | void> {
     const { calls, subscriptions } = this.#node;
     return calls.run("subscribe", options, (checked): Promise<Recovery | void> => {

@@ -12,7 +12,7 @@ import { unknownOption } from "../base/check/unknown-option.ts";
 import { errorCode, invalidArgument } from "../base/error.ts";
 import { bump, Counters, type Tally } from "../base/counters/counters.ts";
 import { settledWithin } from "./deadline.ts";
-import type { EmitOptions, SendOptions, SubscribeOptions } from "./verbs.ts";
+import type { EmitOptions, ListenOptions, SendOptions } from "./verbs.ts";
 
 const NO_OPTIONS: SendOptions = {};
 
@@ -147,7 +147,7 @@ export const SEND_OPTIONS: OptionTable<SendOptions> = {
 export const EMIT_OPTIONS: OptionTable<EmitOptions> = { ...SEND_OPTIONS, confirm: checkFlag };
 
 /** The options of a client that begins to listen. `from` is checked where it is read. */
-export const SUBSCRIBE_OPTIONS: OptionTable<SubscribeOptions> = { ...SEND_OPTIONS, from: checkObject };
+export const SUBSCRIBE_OPTIONS: OptionTable<ListenOptions> = { ...SEND_OPTIONS, from: checkObject };
 
 /** Throws for bad options, and throws the signal's reason if it is aborted already. */
 export function checkSendOptions(

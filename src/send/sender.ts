@@ -16,9 +16,9 @@ import type {
   HistoryReadOptions,
   Members,
   MembersOptions,
-  PublishOptions,
   SendOptions,
   SendToManyOptions,
+  SendToTopicOptions,
   Verbs,
 } from "./verbs.ts";
 
@@ -50,7 +50,7 @@ const FOR_ONE = "; the first argument is the id of a client";
 /** The options of a send to many. */
 export const MANY_OPTIONS: OptionTable<SendToManyOptions> = { ...SEND_OPTIONS, except: anything };
 /** The options of a publish. The key is checked where it is used. */
-const PUBLISH_OPTIONS: OptionTable<PublishOptions> = { ...MANY_OPTIONS, key: anything };
+const PUBLISH_OPTIONS: OptionTable<SendToTopicOptions> = { ...MANY_OPTIONS, key: anything };
 /** The options of `history`. Their values are checked where they are read. */
 const HISTORY_OPTIONS: OptionTable<HistoryReadOptions> = {
   ...SEND_OPTIONS,
@@ -128,7 +128,7 @@ export abstract class Sender {
    * get the messages in this order. Rejects then with `unavailable` if nothing was appended, so that nobody gets it, and with `unknown` if that is not
    * known. With a `key` it can be called again: a message that was published already is not published twice.
    */
-  publish(topic: string, message: Message, options?: PublishOptions): Promise<Delivery> {
+  publish(topic: string, message: Message, options?: SendToTopicOptions): Promise<Delivery> {
     return this.#calls.run("publish", options, (checked) => {
       checkCount("publish(topic, message, options)", arguments.length, 3, ONE_MESSAGE);
       checkTopic(topic, this.limits.maxTopicBytes);

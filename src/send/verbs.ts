@@ -61,7 +61,7 @@ export interface SendToManyOptions extends SendOptions {
 }
 
 /** {@link SendToManyOptions} for a message to a topic. */
-export interface PublishOptions extends SendToManyOptions {
+export interface SendToTopicOptions extends SendToManyOptions {
   /**
    * A message whose key was published to the topic a short time ago (at most 1,024 keys, for 5 minutes after the last one) is not published again: the
    * call resolves with the place of the earlier one. The topic must keep history. 1 to 128 characters.
@@ -73,7 +73,7 @@ export interface PublishOptions extends SendToManyOptions {
 export type From = Position | { readonly last: number } | { readonly ms: number };
 
 /** {@link SendOptions} for a client that begins to listen. */
-export interface SubscribeOptions extends SendOptions {
+export interface ListenOptions extends SendOptions {
   /** The earlier messages that it gets first, of a topic with history. */
   from?: From | undefined;
 }
@@ -129,7 +129,7 @@ export interface Verbs {
   emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean>;
   online(id: string, options: SendOptions): Promise<boolean>;
   broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery>;
-  publish(topic: string, frame: Frame, except: Except, options: PublishOptions): Promise<Delivery>;
+  publish(topic: string, frame: Frame, except: Except, options: SendToTopicOptions): Promise<Delivery>;
   members(topic: string, options: MembersOptions): Promise<Members>;
   count(topic: string, options: SendOptions): Promise<Count>;
   request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array>;

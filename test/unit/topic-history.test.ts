@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { Client } from "../../src/client/client.ts";
-import type { Recovery, SubscribeOptions } from "../../src/send/verbs.ts";
+import type { ListenOptions, Recovery } from "../../src/send/verbs.ts";
 import { MemoryClient } from "../../src/testing/memory-client.ts";
 import { MemoryHistory } from "../../src/history/memory.ts";
 import { MeshError } from "../../src/base/error.ts";
@@ -20,7 +20,7 @@ async function listen(
   hub: Hub,
   id: string,
   topic: string,
-  options?: SubscribeOptions,
+  options?: ListenOptions,
 ): Promise<{ client: MemoryClient; inside: Client; subscribed: Recovery | void }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ inside: Client; subscribed: Recovery | void }>();
   const client = await MemoryClient.open(hub, {

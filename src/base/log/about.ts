@@ -31,6 +31,7 @@ export type LogEvent =
   | "port_reopened"
   | "weak_secret"
   | "not_compressed"
+  | "history_failed"
   | "lines_left_out";
 
 /** The fields of a line, for loggers that take them. None holds a message, token, header or query. */

@@ -1,6 +1,7 @@
 import { unlessAborted } from "../../base/abort.ts";
 import { MeshError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
+import { about } from "../../base/log/about.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import type { Clients } from "../../client/clients.ts";
 import type { HubClient } from "../../client/hub-client.ts";
@@ -15,9 +16,9 @@ import type {
   Except,
   From,
   HistoryReadOptions,
-  PublishOptions,
   Recovery,
   SendOptions,
+  SendToTopicOptions,
   Verbs,
 } from "../../send/verbs.ts";
 import { Appends, ByteBudget, type Placed } from "./appends.ts";
@@ -59,7 +60,7 @@ export class Histories<Data> {
     window: HistoryWindow,
     frame: Frame,
     except: Except,
-    options: PublishOptions = {},
+    options: SendToTopicOptions = {},
   ): Promise<Delivery> {
     const { payload } = frame;
     const data = typeof payload === "string" ? payload.toWellFormed() : payload;
@@ -232,7 +233,7 @@ export function openHistories<Data>(
     store,
     told: {
       gap: (topic, position) => state.events.dispatch("gap", { topic, ...position }),
-      failed: (text, error) => logger.warn(`meshsocket: ${text}`, error),
+      failed: (text, error) => logger.warn(`meshsocket: ${text}`, error, about("history_failed")),
     },
   });
 }
