@@ -3,12 +3,13 @@
  *
  * @module
  */
+import "../src/base/check/check-node.ts";
 import type { Context, Env, Handler, Input } from "hono";
 import { type Admission, isAdmission, type UpgradeContext } from "../src/door/admission.ts";
 import { kindOf } from "../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../src/base/error.ts";
 import type { Hub } from "../src/hub/hub.ts";
-import type { Refusal, Session, UpgradeInfo } from "../src/client/session.ts";
+import type { Refusal, Session, SessionFactory, UpgradeInfo } from "../src/client/session.ts";
 import type { Admit } from "./bun/upgrade.ts";
 import type { BunServer } from "./bun/engine.ts";
 import type { BunSocket } from "./bun/socket.ts";
@@ -86,7 +87,12 @@ async function admit<Data, E extends Env, Path extends string, I extends Input>(
   session: ContextSessionFactory<Data, E, Path, I>,
   context: UpgradeContext,
 ): Promise<Response | Admission> {
-  const admission = await hub.admit(c.req.raw, (_, info) => callSession(session, c, info), context);
+  const factory: SessionFactory<Data> = (request, info) => {
+    // The hub's has the scheme that trusted proxies report.
+    if (request !== c.req.raw) c.req.raw = request;
+    return callSession(session, c, info);
+  };
+  const admission = await hub.admit(c.req.raw, factory, context);
   if (!isAdmission(admission)) return admission;
   for (const [name, value] of c.body(null).headers) admission.headers.append(name, value);
   return admission;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import "./shared/check-node.ts";
+import "../src/base/check/check-node.ts";
 import type { DistHub } from "../src/distributed/dist-hub.ts";
 import type { Hub } from "../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../src/hub/serve-options.ts";

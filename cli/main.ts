@@ -26,7 +26,7 @@ npx meshsocket COMMAND --help tells more, and npx meshsocket --version the versi
 
 async function main([name = "", ...rest]: readonly string[]): Promise<void> {
   // Here, so that a Node that is too old is told in a line.
-  await import("../adapters/shared/check-node.ts");
+  await import("../src/base/check/check-node.ts");
   if (["--help", "-h", "help"].includes(name)) return console.log(HELP);
   if (["--version", "-v", "version"].includes(name)) return console.log(version());
   const known = isCommand(name) ? COMMANDS[name] : undefined;

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import "./base/check/check-node.ts";
 export type { Hub } from "./hub/hub.ts";
 export type { Admission, UpgradeContext } from "./door/admission.ts";
 export type { GateOptions } from "./door/gate.ts";

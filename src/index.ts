@@ -7,6 +7,7 @@
  * @module
  */
 // Hubs, and clients of a cluster
+import "./base/check/check-node.ts";
 export { Hub } from "./hub/hub.ts";
 export type { User } from "./send/user.ts";
 export { DistHub } from "./distributed/dist-hub.ts";

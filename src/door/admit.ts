@@ -52,7 +52,7 @@ export class Admissions<Data> {
       const refused = this.#gate.enter(request, visit, () => this.#checkRoom(request));
       entered = refused === undefined;
       if (entered) this.#pending++;
-      answer = refused ?? (await this.#decide(request, session, { visit, signal: context.signal }));
+      answer = refused ?? (await this.#decide(this.#gate.asSent(request), session, { visit, signal: context.signal }));
     } catch (error) {
       answer = this.#failed(error);
     }

@@ -5,7 +5,7 @@ import { checkHandshake } from "./handshake.ts";
 import type { Limits } from "../base/limits.ts";
 import type { Logger } from "../base/log/logger.ts";
 import { isAllowedOrigin, type Origins } from "./origin.ts";
-import { behindProxies, type TrustProxy } from "./proxy.ts";
+import { behindProxies, schemeBehindProxies, type TrustProxy } from "./proxy.ts";
 import { Refused, type Visit } from "./refusal.ts";
 
 /** Which upgrades a {@link Gate} lets through. */
@@ -30,6 +30,13 @@ export class Gate {
     this.#trustProxy = options.trustProxy ?? 0;
     this.#addresses = new Addresses(limits);
     this.#logger = logger;
+  }
+
+  /** The request as the client sent it: its URL has the scheme that the trusted proxies report. */
+  asSent(request: Request): Request {
+    const scheme = schemeBehindProxies(request.headers, this.#trustProxy);
+    if (scheme === undefined || request.url.startsWith(scheme)) return request;
+    return new Request(request.url.replace(/^\w+:/, scheme), request);
   }
 
   /** The facts about an upgrade request. */

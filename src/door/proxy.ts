@@ -5,7 +5,8 @@ import { invalidArgument } from "../base/error.ts";
  * The proxies before this node whose word about the client is taken.
  *
  * A number is how many add to `X-Forwarded-For`, one after the other; 0 (the default) trusts nobody. With `header`
- * `"forwarded"` they add to `Forwarded` (RFC 7239) instead. Whatever the client itself wrote there is never believed, as
+ * `"forwarded"` they add to `Forwarded` (RFC 7239) instead. Their `X-Forwarded-Host` and `X-Forwarded-Proto`, or `host` and
+ * `proto`, are the host that pages are compared with and the scheme of the URL that `session` sees. Whatever the client itself wrote there is never believed, as
  * long as the node can be reached through all of them only. A client whose address they hide is not counted by address.
  */
 export type TrustProxy = number | { readonly hops: number; readonly header: "x-forwarded-for" | "forwarded" };
@@ -50,6 +51,17 @@ export function behindProxies(headers: Headers, remoteAddress: string, trust: Tr
   const element = fromTheRight(elements(headers.get("forwarded") ?? ""), hops);
   if (!element) return { address: remoteAddress, host: undefined };
   return { address: plainIp(element.get("for") ?? ""), host: element.get("host") };
+}
+
+/** The scheme that the client used, as the trusted proxies report it; undefined when nobody tells. */
+export function schemeBehindProxies(headers: Headers, trust: TrustProxy): "http:" | "https:" | undefined {
+  const { hops, header } = settings(trust);
+  if (hops === 0) return undefined;
+  const told = header === "x-forwarded-for"
+    ? fromTheRight(list(headers.get("x-forwarded-proto")), hops)
+    : fromTheRight(elements(headers.get("forwarded") ?? ""), hops)?.get("proto");
+  const [, secure] = /^(?:http|ws)(s?)$/i.exec(told ?? "") ?? [];
+  return secure === undefined ? undefined : secure === "" ? "http:" : "https:";
 }
 
 function settings(trust: TrustProxy): { hops: number; header: string } {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import "../base/check/check-node.ts";
 import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
 import { isEqual } from "../client/resume/resume-token.ts";

@@ -17,6 +17,7 @@
  *
  * @module
  */
+import "../base/check/check-node.ts";
 export { Events, within } from "./events.ts";
 export { type Closed, MemoryClient, type MemoryClientOptions } from "./memory-client.ts";
 export { MemoryCluster, type MemoryClusterOptions, type MemoryNode } from "./memory-cluster.ts";

@@ -3,13 +3,11 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { runtime } from "../kit/runtime.ts";
 import { within } from "../kit/wait.ts";
 
 const PRIMARY = fileURLToPath(new URL("../kit/cluster-primary.ts", import.meta.url));
 
-// node:cluster shares a port between processes on Node alone; on the others each worker has its own anyway.
-test("each worker of node:cluster has an RPC address of its own", { skip: runtime !== "node" }, async () => {
+test("each worker of node:cluster, or each process on one machine, has an RPC address of its own", async () => {
   const primary = fork(PRIMARY, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   try {
     const [hosts] = await within("the hosts of the workers", once(primary, "message"), 20_000) as [string[]];

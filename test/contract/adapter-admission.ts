@@ -3,6 +3,7 @@ import { bearerToken } from "../../src/door/auth.ts";
 import type { SessionFactory } from "../../src/client/session.ts";
 import { TestClient } from "../kit/client.ts";
 import { RawClient } from "../kit/raw.ts";
+import { until } from "../kit/until.ts";
 import type { PromiseThat } from "./adapter.ts";
 
 /** The status with which a handshake is answered. */
@@ -69,6 +70,37 @@ export function admission(promise: PromiseThat): void {
     assert.equal([...hub][0]?.remoteAddress, "1.2.3.4");
     client.socket.destroy();
   }, { trustProxy: 1 });
+
+  promise("behind a trusted proxy the URL has the scheme that the client used", (request) => {
+    return { data: request.url, onConnect: (client) => client.emit(client.url) };
+  }, async ({ hub, port }) => {
+    const host = "app.example";
+    for (
+      const [proto, scheme] of [["https", "https"], ["http, https", "https"], ["wss", "https"], ["http", "http"], [
+        "ftp",
+        "http",
+      ]]
+    ) {
+      const client = await RawClient.connect(port);
+      client.handshake("/ws?a=%20b", { host, "x-forwarded-for": "1.2.3.4", "x-forwarded-proto": proto ?? "" });
+      assert.equal((await client.head()).status, 101);
+      assert.deepEqual([...hub].map(({ data, url }) => [data, url]), [
+        [`${scheme}://${host}/ws?a=%20b`, `${scheme}://${host}/ws?a=%20b`],
+      ]);
+      client.socket.destroy();
+      await until("the client to be gone", () => hub.size === 0);
+    }
+  }, { trustProxy: 1 });
+
+  promise("without a trusted proxy nobody else says which scheme was used", (request) => {
+    return { data: request.url };
+  }, async ({ hub, port }) => {
+    const client = await RawClient.connect(port);
+    client.handshake("/ws", { host: "app.example", "x-forwarded-proto": "https", forwarded: "proto=https" });
+    assert.equal((await client.head()).status, 101);
+    assert.equal([...hub][0]?.data, "http://app.example/ws");
+    client.socket.destroy();
+  });
 
   promise("a token in a subprotocol reaches the session and is never answered", (request) => {
     const token = bearerToken(request);

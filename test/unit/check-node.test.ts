@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkNode } from "../../adapters/shared/check-node.ts";
+import { checkNode } from "../../src/base/check/check-node.ts";
 import { readSource } from "../meta/source.ts";
 
 const node = (version: string) => ({ release: { name: "node" }, versions: { node: version } });
@@ -23,9 +23,23 @@ test("every other runtime passes", () => {
   checkNode({ release: { name: "workerd" }, versions: { node: "20.0.0" } });
 });
 
-test("engines and the check name the same version, and the entries of Node and the CLI check first", () => {
+/** The entries of the package that run on a server; a page has no Node to check. */
+const ENTRIES = [
+  "src/index.ts",
+  "src/adapter.ts",
+  "src/storage/redis/redis.ts",
+  "src/storage/etcd/etcd.ts",
+  "src/testing/testing.ts",
+  "src/metrics/prometheus.ts",
+  "adapters/node.ts",
+  "adapters/hono.ts",
+];
+
+test("engines and the check name the same version, and the CLI and each entry of a server check first", () => {
   assert.match(readSource("package.json").text, /"node": ">=22\.12"/);
-  const [first] = readSource("adapters/node.ts").text.match(/^(?:import|export)\b.*$/m) ?? [];
-  assert.match(first ?? "", /check-node\.ts/);
+  for (const entry of ENTRIES) {
+    const [first] = readSource(entry).text.match(/^(?:import|export)\b.*$/m) ?? [];
+    assert.match(first ?? "", /^import ".*\/check-node\.ts";$/, entry);
+  }
   assert.match(readSource("cli/main.ts").text, /async function main.*\n.*\n {2}await import\(".*\/check-node\.ts"\);/);
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { Addresses, network } from "../../src/door/addresses.ts";
 import { mergeLimits } from "../../src/base/limits.ts";
 import { checkOrigins, isAllowedOrigin } from "../../src/door/origin.ts";
-import { behindProxies, checkTrustProxy, plainIp } from "../../src/door/proxy.ts";
+import { behindProxies, checkTrustProxy, plainIp, schemeBehindProxies } from "../../src/door/proxy.ts";
 import { rate, take } from "../../src/base/rate.ts";
 
 test("a page of the same host passes, whatever its scheme and however the port is written", () => {
@@ -86,6 +86,21 @@ test("behind proxies the client is who the outermost of them saw", () => {
   assert.equal(behindProxies(headers, "10.0.0.1", 2).address, "1.2.3.4");
   assert.equal(behindProxies(headers, "10.0.0.1", 9).address, "6.6.6.6");
   assert.equal(behindProxies(new Headers(), "10.0.0.1", 1).address, "10.0.0.1");
+});
+
+test("the scheme that the client used is that of the outermost trusted proxy", () => {
+  const headers = new Headers({ "x-forwarded-proto": "http, https, HTTP", forwarded: "proto=https;for=1.2.3.4" });
+  const forwarded = (hops: number) => schemeBehindProxies(headers, { hops, header: "forwarded" });
+  assert.deepEqual([0, 1, 2, 3, 9].map((hops) => schemeBehindProxies(headers, hops)), [
+    undefined,
+    "http:",
+    "https:",
+    "http:",
+    "http:",
+  ]);
+  assert.deepEqual([forwarded(0), forwarded(1)], [undefined, "https:"]);
+  assert.equal(schemeBehindProxies(new Headers({ "x-forwarded-proto": "javascript" }), 1), undefined);
+  assert.equal(schemeBehindProxies(new Headers(), 1), undefined);
 });
 
 test("a Forwarded header is read as RFC 7239 writes it, and only when it is the one that the proxies use", () => {

@@ -1,3 +1,4 @@
+import "../../base/check/check-node.ts";
 import { checkName } from "../../base/check/check.ts";
 import { throwIfAborted } from "../abort.ts";
 import { checkHolder, checkRenewIds } from "../check-holder.ts";

@@ -1,3 +1,4 @@
+import "../../base/check/check-node.ts";
 import { checkMs, checkName, checkObject } from "../../base/check/check.ts";
 import { invalidArgument } from "../../base/error.ts";
 import { DEFAULT_LIMITS } from "../../base/limits.ts";

@@ -1,4 +1,4 @@
-import { MeshError } from "../../src/base/error.ts";
+import { MeshError } from "../error.ts";
 
 /** The oldest Node that has all that this package uses, as `engines` in package.json says it. */
 const OLDEST_NODE: readonly [major: number, minor: number] = [22, 12];
