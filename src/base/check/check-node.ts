@@ -14,9 +14,9 @@ export interface ProcessLike {
  *
  * Bun, Deno and edge runtimes that show a `process` pass.
  */
-export function checkNode(process: ProcessLike | undefined): void {
-  const { node, bun, deno } = process?.versions ?? {};
-  if (process?.release?.name !== "node" || node === undefined || bun !== undefined || deno !== undefined) return;
+export function checkNode(host: ProcessLike | undefined): void {
+  const { node, bun, deno } = host?.versions ?? {};
+  if (host?.release?.name !== "node" || node === undefined || bun !== undefined || deno !== undefined) return;
   const [major = 0, minor = 0] = node.split(".").map(Number);
   const [oldestMajor, oldestMinor] = OLDEST_NODE;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
@@ -24,4 +24,5 @@ export function checkNode(process: ProcessLike | undefined): void {
   throw new MeshError("failed_precondition", `meshsocket needs Node ${oldest} or newer, and this is Node ${node}`);
 }
 
-checkNode((globalThis as { process?: ProcessLike }).process);
+const { process: host } = globalThis as { process?: ProcessLike };
+checkNode(host);
