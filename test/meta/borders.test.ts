@@ -12,6 +12,7 @@ const CORE_EXCEPTIONS: Readonly<Record<string, RegExp>> = {
 
 /** The places where a runtime's own global is looked for, and done without where it is missing. */
 const GLOBAL_EXCEPTIONS: Readonly<Record<string, string>> = {
+  "src/base/check/check-node.ts": "process",
   "src/base/tick.ts": "setImmediate",
   "src/base/local-address.ts": "process",
   "src/watch/process-load.ts": "process",
