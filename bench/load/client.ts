@@ -1,15 +1,18 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { clientFrame, FrameCounter } from "./frames.ts";
+import type { Dialect } from "./job.ts";
 import { type LoadSocket, openSocket } from "./socket.ts";
 
 const END_OF_HEAD = "\r\n\r\n";
 const PONG = clientFrame("3");
+/** Of messages that came, how many are acknowledged at once. */
+const ACK_MESSAGES = 256;
 
 /** The address of a server, and the first words to it. */
 export interface ClientOptions {
   port: number;
-  dialect: "plain" | "socketio";
+  dialect: Dialect;
   id: string;
   topic: string;
   /** Whole messages that came. */
@@ -30,6 +33,9 @@ export class LoadClient {
   #head = "";
   #open: ((error?: Error) => void) | undefined;
   #upgraded = false;
+  /** Counted lines of meshsocket.v1 that came before the run. */
+  #before = 0;
+  #acked = 0;
 
   constructor(index: number, options: ClientOptions) {
     this.index = index;
@@ -70,10 +76,11 @@ export class LoadClient {
 
   #request(): string {
     const { dialect, id, topic, port } = this.#options;
-    const query = `id=${id}&topic=${topic}`;
-    const path = dialect === "plain" ? `/?${query}` : `/socket.io/?EIO=4&transport=websocket&${query}`;
+    const query = `id=${id}&topic=${dialect === "tagged" ? "" : topic}`;
+    const path = dialect === "socketio" ? `/socket.io/?EIO=4&transport=websocket&${query}` : `/?${query}`;
+    const v1 = dialect === "v1" || dialect === "tagged" ? "Sec-WebSocket-Protocol: meshsocket.v1\r\n" : "";
     return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      `Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+      `${v1}Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
   }
 
   #chunk(chunk: Uint8Array, bytes: number): void {
@@ -88,11 +95,19 @@ export class LoadClient {
     const frames = this.#counter.count(chunk, 0, bytes);
     if (frames > 0) {
       this.received += frames;
+      if (this.#options.dialect !== "plain") this.#acknowledge();
       this.#options.onFrames(this, frames);
     }
   }
 
-  /** The 101, and with Socket.IO its own handshake. */
+  /** As meshsocket.v1 asks for, after every so many messages. */
+  #acknowledge(): void {
+    if (this.#options.dialect === "socketio" || this.received - this.#acked < ACK_MESSAGES) return;
+    this.#acked = this.received;
+    this.#socket?.write(clientFrame(`~ack ${this.#before + this.received}`));
+  }
+
+  /** The 101, and with Socket.IO and meshsocket.v1 their own handshakes. */
   #greeting(text: string): void {
     this.#head += text;
     if (!this.#upgraded) {
@@ -105,10 +120,25 @@ export class LoadClient {
       this.#head = this.#head.slice(end + END_OF_HEAD.length);
       if (this.#options.dialect === "plain") return this.#opened();
     }
+    if (this.#options.dialect !== "socketio") return this.#hello();
     if (this.#head.includes("0{") && !this.#head.includes("40{")) {
       this.#socket?.write(clientFrame("40"));
       this.#head = "";
     } else if (this.#head.includes("40{")) this.#opened();
+  }
+
+  #hello(): void {
+    const { dialect, topic } = this.#options;
+    if (!/~hello \{.*\}/.test(this.#head)) return;
+    const subscribes = dialect === "tagged" && topic !== "";
+    if (this.#before === 0) {
+      this.#before = 1;
+      this.#socket?.write(clientFrame("~ack 0"));
+      if (subscribes) this.#socket?.write(clientFrame(`~subscribe 1 ${JSON.stringify({ topic })}`));
+    }
+    if (subscribes && !this.#head.includes("~subscribed 1 {}")) return;
+    this.#before = subscribes ? 1 : 0;
+    this.#opened();
   }
 
   #opened(): void {

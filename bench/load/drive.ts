@@ -47,7 +47,7 @@ function groupMaker(job: Job, groupOf: Map<LoadClient, Group>): MakeGroup {
   return (to, sender, members, outstanding) => {
     const text = to + "x".repeat(Math.max(0, job.payloadBytes - to.length));
     sender.frame = clientFrame(
-      job.dialect === "plain" ? text : `42["m","${text}"]`,
+      job.dialect === "socketio" ? `42["m","${text}"]` : text,
     );
     const slots = job.rate === undefined ? 2 ** Math.ceil(Math.log2(outstanding + 1)) : WINDOW;
     const group: Group = {

@@ -13,13 +13,19 @@ export type Shape =
   /** Only connections: opened as fast as they come, and held. */
   | "connect";
 
+/**
+ * How clients speak: as plain WebSockets, by the subprotocol meshsocket.v1, by it with topics that they subscribe to themselves, or
+ * as those of Socket.IO.
+ */
+export type Dialect = "plain" | "v1" | "tagged" | "socketio";
+
 /** One run of the load generator. */
 export interface Job {
   /** The servers' ports; clients are dealt out to them in turn. */
   ports: number[];
   /** Their processes, whose processor time is read. */
   pids: number[];
-  dialect: "plain" | "socketio";
+  dialect: Dialect;
   shape: Shape;
   clients: number;
   perTopic?: number;

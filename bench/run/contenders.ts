@@ -1,3 +1,5 @@
+import type { Dialect } from "../load/job.ts";
+
 /** A runtime that servers run on. */
 export type RuntimeName = "node" | "bun" | "deno";
 
@@ -5,6 +7,10 @@ export type RuntimeName = "node" | "bun" | "deno";
 export type Kind =
   /** This project. */
   | "meshsocket"
+  /** This project, with clients that speak meshsocket.v1. */
+  | "v1"
+  /** The same, with topics that the clients subscribe to themselves. */
+  | "tagged"
   /** The runtime's own engine, used plainly. */
   | "native"
   /** If meshsocket uses another engine than the runtime's own: that one, used plainly. */
@@ -20,7 +26,7 @@ export interface Contender {
   readonly runtime: RuntimeName;
   /** Below bench/. */
   readonly file: string;
-  readonly dialect: "plain" | "socketio";
+  readonly dialect: Dialect;
 }
 
 const FILES: readonly [
@@ -29,6 +35,8 @@ const FILES: readonly [
   runtimes: readonly RuntimeName[],
 ][] = [
   ["meshsocket", "servers/meshsocket.ts", ["node", "bun", "deno"]],
+  ["v1", "servers/meshsocket.ts", ["node", "bun", "deno"]],
+  ["tagged", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["limit", "servers/raw.ts", ["node", "bun", "deno"]],
   ["native", "servers/ws.ts", ["node"]],
   ["native", "servers/bun.ts", ["bun"]],
@@ -46,7 +54,7 @@ export const contenders: readonly Contender[] = FILES.flatMap((
       kind,
       runtime,
       file,
-      dialect: kind === "Socket.IO" ? "socketio" : "plain",
+      dialect: kind === "Socket.IO" ? "socketio" : kind === "v1" || kind === "tagged" ? kind : "plain",
     }) as const
   )
 );

@@ -1,3 +1,4 @@
+import type { Job } from "../load/job.ts";
 import type { Kind } from "./contenders.ts";
 import { load, startServer } from "./processes.ts";
 import { job, local } from "./runs.ts";
@@ -46,6 +47,38 @@ const ECHO: readonly Target[] = [
   { metric: "perCpuSecond", against: "native", atLeast: 1.1, runtimes: ["node"] },
   { metric: "perCpuSecond", against: "engine", atLeast: 1, runtimes: ["deno"] },
   { metric: "perCpuSecond", against: "native", atLeast: 0.9, runtimes: ["bun"] },
+];
+
+/** Clients of meshsocket.v1 next to plain ones of the same server, by processor time. */
+const V1_KINDS: readonly Kind[] = ["meshsocket", "v1"];
+
+function v1(name: string, title: string, atLeast: number, more: Partial<Job>, of: Kind = "v1"): Scenario {
+  return {
+    name,
+    title,
+    kinds: of === "v1" ? V1_KINDS : [...V1_KINDS, of],
+    metric: "perCpuSecond",
+    unit: "deliveries/s of processor time",
+    better: "more",
+    targets: [{ of, against: "meshsocket", atLeast }],
+    run: (contender, measureMs) => local(contender, measureMs, more),
+  };
+}
+
+const topic = { shape: "topics", perTopic: 1_000 } as const;
+
+const v1Scenarios: readonly Scenario[] = [
+  v1("v1-fanout-8", "Fan-out to 1,000 clients of meshsocket.v1, W=8", 0.85, { outstanding: 8 }),
+  v1("v1-fanout-64", "Fan-out to 1,000 clients of meshsocket.v1, W=64", 0.85, { outstanding: 64 }),
+  v1("v1-topic-8", "The same on a topic that the clients subscribed to themselves, W=8", 0.85, {
+    ...topic,
+    outstanding: 8,
+  }, "tagged"),
+  v1("v1-topic-64", "The same on a topic that the clients subscribed to themselves, W=64", 0.85, {
+    ...topic,
+    outstanding: 64,
+  }, "tagged"),
+  v1("v1-echo-1000", "Echo, 1,000 clients of meshsocket.v1", 0.9, { shape: "echo" }),
 ];
 
 export const localScenarios: readonly Scenario[] = [
@@ -105,10 +138,11 @@ export const localScenarios: readonly Scenario[] = [
   {
     name: "memory",
     title: "Idle memory per client at 10,000",
-    kinds: LOCAL.filter((kind) => kind !== "limit"),
+    kinds: [...LOCAL.filter((kind) => kind !== "limit"), "v1"],
     metric: "rssBytes",
     unit: "bytes RSS",
     better: "less",
+    targets: [{ of: "v1", against: "meshsocket", atMostMore: 1_024 }],
     async run(contender) {
       const server = await startServer(contender);
       try {
@@ -132,4 +166,5 @@ export const localScenarios: readonly Scenario[] = [
       }
     },
   },
+  ...v1Scenarios,
 ];

@@ -77,7 +77,7 @@ export interface Verdict {
 /** Holds a scenario's targets against its measurements. */
 export function verdicts(results: Results, scenario: Scenario): Verdict[] {
   return (scenario.targets ?? []).flatMap((target) =>
-    find(results, scenario.name, "meshsocket").flatMap((series) => {
+    find(results, scenario.name, target.of ?? "meshsocket").flatMap((series) => {
       const { runtime } = series.contender;
       if (target.runtimes && !target.runtimes.includes(runtime)) return [];
       const verdict = verdictOf(results, scenario, target, series);
@@ -121,6 +121,11 @@ function verdictOf(
     ) => (scenario.better === "more" ? right.median - left.median : left.median - right.median));
   const [best] = others;
   if (!best) return undefined;
+  if (target.atMostMore !== undefined) {
+    const more = own - best.median;
+    const text = `${metric} ${short(more)} more than ${best.name}, to be at most ${short(target.atMostMore)}`;
+    return { runtime, text, met: more <= target.atMostMore };
+  }
   const times = ratio(series, best.series, metric)?.median ?? 0;
   const bound = target.atMost ?? target.atLeast ?? 0;
   const met = target.atMost === undefined ? times >= bound : times <= bound;

@@ -23,11 +23,15 @@ export interface Scenario {
 }
 
 export interface Target {
+  /** The kind that must reach it. Default: meshsocket. */
+  readonly of?: Kind;
   readonly metric?: string;
   /** Against this kind on the same runtime, or on any when `anyRuntime` is set. */
   readonly against?: Kind;
   readonly anyRuntime?: boolean;
   readonly atLeast?: number;
   readonly atMost?: number;
+  /** How much more than the other, rather than a multiple of it. */
+  readonly atMostMore?: number;
   readonly runtimes?: readonly string[];
 }

@@ -21,6 +21,7 @@ const server = await serve(hub, {
       onConnect: (
         client,
       ) => (topic === "" ? undefined : client.subscribe(topic)),
+      onSubscribe: () => true,
       onEvent(client, message) {
         const text = message as string;
         if (text.startsWith("e")) void client.emit(text);

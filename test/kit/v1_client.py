@@ -19,6 +19,8 @@ class Client:
         self.kept = []  # counted messages that the server has not acknowledged
         self.acked = 0
         self.token = ""
+        self.calls = 0
+        self.topics = []  # what to subscribe to again if the client is new
 
     async def connect(self, url):
         offers = [PROTOCOL]
@@ -32,6 +34,8 @@ class Client:
             self.acknowledged(hello["handled"])
         else:
             self.received, self.acked, self.kept = 0, 0, []
+            for topic in self.topics:
+                self.kept.append(self.subscription(topic))
         await self.ws.send(f"~ack {self.received}")
         for message in self.kept[hello["received"] - self.acked :]:
             await self.ws.send(message)
@@ -43,6 +47,15 @@ class Client:
     async def send(self, message):
         self.kept.append("~" + message if message.startswith("~") else message)
         await self.ws.send(self.kept[-1])
+
+    async def subscribe(self, topic):
+        self.topics.append(topic)
+        self.kept.append(self.subscription(topic))
+        await self.ws.send(self.kept[-1])
+
+    def subscription(self, topic):
+        self.calls += 1
+        return f"~subscribe {self.calls} " + json.dumps({"topic": topic})
 
     async def next(self):
         """The next message of the application; control lines on the way are obeyed."""
@@ -56,6 +69,13 @@ class Client:
                 self.acknowledged(int(argument))
             elif name == "ping":
                 await self.ws.send(f"~pong {argument} 0")
+            elif name in ("subscribed", "error", "reply", "published"):
+                self.received += 1
+                report(name, argument)
+            elif name == "message":
+                self.received += 1
+                head, _, payload = argument.partition("\n")
+                return [json.loads(head)["topic"], payload]
             elif name == "request":
                 self.received += 1
                 number, _, payload = argument.partition("\n")
@@ -72,11 +92,14 @@ async def main(first, second):
     await client.connect(first)
     await client.send("~from python")
     report("message", await client.next())
+    await client.subscribe("room:1")
+    await client.subscribe("secret")
+    report("message", await client.next())
     client.ws.transport.abort()
     report("dropped")
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     await client.connect(second)
-    for _ in range(2):
+    for _ in range(3):
         report("message", await client.next())
     await client.send("after the move")
     report("message", await client.next())

@@ -38,7 +38,8 @@ const PARTS: readonly (readonly [what: string, before: number])[] = [
   ["the handshake", 20],
   ["frames and messages", 40],
   ["ids, the storage, the nodes", 60],
-  ["HTTP/2 of the RPC port", 100],
+  ["HTTP/2 of the RPC port", 70],
+  ["the subprotocol meshsocket.v1", 100],
 ];
 
 /** How many attacks each runtime answers, counted from the tables that the tests run. */

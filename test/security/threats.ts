@@ -1,14 +1,15 @@
 import type { Attack, NotOurs, ProvedElsewhere } from "./attack.ts";
 import { HANDSHAKE } from "./handshake.ts";
 import { MESSAGES } from "./messages.ts";
+import { SUBPROTOCOL } from "./subprotocol.ts";
 
 /** The attacks that are run here. */
-export const ATTACKS: readonly Attack[] = [...HANDSHAKE, ...MESSAGES];
+export const ATTACKS: readonly Attack[] = [...HANDSHAKE, ...MESSAGES, ...SUBPROTOCOL];
 
 /** Every id of the list of threats. */
-export const ALL_IDS: readonly string[] = [[1, 16], [20, 38], [40, 50], [60, 67]].flatMap(([from = 0, to = 0]) =>
-  Array.from({ length: to - from + 1 }, (_, index) => `A${from + index}`)
-);
+export const ALL_IDS: readonly string[] = [[1, 16], [20, 38], [40, 50], [60, 67], [70, 75]].flatMap((
+  [from = 0, to = 0],
+) => Array.from({ length: to - from + 1 }, (_, index) => `A${from + index}`));
 
 export const ELSEWHERE: readonly ProvedElsewhere[] = [
   {
