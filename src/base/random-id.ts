@@ -1,5 +1,9 @@
 /** A new random name of 128 bits from the platform's secure generator: 22 characters of base64url (RFC 4648 section 5). */
 export function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return nameOf(crypto.getRandomValues(new Uint8Array(16)));
+}
+
+/** 16 bytes as a name: 22 characters of base64url. */
+export function nameOf(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").slice(0, 22);
 }

@@ -43,6 +43,8 @@ export interface Identity<Data> {
   readonly protocol: string;
   /** The JSON that other clients may see of this one; "" for none. */
   readonly info: string;
+  /** The secret by which a client gets back an id that its session does not name; undefined if it names it. */
+  readonly idSecret?: string | undefined;
   /** The token and position of a client that asked to resume. */
   readonly resume: ResumeOffer | undefined;
 }

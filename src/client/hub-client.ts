@@ -16,7 +16,6 @@ import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { Tapped } from "./watch/tapped.ts";
 import { unref } from "../base/tick.ts";
-import { V1_PROTOCOL } from "../wire/v1.ts";
 import type * as Send from "../send/verbs.ts";
 import { ONE_MESSAGE } from "../send/calls.ts";
 
@@ -75,7 +74,7 @@ export class HubClient<Data = unknown>
     this.protocol = identity.protocol;
     this.info = identity.info;
     this.#owner = owner;
-    this.v1 = identity.protocol === V1_PROTOCOL ? new Protocol<HubClient<Data>>(this, owner) : undefined;
+    this.v1 = Protocol.of<HubClient<Data>>(this, owner, identity);
     this.outbox = new Outbox<HubClient<Data>>(this, owner);
     this.handlers = new Handlers<Data>(this, identity.session, owner);
     this.expiry.at = identity.session.expiresAt;

@@ -35,7 +35,7 @@ export type SessionData<Data> = undefined extends Data ? unknown
 
 /** The fields of a {@link Session}. */
 export interface SessionFields<Data = unknown> {
-  /** The client's id, unique in the cluster. Omitted: a random one of 128 bits. */
+  /** The client's id, unique in the cluster. Omitted: a random one of 128 bits, which a client that comes back has again. */
   id?: string | undefined;
   /**
    * The user whose client it is: a name that several clients share, such as the tabs and devices of one person. Each of them

@@ -19,6 +19,7 @@ import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
+import { unnamedId } from "./unnamed-id.ts";
 import { UserPlaces, type UserPlacesDependencies } from "./user-places.ts";
 import { chooseProtocol, resumeOffer, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";
@@ -143,7 +144,9 @@ export class Admissions<Data> {
     const { limits } = this.#deps;
     checkTextPing(session.textPing);
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
-    const { id = randomId(), user } = session;
+    const unnamed = session.id === undefined && arrival.spoken === V1_PROTOCOL;
+    const own = unnamed ? await unnamedId(arrival.resume) : undefined;
+    const { id = own?.id ?? randomId(), user } = session;
     const refused = refusedName("id", id, limits) ??
       (user === undefined ? undefined : refusedName("user", user, limits));
     if (refused) return refused;
@@ -154,7 +157,14 @@ export class Admissions<Data> {
     try {
       const grant = await this.#deps.claimId(id, resume, signal);
       if (!this.#closing && !signal?.aborted) {
-        return this.#admission({ id, session, info, arrival: { ...arrival, resume }, grant, leavePlace });
+        return this.#admission({
+          id,
+          session,
+          info,
+          arrival: { ...arrival, resume, idSecret: own?.secret },
+          grant,
+          leavePlace,
+        });
       }
       this.#deps.giveUp(id, grant);
     } catch (error) {
@@ -226,7 +236,7 @@ export class Admissions<Data> {
   }
 
   #admission({ id, session, info, arrival, grant, leavePlace }: Granted<Data>): Admission {
-    const { visit, fullUrl, answered, spoken, headers, resume } = arrival;
+    const { visit, fullUrl, answered, spoken, headers, resume, idSecret } = arrival;
     let pending = true;
     const settle = (): boolean => {
       const first = pending;
@@ -242,7 +252,16 @@ export class Admissions<Data> {
         if (!settle()) throw new MeshError("internal", "an admission was settled twice");
         this.#pending--;
         const { claim } = grant;
-        const who = { id, claim, session, info, url: fullUrl, remoteAddress: visit.address, protocol: spoken };
+        const who = {
+          id,
+          claim,
+          session,
+          info,
+          url: fullUrl,
+          remoteAddress: visit.address,
+          protocol: spoken,
+          idSecret,
+        };
         return this.#deps.join(socket, { ...who, resume: spoken === V1_PROTOCOL ? resume : undefined }, grant);
       },
       cancel: () => {
@@ -278,6 +297,8 @@ interface Arrival extends Subprotocol {
   readonly fullUrl: string;
   /** The token and position of a client that asks to resume. */
   readonly resume: ResumeOffer | undefined;
+  /** See {@link unnamedId}. */
+  readonly idSecret?: string | undefined;
   readonly headers: Headers;
 }
 

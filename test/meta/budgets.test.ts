@@ -10,12 +10,12 @@ import { codeOf, readSource, root } from "./source.ts";
 /** The entries that are loaded without a cluster, and how many files of ours they may load. */
 const WITHOUT_CLUSTER: Readonly<Record<string, number>> = {
   "src/hub/hub.ts": 95,
-  "adapters/node.ts": 135,
+  "adapters/node.ts": 138,
   "adapters/deno.ts": 140,
   "adapters/bun.ts": 115,
 };
 /** The most bytes of a bundle of a Hub, compressed. A tenth of it are messages that say what to write instead. */
-const MAX_HUB_BYTES = 33_000;
+const MAX_HUB_BYTES = 33_200;
 
 /** Files that a Hub loads by `import()` when it has an option that needs them. */
 const LOADED_LATER: readonly string[] = ["histories.ts"];

@@ -9,6 +9,7 @@ import {
   replyLine,
   SYNC_LINE,
   unescape,
+  V1_PROTOCOL,
 } from "../../wire/v1.ts";
 import { decodeTopicCall, type TopicCall, unsubscribedLine } from "../../wire/topics.ts";
 import type { Acknowledging, Acks } from "./acks.ts";
@@ -30,7 +31,7 @@ import { TopicCalls, type TopicClient, type TopicOwner } from "./topic-calls.ts"
 /** The server's side of `meshsocket.v1` for one client: control lines, counts, acknowledgements, and calls both ways. */
 export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Acknowledging {
   readonly ledger: Ledger;
-  readonly token: ResumeToken = new ResumeToken();
+  readonly token: ResumeToken;
   readonly #client: Own;
   readonly #owner: ProtocolOwner<Own>;
   #requests: Requests | undefined;
@@ -45,8 +46,18 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   /** A message to confirm is in this tick's write. */
   #syncDue = false;
 
-  constructor(client: Own, owner: ProtocolOwner<Own>) {
+  /** That of a client whose connection speaks it. */
+  static of<Own extends ProtocolClient>(
+    client: Own,
+    owner: ProtocolOwner<Own>,
+    { protocol, idSecret }: { readonly protocol: string; readonly idSecret?: string | undefined },
+  ): Protocol<Own> | undefined {
+    return protocol === V1_PROTOCOL ? new Protocol(client, owner, idSecret) : undefined;
+  }
+
+  private constructor(client: Own, owner: ProtocolOwner<Own>, idSecret?: string) {
     this.#client = client;
+    this.token = new ResumeToken(idSecret);
     this.#owner = owner;
     this.ledger = new Ledger(owner.resume.maxBytes, owner.resumeBudget);
   }

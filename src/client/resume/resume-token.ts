@@ -7,8 +7,15 @@ import { randomId } from "../../base/random-id.ts";
  * good until the client sends something on the new connection, which proves that it has the new one.
  */
 export class ResumeToken {
-  #current: string = randomId();
+  /** Before each token: the secret of an id that the session does not name. */
+  readonly #prefix: string;
+  #current: string;
   #used: string | undefined;
+
+  constructor(idSecret?: string) {
+    this.#prefix = idSecret === undefined ? "" : `${idSecret}.`;
+    this.#current = this.#prefix + randomId();
+  }
 
   get current(): string {
     return this.#current;
@@ -23,7 +30,7 @@ export class ResumeToken {
   /** A client came with `token`: makes the next one. */
   next(token: string): void {
     this.#used = token;
-    this.#current = randomId();
+    this.#current = this.#prefix + randomId();
   }
 
   /** The client sent something: it has the current token. */
