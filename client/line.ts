@@ -18,7 +18,7 @@ import {
 } from "../src/wire/v1.ts";
 import { invalidArgument, MeshError, type MeshErrorCode } from "../src/base/error.ts";
 import type { Calls, RequestHandler } from "./calls.ts";
-import type { Address, Settings } from "./options.ts";
+import { type Address, MAX_TIMER_MS, type Settings } from "./options.ts";
 import type { Outbox } from "./outgoing.ts";
 import type { Topics } from "./topics.ts";
 
@@ -27,8 +27,6 @@ const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";
 const ACK_MS = 1_000;
 /** With less time than this no token is renewed. */
 const MIN_RENEWAL_MS = 100;
-/** Longer than this no timer waits. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Milliseconds that a server has to answer when the page has reason to doubt the connection. */
 const PROBE_MS = 2_000;
 /** Sent by a client that will come back. */

@@ -5,7 +5,15 @@ import { type CallOptions, Calls, type RequestHandler, type Sendable, toPayload 
 import { hintOf, isRefusal } from "./closing.ts";
 import { type EventListenerFor, eventOf, MeshEventTarget, type MeshWebSocketEvents, type Pending } from "./events.ts";
 import { Line, type LineOwner, notV1 } from "./line.ts";
-import { type Address, type ConnectOptions, delayBefore, listOf, type Settings, settingsOf } from "./options.ts";
+import {
+  type Address,
+  type ConnectOptions,
+  delayBefore,
+  listOf,
+  MAX_TIMER_MS,
+  type Settings,
+  settingsOf,
+} from "./options.ts";
 import { Outbox } from "./outgoing.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
 import type { Delivery, PublishOptions, Topics } from "./topics.ts";
@@ -224,7 +232,8 @@ export class MeshWebSocket extends MeshEventTarget {
         settle();
         reject(error);
       };
-      const timer = setTimeout(() => fail(new MeshError("deadline_exceeded", "no answer in time")), timeoutMs);
+      const late = (): void => fail(new MeshError("deadline_exceeded", "no answer in time"));
+      const timer = setTimeout(late, Math.min(timeoutMs, MAX_TIMER_MS));
       const onAbort = (): void => fail(signal?.reason);
       const settle = (): void => {
         clearTimeout(timer);

@@ -80,17 +80,19 @@ export function settingsOf(options: ConnectOptions): Settings {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalidArgument(`options are an object such as { protocols: "chat" }, not ${JSON.stringify(options)}`);
   }
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given) {
+  const settings: Settings & Record<string, unknown> = { ...DEFAULTS };
+  for (const [name, value] of Object.entries(options)) {
     if (!(name in EXAMPLES)) {
       throw invalidArgument(`unknown option "${name}": there are ${Object.keys(EXAMPLES).join(", ")}`);
     }
-    const kind = typeof EXAMPLES[name as keyof ConnectOptions];
-    if (kind !== "undefined" && typeof value !== kind) {
-      throw invalidArgument(`${name} must be a ${kind}, not a ${typeof value}`);
+    if (value === undefined) continue;
+    const example = EXAMPLES[name as keyof ConnectOptions];
+    if (example !== undefined && typeof value !== typeof example) {
+      throw invalidArgument(`${name} must be a ${typeof example}, not a ${typeof value}`);
     }
+    settings[name] = value;
   }
-  return { ...DEFAULTS, ...(Object.fromEntries(given) as ConnectOptions) };
+  return settings;
 }
 
 /** The subprotocols as a list. Throws a TypeError (`invalid_argument`) for anything but strings. */
@@ -99,6 +101,9 @@ export function listOf(protocols: string | readonly string[]): readonly string[]
   if (list.every((name) => typeof name === "string")) return list;
   throw invalidArgument("protocols must be strings; options come after them");
 }
+
+/** No timer waits longer than this. */
+export const MAX_TIMER_MS: number = 2 ** 31 - 1;
 
 /** How long to wait before an attempt: random, so that clients do not come back all at once. */
 export function delayBefore(attempt: number, { minDelayMs, maxDelayMs }: Settings): number {

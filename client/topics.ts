@@ -1,4 +1,4 @@
-import { errorCode, MeshError, type MeshErrorCode } from "../src/base/error.ts";
+import { errorCode, invalidArgument, MeshError, type MeshErrorCode } from "../src/base/error.ts";
 import {
   type Place,
   type Published as Delivery,
@@ -9,7 +9,7 @@ import {
 } from "../src/wire/topics.ts";
 import type { Parts, Payload } from "../src/wire/v1.ts";
 import { type CallOptions, type Calls, type Sendable } from "./calls.ts";
-import { delayBefore, type Settings } from "./options.ts";
+import { delayBefore, MAX_TIMER_MS, type Settings } from "./options.ts";
 import type { Pending } from "./events.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
 
@@ -24,6 +24,7 @@ export class Topics {
 
   /** Resolves with a subscription when it holds: no message that is published from then on is missed. */
   async subscribe(name: string, options: SubscribeOptions): Promise<Subscription> {
+    checkCall(name, options, "signal timeoutMs maxBytes");
     this.#client.check();
     const { signal, timeoutMs = this.#client.settings.timeoutMs, maxBytes = this.#client.settings.maxBytes } = options;
     signal?.throwIfAborted();
@@ -36,14 +37,15 @@ export class Topics {
     });
     signal?.addEventListener("abort", onAbort);
     const late = (): void => subscription.end(new MeshError("deadline_exceeded", "no answer in time"));
-    const timer = setTimeout(late, timeoutMs);
+    const timer = setTimeout(late, Math.min(timeoutMs, MAX_TIMER_MS));
     await topic.add(subscription).finally(() => clearTimeout(timer));
     return subscription;
   }
 
   /** Resolves with how many clients got the message. */
-  publish(topic: string, message: Sendable, options: PublishOptions): Promise<Delivery> {
-    return this.#client.ask<Delivery>(options, (number) => publishLine(number, topic, options.key), message);
+  async publish(topic: string, message: Sendable, options: PublishOptions): Promise<Delivery> {
+    checkCall(topic, options, "signal timeoutMs key");
+    return await this.#client.ask<Delivery>(options, (number) => publishLine(number, topic, options.key), message);
   }
 
   /** Obeys a line of the server; false if it is none of these. */
@@ -160,6 +162,14 @@ class Topic {
       this.#subscriptions.set(subscription, undefined);
       opening?.resolve();
     }
+  }
+}
+
+/** Throws a TypeError (`invalid_argument`) for a topic that is not a string, and for options that do not exist. */
+function checkCall(topic: unknown, options: object, names: string): void {
+  if (typeof topic !== "string") throw invalidArgument(`the topic must be a string, not ${typeof topic}`);
+  for (const name of Object.keys(options)) {
+    if (!names.split(" ").includes(name)) throw invalidArgument(`unknown option "${name}": there are ${names}`);
   }
 }
 

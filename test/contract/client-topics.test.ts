@@ -80,7 +80,11 @@ test("client: a refused subscription rejects with the server's error, and may be
     await assert.rejects(ws.subscribe("t"), { code: "permission_denied" });
     await assert.rejects(ws.publish("t", "m"), { code: "permission_denied", message: /define onPublish/ });
     allowed = true;
-    await ws.subscribe("t");
+    await ws.subscribe("t", { timeoutMs: Infinity });
+    const wrong = { code: "invalid_argument" };
+    await assert.rejects(ws.subscribe(undefined as never), wrong);
+    await assert.rejects(ws.publish(5 as never, "m"), wrong);
+    await assert.rejects(ws.subscribe("u", { form: 1 } as never), wrong);
   });
 });
 
