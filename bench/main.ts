@@ -48,11 +48,13 @@ function chosen(): {
       !names ||
       names.some((part) => name === part || name.startsWith(`${part}-`))
     ),
-    accepts: ({ kinds }, { kind, runtime }) =>
-      kinds.includes(kind) &&
-      (!options.runtime || options.runtime.includes(runtime)) &&
-      (!options.kind || options.kind.includes(kind)) &&
-      !(options.quick && kind === "crossws"),
+    accepts: ({ kinds, without }, contender) => {
+      const { kind, runtime } = contender;
+      return kinds.includes(kind) && without?.(contender) !== true &&
+        (!options.runtime || options.runtime.includes(runtime)) &&
+        (!options.kind || options.kind.includes(kind)) &&
+        !(options.quick && kind === "crossws");
+    },
   };
 }
 
@@ -124,6 +126,7 @@ function report(scenario: Scenario, results: Results): void {
       "p50Ms",
       "p99Ms",
       "kept",
+      "bytesPerDelivery",
       "lagP99Ms",
       "heapBytes",
       "serverBusy",

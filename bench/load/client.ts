@@ -9,12 +9,16 @@ const PONG = clientFrame("3");
 /** Of messages that came, how many are acknowledged at once. */
 const ACK_MESSAGES = 256;
 
+const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
 /** The address of a server, and the first words to it. */
 export interface ClientOptions {
   port: number;
   dialect: Dialect;
   id: string;
   topic: string;
+  /** Offers permessage-deflate. */
+  deflate: boolean;
   /** Whole messages that came. */
   onFrames: (client: LoadClient, frames: number) => void;
   onLost: (client: LoadClient) => void;
@@ -25,6 +29,8 @@ export class LoadClient {
   readonly index: number;
   /** Messages that came since the run began. */
   received = 0;
+  /** Bytes that came since then. */
+  receivedBytes = 0;
   /** Set by a shape: the frame that this client sends, and the group that its deliveries count for. */
   frame: Buffer = Buffer.alloc(0);
   readonly #options: ClientOptions;
@@ -75,12 +81,13 @@ export class LoadClient {
   }
 
   #request(): string {
-    const { dialect, id, topic, port } = this.#options;
+    const { dialect, id, topic, port, deflate } = this.#options;
     const query = `id=${id}&topic=${dialect === "tagged" ? "" : topic}`;
     const path = dialect === "socketio" ? `/socket.io/?EIO=4&transport=websocket&${query}` : `/?${query}`;
     const v1 = dialect === "v1" || dialect === "tagged" ? "Sec-WebSocket-Protocol: meshsocket.v1\r\n" : "";
     return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-      `${v1}Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+      `${v1}${deflate ? DEFLATE : ""}Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n` +
+      "Sec-WebSocket-Version: 13\r\n\r\n";
   }
 
   #chunk(chunk: Uint8Array, bytes: number): void {
@@ -92,6 +99,7 @@ export class LoadClient {
     if (
       this.#options.dialect === "socketio" && bytes === 3 && chunk[2] === 0x32
     ) this.#socket?.write(PONG);
+    this.receivedBytes += bytes;
     const frames = this.#counter.count(chunk, 0, bytes);
     if (frames > 0) {
       this.received += frames;

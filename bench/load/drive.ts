@@ -41,11 +41,23 @@ export function drive(job: Job, clients: LoadClient[]): Drive {
   return new Groups(groups, groupOf, job.rate);
 }
 
+/** JSON as an application sends it: names that repeat, values that do not. */
+function json(bytes: number): string {
+  const items: object[] = [];
+  let seed = 7;
+  const random = (): number => (seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648);
+  for (let text = "";; text = JSON.stringify({ type: "update", items })) {
+    if (text.length >= bytes) return text;
+    items.push({ id: random().toString(36), user: `user${random() % 1_000}`, price: (random() % 100_000) / 100 });
+  }
+}
+
 type MakeGroup = (to: string, sender: LoadClient, members: LoadClient[], outstanding: number) => Group;
 
 function groupMaker(job: Job, groupOf: Map<LoadClient, Group>): MakeGroup {
   return (to, sender, members, outstanding) => {
-    const text = to + "x".repeat(Math.max(0, job.payloadBytes - to.length));
+    const text = to +
+      (job.deflate === true ? json(job.payloadBytes) : "x".repeat(Math.max(0, job.payloadBytes - to.length)));
     sender.frame = clientFrame(
       job.dialect === "socketio" ? `42["m","${text}"]` : text,
     );

@@ -26,6 +26,7 @@ function makeClients(job: Job): LoadClient[] {
         dialect: job.dialect,
         id: `c${index}`,
         topic: topicOf(job, index),
+        deflate: job.deflate ?? false,
         onFrames: (client, frames) => running?.received(client, frames),
         onLost: () => {
           if (!ending) lost++;
@@ -54,7 +55,15 @@ async function openAll(
 
 async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
   const openMs = await openAll(clients, job.dialling ?? DEFAULT_DIALLING);
-  const nothing = { p50Ms: 0, p99Ms: 0, kept: 1, generatorBusy: 0, serverBusy: 0, perCpuSecond: 0 };
+  const nothing = {
+    p50Ms: 0,
+    p99Ms: 0,
+    kept: 1,
+    bytesPerDelivery: 0,
+    generatorBusy: 0,
+    serverBusy: 0,
+    perCpuSecond: 0,
+  };
   if (job.shape === "connect") {
     return { ...nothing, perSecond: clients.length / (openMs / 1000), lost };
   }
@@ -65,13 +74,19 @@ async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
   running.reset();
   const from = performance.now();
   const busyFrom = cpuMs();
+  const bytesFrom = receivedBytes(clients);
   const serversFrom = processesMs(job.pids);
   await sleep(job.measureMs);
   const ms = performance.now() - from;
   const serverBusy = (processesMs(job.pids) - serversFrom) / ms;
   const result = running.result(ms);
   const perCpuSecond = serverBusy > 0 ? result.perSecond / serverBusy : 0;
-  return { ...result, lost, generatorBusy: (cpuMs() - busyFrom) / ms, serverBusy, perCpuSecond };
+  const bytesPerDelivery = (receivedBytes(clients) - bytesFrom) / (result.perSecond * ms / 1000);
+  return { ...result, lost, bytesPerDelivery, generatorBusy: (cpuMs() - busyFrom) / ms, serverBusy, perCpuSecond };
+}
+
+function receivedBytes(clients: readonly LoadClient[]): number {
+  return clients.reduce((sum, client) => sum + client.receivedBytes, 0);
 }
 
 async function main(): Promise<void> {

@@ -34,6 +34,8 @@ export interface Job {
   /** Broadcasts per second, instead of `outstanding`. */
   rate?: number;
   payloadBytes: number;
+  /** The messages are JSON of so many bytes, and the clients offer permessage-deflate. */
+  deflate?: boolean;
   warmupMs: number;
   measureMs: number;
   /** Of the clients, how many never read. */
@@ -54,6 +56,8 @@ export interface JobResult {
   kept: number;
   /** Clients that lost their connection. */
   lost: number;
+  /** Bytes on the wire for each delivery, headers included. */
+  bytesPerDelivery: number;
   /** The generator's own load while measuring, as a share of one core. */
   generatorBusy: number;
   /** The servers' load, together, as a share of one core; 0 if the system does not tell. */

@@ -113,6 +113,24 @@ export const localScenarios: readonly Scenario[] = [
   echo(1_000, [...ECHO, { against: "Socket.IO", atLeast: 1.5 }]),
   echo(10_000, [{ metric: "perCpuSecond", against: "limit", atLeast: 0.85, runtimes: scripted }]),
   {
+    name: "compressed",
+    title: "Compressed fan-out of 1 kB of JSON to 1,000 clients, W=8",
+    kinds: ["meshsocket", "native", "engine"],
+    // Neither Bun nor Deno can share a compressed message, and Deno cannot compress.
+    without: ({ kind, runtime }) => runtime === "bun" || (runtime === "deno" && kind === "native"),
+    metric: "perCpuSecond",
+    unit: "deliveries for each second of the server's processor time",
+    better: "more",
+    targets: [
+      { against: "native", atLeast: 8, runtimes: ["node"] },
+      { against: "engine", atLeast: 8, runtimes: ["deno"] },
+      { metric: "bytesPerDelivery", against: "native", atMost: 1.1, runtimes: ["node"] },
+      { metric: "bytesPerDelivery", against: "engine", atMost: 1.1, runtimes: ["deno"] },
+    ],
+    run: (contender, measureMs) =>
+      local(contender, measureMs, { deflate: true, payloadBytes: 1_024, outstanding: 8 }, { compress: true }),
+  },
+  {
     name: "topics",
     title: "1,000 clients on 100 topics, 8 messages outstanding on each",
     kinds: ["meshsocket", "Socket.IO", "crossws"],

@@ -7,7 +7,7 @@ import { type BenchServer, load, startServer } from "./processes.ts";
 export type Measured = Readonly<Record<string, number>>;
 
 /** The setup that a cluster's servers share. */
-export type Cluster = Required<ServerSetup>;
+export type Cluster = Required<Pick<ServerSetup, "storage" | "redisPort">>;
 
 /** Long enough for the code of a server to be compiled: the compiler counts as its processor time, too. */
 const WARMUP_MS = 3_000;
@@ -35,8 +35,9 @@ export async function local(
   contender: Contender,
   measureMs: number,
   more: Partial<Job>,
+  setup: ServerSetup = {},
 ): Promise<Measured> {
-  const server = await startServer(contender);
+  const server = await startServer(contender, setup);
   try {
     return numbers(await load(job(contender, [server], measureMs, more)));
   } finally {

@@ -7,6 +7,8 @@ export interface Scenario {
   /** The title in the table. */
   readonly title: string;
   readonly kinds: readonly Kind[];
+  /** Servers of these kinds that cannot do it. */
+  readonly without?: (contender: Contender) => boolean;
   /** The measurement of {@link Scenario.run} that ratios are made of. */
   readonly metric: string;
   readonly unit: string;

@@ -5,10 +5,12 @@ import { Hub } from "../../src/hub/hub.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { ready, setup } from "./control.ts";
 
-const { storage } = setup();
+const { storage, compress = false } = setup();
 // One client of the bench asks for the messages that a thousand get.
 const limits = { messagesPerSecond: Infinity };
-const hub = storage ? new DistHub({ storage: new RedisStorage(storage, "bench"), limits }) : new Hub({ limits });
+const hub = storage
+  ? new DistHub({ storage: new RedisStorage(storage, "bench"), limits })
+  : new Hub({ limits, compress });
 const serve = await loadServe();
 const server = await serve(hub, {
   port: 0,
