@@ -1,5 +1,5 @@
 import type { Admission, UpgradeContext } from "../../src/door/admission.ts";
-import type { CompressOptions } from "../../src/send/compression.ts";
+import type { Compression } from "../../src/send/compression.ts";
 import type { Limits } from "../../src/base/limits.ts";
 
 /** An upgrade that a hub let in. */
@@ -12,7 +12,7 @@ export interface Admitted {
 export interface AdmittingHub {
   readonly limits: Readonly<Limits>;
   /** Which messages are compressed; undefined for none. */
-  readonly compress: Readonly<CompressOptions> | undefined;
+  readonly compression: Compression | undefined;
 }
 
 /**

@@ -15,20 +15,21 @@ const TAIL_BYTES = 4;
  * No message refers to an earlier one, so that the same bytes are good for every connection.
  */
 export class Deflater {
-  readonly #options: Readonly<CompressOptions>;
+  readonly #others: Readonly<CompressOptions> | undefined;
   readonly #windowBits: number;
   /** The messages of this turn; undefined for one that does not get smaller. */
   readonly #deflated = new Map<Frame, Uint8Array | undefined>();
 
-  constructor(options: Readonly<CompressOptions>, windowBits: number) {
-    this.#options = options;
+  /** `others`: which of the messages are deflated that do not say so themselves. */
+  constructor(others: Readonly<CompressOptions> | undefined, windowBits: number) {
+    this.#others = others;
     this.#windowBits = windowBits;
   }
 
   /** The bytes of a message, deflated; undefined if it is sent as it is. */
   of(frame: Frame): Uint8Array | undefined {
-    const { minBytes, maxBytes } = this.#options;
-    if (frame.messageBytes < minBytes || frame.messageBytes > maxBytes) return undefined;
+    const options = frame.compress === undefined ? this.#others : frame.compress;
+    if (!options || frame.messageBytes < options.minBytes || frame.messageBytes > options.maxBytes) return undefined;
     if (this.#deflated.has(frame)) return this.#deflated.get(frame);
     const deflated = this.#deflate(frame);
     this.#deflated.set(frame, deflated);

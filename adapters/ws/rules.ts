@@ -28,14 +28,14 @@ export function rulesOf(hub: AdmittingHub, windowBits = 0): Rules {
 /** By the bits of the window; 0 for none. */
 const rulesOfHub = new WeakMap<AdmittingHub, Map<number, Rules>>();
 
-function makeRules({ limits, compress }: AdmittingHub, windowBits: number): Rules {
-  const compressed = windowBits > 0 && compress !== undefined;
+function makeRules({ limits, compression }: AdmittingHub, windowBits: number): Rules {
+  const compressed = windowBits > 0 && compression !== undefined;
   const inflatedBurst = Math.max(limits.inflatedBytesBurst, limits.maxMessageBytes);
   return {
     limits,
     fragments: rate(limits.fragmentsPerSecond, limits.fragmentBurst),
     inflated: rate(limits.inflatedBytesPerSecond, inflatedBurst),
     compressed,
-    wire: compressed ? new Concat(new Deflater(compress, windowBits)) : PLAIN,
+    wire: compressed ? new Concat(new Deflater(compression.others, windowBits)) : PLAIN,
   };
 }

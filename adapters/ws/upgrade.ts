@@ -94,7 +94,7 @@ function complete({ admission, hub }: Admitted, incoming: IncomingMessage, strea
     return;
   }
   const { headers } = incoming;
-  const deflate = hub.compress && acceptDeflate(headers["sec-websocket-extensions"]);
+  const deflate = hub.compression && acceptDeflate(headers["sec-websocket-extensions"]);
   stream.write(switchingProtocols(headers["sec-websocket-key"] ?? "", admission, deflate?.answer), "latin1");
   setUp(stream as NetSocket);
   FrameSocket.open(stream, early, admission, rulesOf(hub, deflate?.windowBits));

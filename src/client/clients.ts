@@ -3,6 +3,7 @@ import { notConfirmable } from "./resume/confirmations.ts";
 import type { HubClient } from "./hub-client.ts";
 import type { Connection } from "./connection.ts";
 import { FanOut, type Group } from "./fan-out.ts";
+import type { CompressOptions } from "../send/compression.ts";
 import type { Frame } from "../send/frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { Limits } from "../base/limits.ts";
@@ -23,6 +24,8 @@ const WRITTEN = Promise.resolve();
  */
 export class Clients<Data = unknown> {
   readonly topics: TopicIndex<Data> = new TopicIndex<Data>((listeners) => this.#beforeChange(listeners));
+  /** Undefined if no topic has settings of its own for compression. */
+  compression: CompressionByTopic | undefined = undefined;
   /** Undefined while nobody taps anything. */
   taps: TapPoint | undefined = undefined;
   readonly #byId = new Map<string, HubClient<Data>>();
@@ -111,10 +114,16 @@ export class Clients<Data = unknown> {
   publish(topic: string, frame: Frame, except: ReadonlySet<string> | undefined): number {
     const listeners = this.topics.listeners(topic);
     if (listeners === undefined) return 0;
+    this.mark(topic, frame);
     if (listeners.tagged !== undefined && listeners.tagged.size > 0) frame.tag(topic);
     const offered = this.#counted(this.#sendTo(listeners, frame, except));
     if (this.taps !== undefined) this.taps.published(topic, frame, offered);
     return offered;
+  }
+
+  /** Has a frame compressed as its topic says. */
+  mark(topic: string, frame: Frame): void {
+    if (this.compression !== undefined) frame.compress = this.compression.of(topic);
   }
 
   #counted(offered: number): number {
@@ -194,6 +203,11 @@ export class Clients<Data = unknown> {
     this.#spare = dirty;
     written?.resolve();
   }
+}
+
+/** How the messages of topics are compressed; undefined as any other message of the hub, null never. */
+export interface CompressionByTopic {
+  of(topic: string): Readonly<CompressOptions> | null | undefined;
 }
 
 function groupOf<Data>(byId: ReadonlyMap<string, HubClient<Data>>): Group<HubClient<Data>> {

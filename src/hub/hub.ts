@@ -1,7 +1,8 @@
 import { about } from "../base/log/about.ts";
 import type { Admission, UpgradeContext } from "../door/admission.ts";
 import type { Counters } from "../base/counters/counters.ts";
-import { type CompressOptions, compressOptions } from "../send/compression.ts";
+import type { Compression } from "../send/compression.ts";
+import { compressionOf } from "./history/topic-compression.ts";
 import { checkFunction, checkName, checkOptions } from "../base/check/check.ts";
 import { checkTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";
@@ -42,7 +43,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
    *
    * @internal
    */
-  readonly compress: Readonly<CompressOptions> | undefined;
+  readonly compression: Compression | undefined;
   readonly #node: HubNode<Data>;
   readonly #owner: Owner<Data>;
   readonly #cleanups: (() => unknown)[] = [];
@@ -55,7 +56,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
   constructor(options: HubOptions = {}, node: HubNode<Data> = new HubNode<Data>(options)) {
     super(node.limits, node.verbs, node.calls);
     this.logger = node.logger;
-    this.compress = compressOptions("compress", node.options.compress);
+    this.compression = compressionOf(node.options);
     this.#node = node;
     this.#owner = new Owner<Data>(node, this);
   }

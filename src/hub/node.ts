@@ -11,6 +11,7 @@ import { NO_RECORDER, type Recorder } from "../base/watch/recorder.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
+import { TopicCompression } from "./history/topic-compression.ts";
 import { KeptTopics } from "./history/kept-topics.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Verbs } from "../send/verbs.ts";
@@ -53,6 +54,7 @@ export class HubNode<Data> {
     this.state = new HubState(this.logger, status);
     this.calls = new Calls((error) => this.state.sendFailed(error), this.counters);
     this.clients = new Clients<Data>(this.limits, this.counters);
+    this.clients.compression = TopicCompression.from(options);
     this.kept = new KeptTopics<Data>(this);
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits, this.kept);
     this.presences = new Presences<Data>(this.clients, this.limits, this.logger);

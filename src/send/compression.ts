@@ -9,6 +9,12 @@ export interface CompressOptions {
   maxBytes: number;
 }
 
+/** How a hub compresses. It agrees with its clients to compress if it is there, whichever messages that is for. */
+export interface Compression {
+  /** Which of the messages whose topic has no settings of its own; undefined for none of them. */
+  readonly others: Readonly<CompressOptions> | undefined;
+}
+
 /** The defaults of {@link CompressOptions}. */
 export const DEFAULT_COMPRESS: Readonly<CompressOptions> = { minBytes: 1_024, maxBytes: 262_144 };
 

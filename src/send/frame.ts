@@ -1,5 +1,6 @@
 import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
+import type { CompressOptions } from "./compression.ts";
 import { headerBytes } from "./frame-header.ts";
 import type { Position } from "./position.ts";
 import { isReserved, prefixed } from "../wire/v1.ts";
@@ -31,6 +32,8 @@ export class Frame {
   readonly binary: boolean;
   /** Bytes of the message alone. */
   readonly messageBytes: number;
+  /** How it is compressed, as its topic says: undefined as any other message of the hub, null never. */
+  compress: Readonly<CompressOptions> | null | undefined = undefined;
   /** How many sockets were offered the frame and did not take it. */
   refused = 0;
   /** How many clients that are away it is held for. */
@@ -108,6 +111,7 @@ export class Frame {
   static control(line: string, payload?: Frame): Frame {
     const whole = payload === undefined ? line : prefixed(line, payload.binary ? payload.bytes : payload.payload);
     const frame = Frame.of(whole);
+    frame.compress = payload?.compress;
     frame.#forV1 = frame;
     return frame;
   }

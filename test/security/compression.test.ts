@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { BROWSER_OFFER, DeflateClient, deflated, messageOf } from "../kit/deflate-client.ts";
 import { Random } from "../kit/random.ts";
 import { runtime } from "../kit/runtime.ts";
+import { until } from "../kit/until.ts";
 import { closeCode, frameOf, Target } from "./target.ts";
 
 const TEXT = 1;
@@ -168,4 +169,36 @@ test("how far a message is compressed tells nothing about messages before it, or
     client.close();
   }
   assert.equal(sizes[0], sizes[1]);
+});
+
+test("a topic decides whether its messages are compressed, whatever the hub says", async () => {
+  for (const compress of [true, false]) {
+    const topics = [{ match: "secret:*", compress: false }, { match: "prices:*", compress: { minBytes: 100 } }];
+    await using target = await Target.start({ compress, topics }, () => ({
+      id: "one",
+      onConnect: (client) => client.subscribe(["secret:1", "prices:1", "other"]),
+    }));
+    const client = await DeflateClient.open(target.port);
+    await until("the topics to be listened to", () => target.hub.topics().length === 3);
+    const sent = { "secret:1": false, "prices:1": true, other: compress };
+    for (const [topic, compressed] of Object.entries(sent)) {
+      await target.hub.publish(topic, "x".repeat(2_000));
+      assert.equal((await client.frame()).deflated ?? false, compressed && AGREES, topic);
+    }
+    await target.hub.publish("prices:1", "x".repeat(100));
+    assert.equal((await client.frame()).deflated ?? false, AGREES);
+    client.close();
+  }
+});
+
+test("messages of a topic with history that a client catches up with are compressed as the topic says", async () => {
+  const topics = [{ match: "*", history: { messages: 10 }, compress: false }];
+  await using target = await Target.start({ compress: true, topics }, () => ({
+    id: "one",
+    onConnect: (client) => client.subscribe("room", { from: { last: 2 } }),
+  }));
+  await target.hub.publish("room", "x".repeat(2_000));
+  const client = await DeflateClient.open(target.port);
+  assert.equal((await client.frame()).deflated, undefined);
+  client.close();
 });

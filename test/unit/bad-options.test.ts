@@ -25,6 +25,7 @@ const BAD_HUB_OPTIONS: readonly unknown[] = [
   { duplicateIds: "newer" },
   { logger: 5 },
   { logger: { error() {} } },
+  { topics: [{ match: "a", compress: 5 }] },
   { compress: 1_024 },
   { compress: null },
   { compress: "yes" },

@@ -37,6 +37,17 @@ test("a message is deflated from minBytes to maxBytes, and if it gets smaller", 
   assert.equal(deflater.of(Frame.of(random)), undefined);
 });
 
+test("a frame's own settings come before those of the hub", () => {
+  const deflater = new Deflater(OPTIONS, 15);
+  const [never, always] = [Frame.of(REPEATS), Frame.of(REPEATS)];
+  never.compress = null;
+  always.compress = { minBytes: 1, maxBytes: 1_000 };
+  assert.equal(deflater.of(never), undefined);
+  assert.ok(deflater.of(always));
+  assert.ok(new Deflater(undefined, 15).of(always));
+  assert.equal(new Deflater(undefined, 15).of(Frame.of(REPEATS)), undefined);
+});
+
 test("a deflated frame says so in its header, and one that is not is as without compression", () => {
   const wire = new Concat(new Deflater(OPTIONS, 15));
   const bytes = wire.of([Frame.of(REPEATS)]);

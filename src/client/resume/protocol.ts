@@ -304,6 +304,8 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
     const frames = messages.map(({ data, binary, control }) =>
       control ? Frame.relayedControl(data, binary) : Frame.relayed(data, binary)
     );
+    // Their topics are not known any more, one of which may want that they never are.
+    for (const frame of frames) frame.compress = null;
     const { sent } = this.ledger;
     this.ledger.arrive(received, handled, frames);
     this.#confirmations?.shift(this.ledger.sent - sent);

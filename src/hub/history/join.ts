@@ -125,7 +125,10 @@ export class Join<Data> {
   }
 
   #enqueue(frames: readonly Frame[]): void {
-    for (const frame of frames) this.#client.outbox.enqueue(frame);
+    for (const frame of frames) {
+      this.#deps.clients.mark(this.#feed.topic, frame);
+      this.#client.outbox.enqueue(frame);
+    }
     this.#messages += frames.length;
   }
 

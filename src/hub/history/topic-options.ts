@@ -1,4 +1,5 @@
 import { checkMs, checkOptions, checkText, kindOf, type OptionTable } from "../../base/check/check.ts";
+import { type CompressOptions, compressOptions } from "../../send/compression.ts";
 import { invalidArgument } from "../../base/error.ts";
 
 /** Settings of the topics whose name matches. */
@@ -7,6 +8,11 @@ export interface TopicOptions {
   match: string;
   /** Keeps the topic's recent messages, so that clients can catch up. Default: keeps none. */
   history?: HistoryOptions;
+  /**
+   * Whether, and from which size, the topic's messages are compressed for the clients that ask for it; `false` never does. Default: as
+   * the hub's option `compress` says.
+   */
+  compress?: boolean | Partial<CompressOptions>;
 }
 
 /** How much of a topic is kept. A message goes as soon as one of the three is exceeded. */
@@ -69,6 +75,7 @@ const HISTORY_OPTIONS: OptionTable<HistoryOptions> = {
 
 const TOPIC_OPTIONS: OptionTable<TopicOptions> = {
   match: checkText,
+  compress: (name, value) => void compressOptions(name, value as TopicOptions["compress"]),
   history(name, value) {
     checkOptions<HistoryOptions>(name, value, HISTORY_OPTIONS, `${name}.`);
     if (value.messages === undefined) throw invalidArgument(`${name} needs messages: how many are kept at most`);
