@@ -21,16 +21,30 @@ export interface ApiKey {
  * - `read`: look at nodes, clients, topics and their state, and ask why; no messages.
  * - `send`: messages to clients, and requests that they answer.
  * - `manage`: make clients listen or stop, and disconnect them.
+ * - `history`: read the messages that topics with history keep.
  * - `tap`: see which messages pass, with their sizes; their contents only together with `payloads`.
  * - `drain`: have a node send its clients away and leave.
  */
-export type Right = "read" | "send" | "manage" | "tap" | "payloads" | "drain";
+export type Right = "read" | "send" | "manage" | "history" | "tap" | "payloads" | "drain";
 
 /** The calls of each right. Each call of the Cluster service is in one of them. */
 export const RIGHTS: Readonly<Record<Right, readonly string[]>> = {
-  read: ["Online", "Members", "Count", "Nodes", "Why", "Clients", "Topics"],
-  send: ["Emit", "Broadcast", "Publish", "Request"],
-  manage: ["Subscribe", "Unsubscribe", "Disconnect"],
+  read: [
+    "Online",
+    "Members",
+    "Count",
+    "Nodes",
+    "Why",
+    "Clients",
+    "Topics",
+    "Position",
+    "WatchPresence",
+    "UserOnline",
+    "UserClients",
+  ],
+  send: ["Emit", "Broadcast", "Publish", "Request", "UserEmit", "UserRequest"],
+  manage: ["Subscribe", "Unsubscribe", "Disconnect", "UserSubscribe", "UserUnsubscribe", "UserDisconnect"],
+  history: ["History"],
   tap: ["Tap"],
   // It opens no call of its own: a tap looks for it.
   payloads: [],
