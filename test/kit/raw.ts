@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { within } from "./wait.ts";
 
 /** A frame as it came over the wire. */
@@ -33,10 +34,13 @@ export class RawClient {
     socket.on("close", end);
   }
 
-  static async connect(port: number): Promise<RawClient> {
-    const socket = connect(port, "127.0.0.1");
+  /** Connects, over TLS if there is an authority to check the server's certificate against. */
+  static async connect(port: number, ca?: string): Promise<RawClient> {
+    const secure = ca === undefined ? undefined : connectTls({ port, host: "127.0.0.1", ca, servername: "localhost" });
+    const socket = secure ?? connect(port, "127.0.0.1");
     const client = new RawClient(socket);
-    await within("a connection", new Promise<void>((resolve) => socket.once("connect", () => resolve())));
+    const event = secure ? "secureConnect" : "connect";
+    await within("a connection", new Promise<void>((resolve) => socket.once(event, () => resolve())));
     return client;
   }
 

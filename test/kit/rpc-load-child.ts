@@ -81,7 +81,11 @@ function connectNode(): Library {
   const client = createClient(Websocket, transport);
   const other = createClient(Cluster, transport);
   const status = (call: Promise<boolean>): Promise<number> =>
-    call.then((right) => (right ? 0 : -1), (error: unknown) => ConnectError.from(error).code);
+    call.then((right) => (right ? 0 : -1), (error: unknown) => {
+      const { code, message } = ConnectError.from(error);
+      if (code === Code.Internal) console.error(message);
+      return code;
+    });
   const broadcast = (bytes: number): Promise<number> =>
     status(
       client.broadcast({ data: new Uint8Array(bytes) }, { headers, timeoutMs: 20_000 }).then(({ count }) =>

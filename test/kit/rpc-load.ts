@@ -28,10 +28,12 @@ export async function rpcLoad(plan: LoadPlan): Promise<LoadReport> {
     const child = execFile(
       join(ROOT, "node_modules", ".bin", "node"),
       [join(ROOT, "test", "kit", "rpc-load-child.ts")],
-      { timeout: 170_000, maxBuffer: 10_000_000 },
+      { timeout: 170_000 + 60 * plan.calls, maxBuffer: 10_000_000 },
       (error, out, err) => {
-        if (error) reject(new Error(`the callers failed: ${err}`, { cause: error }));
-        else resolve(JSON.parse(out) as LoadReport);
+        if (error) return reject(new Error(`the callers failed: ${err}`, { cause: error }));
+        const report = JSON.parse(out) as LoadReport;
+        if (report.wrong.length > 0) report.wrong.push(err.slice(0, 2_000));
+        resolve(report);
       },
     );
     child.stdin?.on("error", () => {});
