@@ -12,16 +12,33 @@ export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (re
   const health = healthOf(hub, options);
   const metrics = metricsOf(hub, options);
   const rpc = options.publicRpc ? publicRpc(hub) : undefined;
-  return async (request) => {
+  const answer = async (request: Request): Promise<Response> => {
     try {
-      const answer = health?.(request) ?? (await metrics?.(request)) ?? (await rpc?.(request));
-      if (answer) return answer;
+      const own = health?.(request) ?? (await metrics?.(request)) ?? (await rpc?.(request));
+      if (own) return own;
       return options.fetch ? await options.fetch(request) : nothingHere(request, options.path);
     } catch (error) {
       hub.logger.error("meshsocket: fetch failed", error, about("fetch_failed"));
       return refuse(500, "internal error");
     }
   };
+  return async (request) => {
+    const response = await answer(request);
+    return hub.status === "draining" || hub.status === "closed" ? lastOf(response) : response;
+  };
+}
+
+/** An answer after which the connection ends: a proxy must not send the next request into a port that is about to close. */
+function lastOf(response: Response): Response {
+  try {
+    response.headers.set("connection", "close");
+    return response;
+  } catch {
+    // An answer of fetch(), whose headers cannot be changed.
+    const headers = new Headers(response.headers);
+    headers.set("connection", "close");
+    return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+  }
 }
 
 /** Answers some of the requests; undefined for any other. */

@@ -134,7 +134,9 @@ for (const name of FRONTS) {
       const answering = (async () => {
         for (let frame = await client.next(); frame; frame = await client.next()) {
           if (frame.opcode === TEXT) return String(frame.payload);
-          if (frame.opcode === PING) pings++, client.frame(PONG, frame.payload);
+          if (frame.opcode !== PING) continue;
+          pings++;
+          client.frame(PONG, frame.payload);
         }
         return "cut";
       })();
@@ -223,7 +225,7 @@ for (const name of FRONTS) {
         for (const client of [...moving, ...others]) client.socket.destroy();
       } finally {
         await requests.stop();
-        await Promise.all([first, staying, second].map((node) => node?.hub.close()));
+        for (const node of [first, staying, second]) await node?.hub.close();
         await front.close();
       }
     },

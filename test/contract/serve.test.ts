@@ -85,6 +85,33 @@ test("serve: closing the hub closes the server", async () => {
   assert.equal(await isListening(server.port), false);
 });
 
+test("serve: while it closes each answer is the last of its connection, so that a proxy sends nothing into a closing port", async () => {
+  const hub = new Hub({ logger: silentLogger });
+  const answers = [() => new Response("app"), () => Response.redirect("http://localhost/")];
+  const server = await serve(hub, {
+    port: 0,
+    hostname: "127.0.0.1",
+    session: () => ({}),
+    fetch: (request) => answers[Number(new URL(request.url).searchParams.get("n"))]?.() ?? new Response(null),
+  });
+  const ask = async (client: RawClient, number: number): Promise<string | null> => {
+    client.socket.write(`GET /?n=${number} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+    const { headers } = await client.head();
+    await client.body(Number(headers.get("content-length") ?? 0));
+    return headers.get("connection");
+  };
+  const clients = [await RawClient.connect(server.port), await RawClient.connect(server.port)];
+  for (const [number, client] of clients.entries()) assert.notEqual(await ask(client, number), "close");
+  const closed = hub.close({ announceMs: 300 });
+  for (const [number, client] of clients.entries()) {
+    const fresh = await RawClient.connect(server.port);
+    assert.equal(await ask(fresh, number), "close");
+    await fresh.ended();
+    client.socket.destroy();
+  }
+  await closed;
+});
+
 test("serve: a port in use rejects with unavailable and says what to do", () => {
   return serving({}, async (server) => {
     const second = newHub();
