@@ -1,3 +1,4 @@
+import type { Traces } from "../base/trace/tracing.ts";
 import { type About, about } from "../base/log/about.ts";
 import { bump, type Counters, SAMPLE } from "../base/counters/counters.ts";
 import { Backlog } from "./backlog.ts";
@@ -29,6 +30,7 @@ interface LastWords extends End {
 export interface HandlersDependencies<Data> {
   readonly limits: Readonly<Limits>;
   readonly counters: Counters;
+  readonly traces: Traces;
   readonly recorder: Recorder;
   /** Whether a client stays after one of its handlers failed. */
   readonly staysAfterError: boolean;
@@ -136,7 +138,10 @@ export class Handlers<Data> {
     const { counters } = this.#deps;
     const startedMs = performance.now();
     try {
-      return checkSize(Frame.of((await session.onRequest(this.#client, message)) ?? ""), this.#deps.limits);
+      return checkSize(
+        Frame.of((await this.#traced("onRequest", () => session.onRequest?.(this.#client, message))) ?? ""),
+        this.#deps.limits,
+      );
     } catch (error) {
       if (!(error instanceof MeshError)) {
         bump(counters.handlerErrors, "onRequest");
@@ -248,7 +253,9 @@ export class Handlers<Data> {
     const startedMs = counters.nowMs;
     let result: unknown;
     try {
-      result = this.#session.onEvent?.(this.#client, data);
+      const { current } = this.#deps.traces;
+      if (current === undefined) result = this.#session.onEvent?.(this.#client, data);
+      else result = this.#traced("onEvent", () => this.#session.onEvent?.(this.#client, data));
     } catch (error) {
       this.#failed("onEvent", error);
     }
@@ -282,10 +289,16 @@ export class Handlers<Data> {
     if (isThenable(result)) Promise.resolve(result).catch((error: unknown) => this.#failed("onDisconnect", error));
   }
 
+  #traced<Result>(name: HandlerName, handler: () => Result): Result {
+    const { current } = this.#deps.traces;
+    return current === undefined ? handler() : current.handler(name, this.#client.id, handler);
+  }
+
   /** Calls a handler, and handles the error that it throws. */
   #call(name: HandlerName, handler: () => unknown): unknown {
     try {
-      return handler();
+      // Among the turns of these two are some that run no handler.
+      return name === "onEvent" || name === "onRequest" ? handler() : this.#traced(name, handler);
     } catch (error) {
       this.#failed(name, error);
       return undefined;

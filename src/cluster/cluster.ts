@@ -53,7 +53,8 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     });
     const requests = new RequestTable(this.#stopped.signal);
     const { timeoutMs } = node.limits;
-    this.remote = new RemoteVerbs({ links, router: this.#router, nodes: this.topics, requests, timeoutMs });
+    const { traces } = node;
+    this.remote = new RemoteVerbs({ links, router: this.#router, nodes: this.topics, requests, timeoutMs, traces });
     this.incoming = new Incoming<Data>(node, this.neighbours, this.topics, requests, this.#stopped.signal);
   }
 

@@ -1,4 +1,5 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Traces } from "../base/trace/tracing.ts";
 import { checkClose } from "../base/check/check.ts";
 import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
@@ -38,13 +39,15 @@ export class Receiver<Data> {
   readonly #local: Pick<Verbs, "subscribe" | "unsubscribe">;
   readonly #peers: Peers;
   readonly #kept: KeptTopics<Data>;
+  readonly #traces: Traces;
   /** Bytes of clients that the present batch handed over. */
   #handedBytes = 0;
 
-  constructor({ clients, kept, local }: ReceiverDependencies<Data>, peers: Peers) {
+  constructor({ clients, kept, local, traces }: ReceiverDependencies<Data>, peers: Peers) {
     this.#clients = clients;
     this.#kept = kept;
     this.#local = local;
+    this.#traces = traces;
     this.#peers = peers;
   }
 
@@ -56,7 +59,9 @@ export class Receiver<Data> {
    */
   async receive(items: readonly Item[], from: Holder | undefined): Promise<Answer[]> {
     this.#handedBytes = 0;
-    const pending = items.map((item) => this.#begin(item, from));
+    const pending = items.map((item) =>
+      item.traceparent === undefined ? this.#begin(item, from) : this.#trace(item, from)
+    );
     await this.#clients.written();
     const answers: Answer[] = [];
     for (const one of pending) {
@@ -64,6 +69,14 @@ export class Receiver<Data> {
       else answers.push(typeof one === "function" ? one() : await one);
     }
     return answers;
+  }
+
+  /** Begins an item that another node sent within a span. */
+  #trace(item: Item, from: Holder | undefined): Pending {
+    const { current } = this.#traces;
+    const { kind, traceparent = "" } = item;
+    if (current === undefined) return this.#begin(item, from);
+    return current.received(kind.case ?? "", traceparent, () => this.#begin(item, from));
   }
 
   #begin({ kind }: Item, from: Holder | undefined): Pending {
@@ -222,6 +235,7 @@ export interface ReceiverDependencies<Data> {
   readonly clients: Clients<Data>;
   readonly local: Pick<Verbs, "subscribe" | "unsubscribe">;
   readonly kept: KeptTopics<Data>;
+  readonly traces: Traces;
 }
 
 /** Takes what other nodes tell this node itself, rather than its clients. */

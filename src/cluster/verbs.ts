@@ -1,6 +1,6 @@
 import { unlessAborted } from "../base/abort.ts";
+import type { Traces } from "../base/trace/tracing.ts";
 import { deadlineOf } from "../send/deadline.ts";
-import { MeshError } from "../base/error.ts";
 import type { Frame } from "../send/frame.ts";
 import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import {
@@ -15,6 +15,7 @@ import {
   requestItem,
   type SizedItem,
   subscriptionItem,
+  traced,
 } from "../link/items.ts";
 import type { Recorder } from "../base/watch/recorder.ts";
 import type { Clients } from "../client/clients.ts";
@@ -23,6 +24,7 @@ import type { LocalVerbs } from "../hub/local.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
+import { checked, isOk, isSubscribed } from "./answers.ts";
 import { notConfirmedInTime } from "../client/resume/confirmations.ts";
 import { nobodyHasIt, noReplyInTime } from "../client/requests.ts";
 import { type ExpectedReply, isConfirmed, type Outcome, replyOf, type RequestTable } from "./request-table.ts";
@@ -131,13 +133,15 @@ export class RemoteVerbs implements Omit<Verbs, "history" | "position"> {
   readonly #nodes: Destinations;
   readonly #requests: RequestTable | undefined;
   readonly #timeoutMs: number;
+  readonly #traces: Traces;
 
-  constructor({ links, router, nodes, requests, timeoutMs }: RemoteDependencies) {
+  constructor({ links, router, nodes, requests, timeoutMs, traces }: RemoteDependencies) {
     this.#links = links;
     this.#router = router;
     this.#nodes = nodes;
     this.#requests = requests;
     this.#timeoutMs = timeoutMs;
+    this.#traces = traces;
   }
 
   emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
@@ -162,7 +166,7 @@ export class RemoteVerbs implements Omit<Verbs, "history" | "position"> {
   }
 
   broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const item = broadcastItem(frame, except);
+    const item = traced(broadcastItem(frame, except), this.#traces);
     return this.#within(options, (deadlineMs) => this.#nodes.all((nodes) => this.#toAll(nodes, item, deadlineMs)));
   }
 
@@ -185,7 +189,8 @@ export class RemoteVerbs implements Omit<Verbs, "history" | "position"> {
   /** The errors are those of `Sender.request`. */
   request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
     return this.#within(options, async (deadlineMs) => {
-      const item = (key: bigint): SizedItem => requestItem(id, frame, key, deadlineMs - performance.now());
+      const item = (key: bigint): SizedItem =>
+        traced(requestItem(id, frame, key, deadlineMs - performance.now()), this.#traces);
       const outcome = await this.#outcome(id, item, this.#requests?.expect(deadlineMs, noReplyInTime), deadlineMs);
       if (!outcome) throw nobodyHasIt();
       return replyOf(outcome, deadlineMs);
@@ -194,7 +199,8 @@ export class RemoteVerbs implements Omit<Verbs, "history" | "position"> {
 
   #confirm(id: string, frame: Frame, options: SendOptions): Promise<boolean> {
     return this.#within(options, async (deadlineMs) => {
-      const item = (key: bigint): SizedItem => confirmItem(id, frame, key, deadlineMs - performance.now());
+      const item = (key: bigint): SizedItem =>
+        traced(confirmItem(id, frame, key, deadlineMs - performance.now()), this.#traces);
       const outcome = await this.#outcome(id, item, this.#requests?.expect(deadlineMs, notConfirmedInTime), deadlineMs);
       return outcome !== undefined && isConfirmed(outcome, deadlineMs);
     });
@@ -218,10 +224,12 @@ export class RemoteVerbs implements Omit<Verbs, "history" | "position"> {
 
   /** The answer of the node that holds the id; undefined if nobody has it. */
   #toOwner(id: string, item: SizedItem, options: SendOptions): Promise<Answer | undefined> {
-    return unlessAborted(this.#router.call(id, item, deadlineOf(options, this.#timeoutMs)), options.signal);
+    const sent = traced(item, this.#traces);
+    return unlessAborted(this.#router.call(id, sent, deadlineOf(options, this.#timeoutMs)), options.signal);
   }
 
-  #toTopic(topic: string, item: SizedItem, options: SendOptions): Promise<Delivery> {
+  #toTopic(topic: string, sized: SizedItem, options: SendOptions): Promise<Delivery> {
+    const item = traced(sized, this.#traces);
     return this.#within(options, (deadlineMs) => {
       return this.#nodes.ofTopic(topic, (nodes) => this.#toAll(nodes, item, deadlineMs, topic));
     });
@@ -333,6 +341,7 @@ export interface RemoteDependencies {
   /** Takes replies that come as items of their own. Without it, a request's answer waits for the reply. */
   requests?: RequestTable | undefined;
   timeoutMs: number;
+  traces: Traces;
 }
 
 /** The nodes that a send to many goes to. */
@@ -366,34 +375,3 @@ function added([local, remote]: readonly [Delivery, Delivery]): Delivery {
     unreachable: remote.unreachable,
   };
 }
-
-function isOk(answer: Answer | undefined): boolean {
-  return checked(answer)?.status === Status.OK;
-}
-
-function isSubscribed(answer: Answer | undefined): boolean {
-  if (answer?.status === Status.FULL) {
-    throw new MeshError("resource_exhausted", "the client listens on too many topics");
-  }
-  if (answer?.status === Status.FAILED) throw new MeshError("unavailable", "the owner could not reach its storage");
-  return isOk(answer);
-}
-
-/** Throws for an answer that the owner cannot have meant. */
-function checked(answer: Answer | undefined): Answer | undefined {
-  if (answer?.status === Status.INVALID) throw new MeshError("invalid_argument", "the owner refused the arguments");
-  // A later version may have a status that this one does not know: the item may or may not have been done.
-  if (answer && !KNOWN.has(answer.status)) {
-    throw new MeshError("unknown", "could not understand the owner's answer: run one version on all nodes");
-  }
-  return answer;
-}
-
-const KNOWN: ReadonlySet<Status> = new Set([
-  Status.OK,
-  Status.NOT_HERE,
-  Status.FULL,
-  Status.FAILED,
-  Status.NO_REQUESTS,
-  Status.NO_REPLY,
-]);

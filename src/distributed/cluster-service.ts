@@ -6,6 +6,7 @@ import type { DistClientThroughNodeOptions } from "./client-options.ts";
 import type { DistHub } from "./dist-hub.ts";
 import { invalidArgument } from "../base/error.ts";
 import { createFetchTransport } from "../rpc/fetch-transport.ts";
+import type { Traces } from "../base/trace/tracing.ts";
 import type { Frame } from "../send/frame.ts";
 import { Cluster, type WatchPresenceResponse } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { type Limits, rpcBytes } from "../base/limits.ts";
@@ -95,23 +96,30 @@ export class ServiceVerbs implements Verbs, ServiceCaller {
   readonly user: UserVerbs = new ServiceUserVerbs(this);
   readonly #client: Client<typeof Cluster>;
   readonly #timeoutMs: number;
+  readonly #traces: Traces;
   readonly #closed = new AbortController();
 
-  /** Every call takes a token of `getToken`, if there is one. */
-  constructor(transport: Transport, getToken: GetToken | undefined, limits: Readonly<Limits>) {
+  /** Every call takes a token of `getToken`, if there is one, and continues the active span of `traces`. */
+  constructor(
+    transport: Transport,
+    getToken: GetToken | undefined,
+    limits: Readonly<Limits>,
+    traces: Traces,
+  ) {
     this.#client = createClient(Cluster, getToken === undefined ? transport : bearer(transport, getToken));
     this.#timeoutMs = limits.timeoutMs;
+    this.#traces = traces;
   }
 
   /** Through the node, or the balancer, at a URL. */
-  static at(options: DistClientThroughNodeOptions, limits: Readonly<Limits>): ServiceVerbs {
+  static at(options: DistClientThroughNodeOptions, limits: Readonly<Limits>, traces: Traces): ServiceVerbs {
     const baseUrl = checkUrl(options.url);
     const transport = createFetchTransport({
       baseUrl,
       ...rpcBytes(limits),
       ...(options.fetch ? { fetch: options.fetch } : {}),
     });
-    return new ServiceVerbs(transport, tokenOf(options), limits);
+    return new ServiceVerbs(transport, tokenOf(options), limits, traces);
   }
 
   async emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
@@ -188,8 +196,10 @@ export class ServiceVerbs implements Verbs, ServiceCaller {
     call: (client: Client<typeof Cluster>, options: CallOptions) => Promise<Result>,
   ): Promise<Result> {
     const { signal, release } = followSignals(options.signal, this.#closed.signal);
+    const traceparent = this.#traces.current?.traceparent();
+    const traced = traceparent === undefined ? {} : { headers: { traceparent } };
     try {
-      return await call(this.#client, { signal, timeoutMs: options.timeoutMs ?? this.#timeoutMs });
+      return await call(this.#client, { signal, timeoutMs: options.timeoutMs ?? this.#timeoutMs, ...traced });
     } catch (error) {
       options.signal?.throwIfAborted();
       throw fromRpcError(error, { signal });

@@ -1,6 +1,7 @@
 import { createClient, type Transport } from "@connectrpc/connect";
 import type { DistClientDirectOptions } from "./client-options.ts";
 import { unlessAborted } from "../base/abort.ts";
+import type { Traces } from "../base/trace/tracing.ts";
 import { bearer } from "../rpc/bearer.ts";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { isOwnTopic } from "../base/check/topic.ts";
@@ -37,6 +38,7 @@ export class DirectVerbs extends RemoteVerbs {
   readonly #storage: Storage;
   readonly #links: Links;
   readonly #tokens: TokenMint | undefined;
+  readonly #traces: Traces;
   readonly #transport: (host: string) => NodeTransport;
   readonly user: UserVerbs;
   readonly #limits: Readonly<Limits>;
@@ -45,16 +47,17 @@ export class DirectVerbs extends RemoteVerbs {
   /** Through the node that answered last. */
   #node: ServiceVerbs | undefined;
 
-  constructor(options: DistClientDirectOptions, limits: Readonly<Limits>) {
+  constructor(options: DistClientDirectOptions, limits: Readonly<Limits>, traces: Traces) {
     const { storage, secret } = options;
     const tokens = secret === undefined ? undefined : new TokenMint({ secret });
     const transport = options.transport ?? fetchTransports(options, limits);
     const links = new Links({ limits, tokens, transport, lines: "unary" });
     const router = new Router({ storage, maxRoutes: limits.maxRoutes, links });
-    super({ links, router, nodes: new StorageNodes(storage), timeoutMs: limits.timeoutMs });
+    super({ links, router, nodes: new StorageNodes(storage), timeoutMs: limits.timeoutMs, traces });
     this.#storage = storage;
     this.#links = links;
     this.#tokens = tokens;
+    this.#traces = traces;
     this.#transport = transport;
     this.user = new TopicUserVerbs(this, limits.timeoutMs);
     this.#limits = limits;
@@ -125,7 +128,7 @@ export class DirectVerbs extends RemoteVerbs {
   #verbsAt(host: string): ServiceVerbs {
     const mint = this.#tokens;
     const token = mint && ((): Promise<string> => mint.token(CLUSTER_AUDIENCE));
-    return new ServiceVerbs(this.#transport(host) as Transport, token, this.#limits);
+    return new ServiceVerbs(this.#transport(host) as Transport, token, this.#limits, this.#traces);
   }
 
   async nodes({ signal }: SendOptions): Promise<string[]> {

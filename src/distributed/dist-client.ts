@@ -1,4 +1,6 @@
 import { about } from "../base/log/about.ts";
+import { Counters } from "../base/counters/counters.ts";
+import { Traces } from "../base/trace/tracing.ts";
 import { Calls } from "../send/calls.ts";
 import { checkDistClientOptions, type DistClientOptions } from "./client-options.ts";
 import { DirectVerbs } from "./direct-verbs.ts";
@@ -39,8 +41,15 @@ export class DistClient extends Sender implements Disposable {
     checkDistClientOptions(options);
     const limits = mergeLimits(options.limits);
     const logger = new LimitedLogger(chosenLogger(options.logger));
-    const verbs = "url" in options ? ServiceVerbs.at(options, limits) : new DirectVerbs(options, limits);
-    const calls = new Calls((error) => logger.warn("meshsocket: a call failed", error, about("call_failed")));
+    const traces = new Traces();
+    const verbs = "url" in options
+      ? ServiceVerbs.at(options, limits, traces)
+      : new DirectVerbs(options, limits, traces);
+    const calls = new Calls(
+      (error) => logger.warn("meshsocket: a call failed", error, about("call_failed")),
+      new Counters(),
+      traces,
+    );
     super(limits, verbs, calls);
     this.#verbs = verbs;
     this.#calls = calls;

@@ -79,8 +79,12 @@ export class DistServer<Data = unknown> {
   /** Lets only calls with a good token through, before a body is read, and gives every error its code. */
   #guard(scope: Scope): Partial<UniversalHandlerOptions> {
     const coded: Interceptor = (next) => async (request) => {
+      const { current } = this.#node.traces;
+      const { service: { typeName }, method, header } = request;
       try {
-        return await next(request);
+        // Items between nodes are traced one by one, not by batch.
+        if (current === undefined || typeName === Node.typeName) return await next(request);
+        return await current.rpc(typeName, method.name, header.get("traceparent"), () => next(request));
       } catch (error) {
         throw toConnectError(error);
       }

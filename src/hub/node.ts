@@ -8,6 +8,7 @@ import { LocalVerbs } from "./local.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
 import { chosenLogger } from "../base/log/logger.ts";
 import { NO_RECORDER, type Recorder } from "../base/watch/recorder.ts";
+import { Traces } from "../base/trace/tracing.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
@@ -26,6 +27,7 @@ export class HubNode<Data> {
   readonly limits: Readonly<Limits>;
   readonly logger: LimitedLogger;
   readonly counters: Counters = new Counters();
+  readonly traces: Traces = new Traces();
   readonly state: HubState;
   readonly calls: Calls;
   readonly clients: Clients<Data>;
@@ -52,7 +54,7 @@ export class HubNode<Data> {
     this.limits = mergeLimits(options.limits);
     this.logger = new LimitedLogger(chosenLogger(options.logger));
     this.state = new HubState(this.logger, status);
-    this.calls = new Calls((error) => this.state.sendFailed(error), this.counters);
+    this.calls = new Calls((error) => this.state.sendFailed(error), this.counters, this.traces);
     this.clients = new Clients<Data>(this.limits, this.counters);
     this.clients.compression = TopicCompression.from(options);
     this.kept = new KeptTopics<Data>(this);

@@ -4,6 +4,7 @@ import { bump, type Counters } from "../base/counters/counters.ts";
 import { unlessAborted } from "../base/abort.ts";
 import { checkSendOptions, EMIT_OPTIONS, SUBSCRIBE_OPTIONS } from "../send/calls.ts";
 import { userTopic } from "../base/check/topic.ts";
+import type { Traces } from "../base/trace/tracing.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { Connection, type ConnectionOwner } from "../client/connection.ts";
@@ -43,6 +44,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   readonly limits: Readonly<Limits>;
   readonly logger: Logger;
   readonly counters: Counters;
+  readonly traces: Traces;
   readonly dropsSlow: boolean;
   readonly staysAfterError: boolean;
   readonly admissions: Admissions<Data>;
@@ -58,6 +60,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.limits = node.limits;
     this.logger = node.logger;
     this.counters = node.counters;
+    this.traces = node.traces;
     this.dropsSlow = node.options.slowConsumer === "drop";
     this.staysAfterError = node.options.handlerError === "report";
     this.resume = resumeOptions(node.options.resume);

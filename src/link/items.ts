@@ -1,4 +1,5 @@
 import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import type { Traces } from "../base/trace/tracing.ts";
 import { utf8Bytes } from "../base/check/check.ts";
 import type { Frame } from "../send/frame.ts";
 import { type Emit, type Item, ItemSchema, type Members, type ReplySchema } from "../gen/meshsocket/node/v1/node_pb.ts";
@@ -9,6 +10,13 @@ export interface SizedItem {
   readonly bytes: number;
   /** Sent in a call of its own: its answer waits for more than the other node's tick, or may be long, and would hold up the line. */
   readonly beside?: true;
+}
+
+/** The item, with the span that is active here, if one is. */
+export function traced(sending: SizedItem, { current }: Traces): SizedItem {
+  const traceparent = current?.traceparent();
+  if (traceparent !== undefined) sending.item.traceparent = traceparent;
+  return sending;
 }
 
 /** The item, to be sent in a call of its own. */

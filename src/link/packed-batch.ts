@@ -137,8 +137,8 @@ function packAnyAnswer(answer: BatchAnswer): Uint8Array<ArrayBuffer> {
   return writer.taken();
 }
 
-function packsAsOther({ kind }: Item): boolean {
-  if (kind.case === "emit") return kind.value.id.length > MAX_ID_UNITS;
+function packsAsOther({ kind, traceparent }: Item): boolean {
+  if (kind.case === "emit") return traceparent !== undefined || kind.value.id.length > MAX_ID_UNITS;
   return kind.case !== undefined;
 }
 

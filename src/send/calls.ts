@@ -11,6 +11,7 @@ import {
 import { unknownOption } from "../base/check/unknown-option.ts";
 import { errorCode, invalidArgument } from "../base/error.ts";
 import { bump, Counters, type Tally } from "../base/counters/counters.ts";
+import { Traces } from "../base/trace/tracing.ts";
 import { settledWithin } from "./deadline.ts";
 import type { EmitOptions, ListenOptions, SendOptions } from "./verbs.ts";
 
@@ -23,12 +24,14 @@ const NO_OPTIONS: SendOptions = {};
  * Every promise that it returns has a handler, so a rejection that the application does not handle never ends the process.
  */
 export class Calls {
+  readonly traces: Traces;
   readonly #counters: Counters;
   readonly #failed: (error: unknown) => void;
   #begun: Begun;
 
   /** `failed` hears of every call that rejects. */
-  constructor(failed: (error: unknown) => void, counters: Counters = new Counters()) {
+  constructor(failed: (error: unknown) => void, counters: Counters = new Counters(), traces: Traces = new Traces()) {
+    this.traces = traces;
     this.#counters = counters;
     this.#failed = failed;
     this.#begun = new Begun(counters, failed);
@@ -43,7 +46,9 @@ export class Calls {
   ): Promise<Result> {
     try {
       checkSendOptions(options, table);
-      const promise = call(options ?? NO_OPTIONS);
+      const { current } = this.traces;
+      const checked = options ?? NO_OPTIONS;
+      const promise = current === undefined ? call(checked) : current.verb(verb, () => call(checked));
       this.#begun.add(verb, promise);
       return promise;
     } catch (error) {
@@ -123,14 +128,15 @@ function tallyOf({ sends }: Counters, verb: string): Tally {
   return (sends[verb] ??= {});
 }
 
-function outcomeOf(result: unknown): string {
+/** How a call ended, as it is counted. */
+export function outcomeOf(result: unknown): string {
   if (result === true || typeof result !== "object" || result === null) return result === false ? "missed" : "ok";
   const { unreachable } = result as { unreachable?: readonly string[] };
   return unreachable === undefined || unreachable.length === 0 ? "ok" : "partial";
 }
 
 /** The code of an error; that of an aborted signal is `aborted`. */
-function failureOf(error: unknown): string {
+export function failureOf(error: unknown): string {
   return errorCode(error) ?? "aborted";
 }
 

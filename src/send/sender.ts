@@ -3,6 +3,7 @@ import { anything, checkClose, checkCount, checkFlag, checkName, type OptionTabl
 import { CloseCode } from "../base/close-code.ts";
 import { MeshError } from "../base/error.ts";
 import { checkTopic } from "../base/check/topic.ts";
+import type { Traces } from "../base/trace/tracing.ts";
 import { teach } from "../base/check/habits.ts";
 import { exceptSet } from "./except.ts";
 import { Frame, type Message } from "./frame.ts";
@@ -228,6 +229,15 @@ export abstract class Sender {
       checkClose(code, reason);
       return this.#verbs.disconnect(id, code, reason, checked);
     });
+  }
+
+  /**
+   * The tracing of the calls: `meshsocket/otel` sets it.
+   *
+   * @internal
+   */
+  get traces(): Traces {
+    return this.#calls.traces;
   }
 
   static {

@@ -8,6 +8,7 @@ const CORE_IMPORTS = /^(?:src\/|@bufbuild\/protobuf(?:\/|$)|@connectrpc\/connect
 /** Libraries that one file of the core, and with it one entry point, may import besides. */
 const CORE_EXCEPTIONS: Readonly<Record<string, RegExp>> = {
   "src/storage/redis": /^@upstash\/redis$/,
+  "src/metrics/otel": /^@opentelemetry\/api$/,
 };
 
 /** The places where a runtime's own global is looked for, and done without where it is missing. */
