@@ -35,6 +35,9 @@ export { MemoryHistory, type MemoryHistoryOptions } from "./history/memory.ts";
 export type { HistoryPage, HistoryQuery, HistoryStore, KeptMessage } from "./history/history.ts";
 export type { Position } from "./send/position.ts";
 
+// Streams
+export { type ReadOptions, Stream, type StreamOptions, type StreamState } from "./hub/stream/stream.ts";
+
 // Clients and their sessions
 export type { Client } from "./client/client.ts";
 export type { Refusal, Session, SessionData, SessionFactory, SessionFields, UpgradeInfo } from "./client/session.ts";

@@ -24,6 +24,8 @@ export class TopicIndex<Data> {
   /** Clients that are caught up before they listen, each with a mark of the present attempt. */
   readonly #waiting = new Map<string, Map<HubClient<Data>, object>>();
   readonly #observers = new Map<string, Set<TopicObserver>>();
+  /** How many parts of this node listen on a topic besides clients. */
+  readonly #held = new Map<string, number>();
 
   /** `beforeChange` is called before a topic's listeners change. */
   constructor(beforeChange: (listeners: Listeners<HubClient<Data>>) => void) {
@@ -54,9 +56,22 @@ export class TopicIndex<Data> {
     return this.#byTopic.get(topic);
   }
 
-  /** Whether a client of this node listens on the topic, or waits to. */
+  /** Whether a client of this node listens on the topic, or waits to, or a part of this node listens. */
   has(topic: string): boolean {
-    return this.#byTopic.has(topic) || this.#waiting.has(topic);
+    return this.#byTopic.has(topic) || this.#waiting.has(topic) || this.#held.has(topic);
+  }
+
+  /** A part of this node listens on the topic. */
+  hold(topic: string): void {
+    this.#held.set(topic, (this.#held.get(topic) ?? 0) + 1);
+  }
+
+  /** Ends what {@link hold} began; true when the topic has no listener on this node any more. */
+  unhold(topic: string): boolean {
+    const left = (this.#held.get(topic) ?? 1) - 1;
+    if (left > 0) this.#held.set(topic, left);
+    else this.#held.delete(topic);
+    return !this.has(topic);
   }
 
   /** The topic is one of the client's, which does not listen before {@link add}. Returns the mark of this attempt. */

@@ -18,6 +18,20 @@ export class ClusterRegistry<Data> implements Registry<Data> {
     return (this.#node.joined?.neighbours.nodes().length ?? 0) > 0;
   }
 
+  get life(): string {
+    return this.#node.cluster.holder.life;
+  }
+
+  get leaseMs(): number {
+    return this.#node.leaseMs;
+  }
+
+  lives(life: string): boolean {
+    const { joined } = this.#node;
+    return joined !== undefined &&
+      (joined.holder.life === life || joined.neighbours.nodes().some((node) => node.life === life));
+  }
+
   async claim(id: string, resume: ResumeOffer | undefined): Promise<Grant> {
     const older = this.#node.clients.get(id);
     const grant = await this.#node.cluster.neighbours.claims.claim(id, older?.keeps(resume) === false);
@@ -64,6 +78,7 @@ export class ClusterRegistry<Data> implements Registry<Data> {
 /** A node with its part in the cluster. */
 export interface JoinedNode<Data> {
   readonly clients: Clients<Data>;
+  readonly leaseMs: number;
   /** Throws `failed_precondition` before the node joined. */
   readonly cluster: Cluster<Data>;
   /** Undefined before the node joined. */

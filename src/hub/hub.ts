@@ -17,6 +17,7 @@ import { type Readiness, readinessOf } from "./readiness.ts";
 import type { SessionFactory } from "../client/session.ts";
 import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "./presence-watch.ts";
 import { Sender } from "../send/sender.ts";
+import { Stream, type StreamOptions } from "./stream/stream.ts";
 import { User } from "../send/user.ts";
 import { TopicUserVerbs } from "../send/user-verbs.ts";
 
@@ -75,6 +76,22 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     checkName("user", name, this.limits.maxIdBytes);
     const { limits, verbs, calls } = this.#node;
     return new User(name, { limits, verbs: new TopicUserVerbs(verbs, limits.timeoutMs), calls });
+  }
+
+  /**
+   * A stream on a topic with history: to produce it, or to read it. Nothing happens before one of its methods is called.
+   *
+   * Throws a TypeError (`invalid_argument`) for a bad topic or bad options. Its methods reject with `failed_precondition` if the topic keeps no history.
+   *
+   * ```ts
+   * const answer = hub.stream("answer:42");
+   * await answer.append("Hello"); // readers on any node get it, now or later
+   * await answer.end();
+   * ```
+   */
+  stream(topic: string, options: StreamOptions = {}): Stream {
+    checkTopic(topic, this.limits.maxTopicBytes);
+    return new Stream(topic, options, this.limits.maxMessageBytes, () => this.#node.loadStreams());
   }
 
   // ---- this node ----
@@ -162,6 +179,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     await calls.ended(Math.max(limits.timeoutMs, drainedMs - performance.now()));
     state.drained();
     presences.close();
+    await this.#node.streams?.close();
     await registry.leave();
     kept.loaded?.close();
     for (const cleanup of this.#cleanups.reverse()) await this.#cleanUp(cleanup);

@@ -13,7 +13,9 @@ import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
 import { TopicCompression } from "./history/topic-compression.ts";
+import type { Ear } from "./history/ear.ts";
 import { KeptTopics } from "./history/kept-topics.ts";
+import type { Streams } from "./stream/streams.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Verbs } from "../send/verbs.ts";
 
@@ -40,6 +42,8 @@ export class HubNode<Data> {
   recorder: Recorder = NO_RECORDER;
   /** Decides which client may have an id: alone, or with the cluster. */
   registry: Registry<Data>;
+  #streams: Streams | undefined;
+  #loading: Promise<Streams> | undefined;
   /** The verbs of the hub: for this node's clients, or for those of the cluster. */
   verbs: Verbs;
 
@@ -63,6 +67,21 @@ export class HubNode<Data> {
     this.local = new LocalVerbs<Data>(this.clients, this.subscriptions, this.limits.timeoutMs, this.kept);
     this.registry = new LocalRegistry<Data>(this.clients, this.refusesDuplicates);
     this.verbs = this.local;
+  }
+
+  /** The streams of this node; undefined before there is one. */
+  get streams(): Streams | undefined {
+    return this.#streams;
+  }
+
+  /** Loads the code of streams, which few hubs need. */
+  loadStreams(): Promise<Streams> {
+    return (this.#loading ??= import("./stream/streams.ts").then(({ Streams }) => (this.#streams = new Streams(this))));
+  }
+
+  /** Lets a part of this node listen on a topic with history: rejects with `failed_precondition` if the topic keeps none. */
+  hear(topic: string, ear: Ear): Promise<() => void> {
+    return this.kept.demand(topic, (histories) => histories.hear(topic, ear, this.subscriptions));
   }
 
   /** Whether an id that is connected is refused to a newer client, rather than taken over by it. */

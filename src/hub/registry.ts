@@ -3,6 +3,7 @@ import type { HubClient } from "../client/hub-client.ts";
 import type { Grant } from "../door/admit.ts";
 import { MeshError } from "../base/error.ts";
 import type { HandedOver } from "../client/resume/handover.ts";
+import { randomId } from "../base/random-id.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 
 export type { Grant };
@@ -15,6 +16,12 @@ export type { Grant };
 export interface Registry<Data> {
   /** Whether there are other nodes, to which clients may go. */
   readonly hasOthers: boolean;
+  /** The life of this node. */
+  readonly life: string;
+  /** After how many milliseconds the death of another node is known. */
+  readonly leaseMs: number;
+  /** Whether a life is that of this node, or of another living one. */
+  lives(life: string): boolean;
   /** Makes the id this node's own. Rejects with `already_exists` if it is held by a client that is not away, the oldest wins, and `resume` does not fit it. */
   claim(id: string, resume: ResumeOffer | undefined, signal: AbortSignal | undefined): Promise<Grant>;
   /** The admission of a granted claim is over: its connection is open, or never will be. */
@@ -32,6 +39,8 @@ export interface Registry<Data> {
 /** The registry of a hub on its own: it only counts claims, since all clients are at hand. */
 export class LocalRegistry<Data> implements Registry<Data> {
   readonly hasOthers = false;
+  readonly life: string = randomId();
+  readonly leaseMs = 0;
   readonly #clients: Clients<Data>;
   readonly #refusesDuplicates: boolean;
   #claims = 0n;
@@ -39,6 +48,10 @@ export class LocalRegistry<Data> implements Registry<Data> {
   constructor(clients: Clients<Data>, refusesDuplicates: boolean) {
     this.#clients = clients;
     this.#refusesDuplicates = refusesDuplicates;
+  }
+
+  lives(life: string): boolean {
+    return life === this.life;
   }
 
   async claim(id: string, resume: ResumeOffer | undefined): Promise<Grant> {

@@ -114,6 +114,17 @@ export class Subscriptions<Data = unknown> {
     return known && this.#within(options, known);
   }
 
+  /** A part of this node listens on the topic: {@link announced}. */
+  hold(topic: string): Promise<unknown> | undefined {
+    this.#clients.topics.hold(topic);
+    return this.announced(topic, {});
+  }
+
+  /** Ends what {@link hold} began. */
+  unhold(topic: string): void {
+    if (this.#clients.topics.unhold(topic)) this.#left(topic);
+  }
+
   /** Settles when the other nodes know of the topic, and this node its place in the topic's history. */
   #known(topic: string): Promise<unknown> | undefined {
     const known = this.interest?.want(topic);
@@ -189,7 +200,11 @@ export class Subscriptions<Data = unknown> {
   /** Takes a client off a topic. */
   remove(client: HubClient<Data>, topic: string): void {
     this.#settled(client, topic);
-    if (!this.#clients.topics.delete(topic, client)) return;
+    if (this.#clients.topics.delete(topic, client)) this.#left(topic);
+  }
+
+  /** Nobody on this node listens on the topic any more. */
+  #left(topic: string): void {
     this.interest?.unwant(topic);
     this.#kept.loaded?.left(topic);
   }

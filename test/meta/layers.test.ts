@@ -4,7 +4,8 @@ import { importsOf, readFiles, type SourceFile } from "./source.ts";
 
 /** The folders of the core, "." and the client package, with those below: each imports from itself and from these. */
 const BELOW: Readonly<Record<string, string>> = {
-  "gen base wire": "",
+  "gen base": "",
+  wire: "base",
   "send client/": "base wire",
   client: "base wire send",
   door: "base wire send client",

@@ -5,6 +5,7 @@ import type { HistoryPage, HistoryStore, KeptMessage } from "../../history/histo
 import { Frame } from "../../send/frame.ts";
 import type { Position } from "../../send/position.ts";
 import type { Except } from "../../send/verbs.ts";
+import type { Ear } from "./ear.ts";
 import { Tail } from "./tail.ts";
 
 /**
@@ -17,6 +18,8 @@ export class Feed<Data> {
   readonly topic: string;
   /** The messages that joining clients may have missed. */
   readonly tail: Tail = new Tail();
+  /** Parts of this node that listen besides its clients. */
+  readonly ears: Set<Ear> = new Set();
   readonly #deps: FeedDependencies<Data>;
   /** The last message that the listeners got, or were told of; undefined until it is known. */
   #at: Position | undefined;
@@ -91,6 +94,7 @@ export class Feed<Data> {
     clearTimeout(this.#timer);
     for (const held of this.#allHeld()) held.settle(NONE);
     this.#held.clear();
+    for (const ear of this.ears) ear.closed();
   }
 
   get #listeners(): number {
@@ -102,6 +106,7 @@ export class Feed<Data> {
   #deliver(frame: Frame, except: Except): number {
     if (frame.place) this.#at = frame.place;
     this.tail.add(frame);
+    for (const ear of this.ears) ear.message(frame.payload);
     return this.#deps.clients.publish(this.topic, frame, except);
   }
 
@@ -129,6 +134,7 @@ export class Feed<Data> {
   /** The listeners go on from another place: what lies between is not known. */
   #gap(to: Position): void {
     this.#moveTo(to);
+    for (const ear of this.ears) ear.gap();
     this.#deps.told.gap(this.topic, to);
   }
 

@@ -24,6 +24,7 @@ import type {
 import { Appends, ByteBudget, type Placed } from "./appends.ts";
 import { type Arrival, Feed, type FeedListener, NONE } from "./feed.ts";
 import { Join } from "./join.ts";
+import { type Ear, hearKept, LateEar } from "./ear.ts";
 import { ReplayPace } from "./replay-pace.ts";
 import { Pages } from "./pages.ts";
 
@@ -91,7 +92,11 @@ export class Histories<Data> {
     deadlineMs: number,
     { position, repeated }: Placed,
   ): Promise<Delivery> {
-    if (repeated) return { ...NONE, unreachable: [], ...position };
+    if (repeated) {
+      // Whoever published it first may have died before it was delivered here.
+      void this.#feeds.get(topic)?.reach(position);
+      return { ...NONE, unreachable: [], ...position };
+    }
     frame.place = position;
     const here = this.arrive(topic, frame, except);
     const timeoutMs = Math.max(1, deadlineMs - performance.now());
@@ -164,6 +169,32 @@ export class Histories<Data> {
       throw error;
     } finally {
       this.left(topic);
+    }
+  }
+
+  /** Lets a part of this node listen on a topic. Returns what ends that. Rejects if the store fails. */
+  async hear(topic: string, ear: Ear, subscriptions: HearableTopics): Promise<() => void> {
+    let heard: { readonly feed: Feed<Data>; readonly late: LateEar } | undefined;
+    let ended = false;
+    const end = (): void => {
+      if (ended) return;
+      ended = true;
+      heard?.feed.ears.delete(heard.late);
+      subscriptions.unhold(topic);
+    };
+    try {
+      await subscriptions.hold(topic);
+      const feed = this.#feed(topic);
+      await feed.attached();
+      const late = new LateEar(ear);
+      heard = { feed, late };
+      feed.ears.add(late);
+      if (feed.at && ear.hearsKept) await hearKept(this.#deps.store, topic, feed.at, ear);
+      late.live();
+      return end;
+    } catch (error) {
+      end();
+      throw error;
     }
   }
 
@@ -255,6 +286,14 @@ interface JoinableTopics<Data> {
   announced(topic: string, options: SendOptions): Promise<unknown> | undefined;
   /** Takes a client off a topic. */
   remove(client: HubClient<Data>, topic: string): void;
+}
+
+/** The subscriptions of a hub, as a part of it that listens needs them. */
+export interface HearableTopics {
+  /** A part of this node listens. Settles when the other nodes know that. */
+  hold(topic: string): Promise<unknown> | undefined;
+  /** Ends what {@link HearableTopics.hold} began. */
+  unhold(topic: string): void;
 }
 
 /** The node whose topics these are. */

@@ -1,0 +1,17 @@
+import type { Limits } from "../../base/limits.ts";
+import type { Verbs } from "../../send/verbs.ts";
+import type { Ear } from "../history/ear.ts";
+
+/** The node of streams. */
+export interface StreamsNode {
+  readonly limits: Readonly<Limits>;
+  readonly verbs: Pick<Verbs, "publish" | "history">;
+  readonly registry: {
+    readonly life: string;
+    readonly leaseMs: number;
+    lives(life: string): boolean;
+  };
+  readonly state: { readonly events: { on(type: "nodeleave", listener: () => void): () => void } };
+  /** Lets a part of this node listen on a topic with history. Returns what ends that. */
+  hear(topic: string, ear: Ear): Promise<() => void>;
+}

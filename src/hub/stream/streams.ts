@@ -1,0 +1,123 @@
+import { MeshError } from "../../base/error.ts";
+import { Frame } from "../../send/frame.ts";
+import type { SendOptions } from "../../send/verbs.ts";
+import { Reading, STOP, type StreamState } from "../../wire/stream.ts";
+import type { Payload } from "../../wire/v1.ts";
+import type { Ear } from "../history/ear.ts";
+import { Guard } from "./guard.ts";
+import { Producer, type ProducerOptions } from "./producer.ts";
+import type { StreamsNode } from "./streams-node.ts";
+
+/** The streams of one node: those that it produces, and those that are read here. */
+export class Streams {
+  readonly #node: StreamsNode;
+  readonly #producers = new Map<string, Producer>();
+  readonly #guards = new Map<string, { readonly guard: Guard; users: number }>();
+
+  constructor(node: StreamsNode) {
+    this.#node = node;
+  }
+
+  /** Begins a run of the stream. */
+  produce(topic: string, options: ProducerOptions): Producer {
+    const over = (error: MeshError | undefined): void => {
+      this.#producers.delete(producer.run);
+      options.over(error);
+    };
+    const producer: Producer = new Producer(topic, this.#node, { ...options, over });
+    this.#producers.set(producer.run, producer);
+    return producer;
+  }
+
+  /** Asks the producer of the stream to stop, on whatever node. */
+  async stop(topic: string, options: SendOptions): Promise<void> {
+    await this.#node.verbs.publish(topic, Frame.of(STOP), undefined, options);
+  }
+
+  /** The state of the stream now. */
+  async look(topic: string): Promise<StreamState> {
+    const reader = new Reader(this.#node.limits.maxReplayBytes);
+    const unhear = await this.#node.hear(topic, reader);
+    unhear();
+    return reader.reading.state;
+  }
+
+  /** The parts of the stream: those so far as one, then each. */
+  async *read(topic: string, signal: AbortSignal | undefined): AsyncGenerator<Payload, undefined> {
+    signal?.throwIfAborted();
+    const reader = new Reader(this.#node.limits.maxReplayBytes);
+    const onAbort = (): void => reader.reading.stop(signal?.reason);
+    signal?.addEventListener("abort", onAbort);
+    const release = this.guard(topic);
+    const unheard = this.#node.hear(topic, reader);
+    try {
+      await unheard;
+      for (let part = await reader.reading.next(); part !== undefined; part = await reader.reading.next()) yield part;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      unheard.then((unhear) => unhear(), () => {});
+      release();
+    }
+    return undefined;
+  }
+
+  /** Watches that the stream has a living producer as long as it is read here. */
+  guard(topic: string): () => void {
+    let guarded = this.#guards.get(topic);
+    if (!guarded) {
+      guarded = { guard: new Guard(topic, this.#node, (run) => this.#producers.has(run)), users: 0 };
+      this.#guards.set(topic, guarded);
+    }
+    guarded.users++;
+    return once(() => this.#release(topic));
+  }
+
+  #release(topic: string): void {
+    const guarded = this.#guards.get(topic);
+    if (!guarded || --guarded.users > 0) return;
+    guarded.guard.close();
+    this.#guards.delete(topic);
+  }
+
+  /** Fails the streams that this node produces. Never rejects. */
+  async close(): Promise<void> {
+    const error = new MeshError("unavailable", "the node of the stream's producer was closed");
+    await Promise.allSettled([...this.#producers.values()].map((producer) => producer.fail(error)));
+    for (const { guard } of this.#guards.values()) guard.close();
+    this.#guards.clear();
+  }
+}
+
+/** One reader on this node. */
+class Reader implements Ear {
+  readonly hearsKept = true;
+  readonly reading: Reading;
+
+  constructor(maxBytes: number) {
+    this.reading = new Reading(maxBytes);
+  }
+
+  message(data: Payload): void {
+    this.reading.message(data);
+  }
+
+  live(): void {
+    this.reading.live();
+  }
+
+  gap(): void {
+    this.reading.gap();
+  }
+
+  closed(): void {
+    this.reading.stop(new MeshError("unavailable", "the hub is closed"));
+  }
+}
+
+function once(call: () => void): () => void {
+  let called = false;
+  return () => {
+    if (!called) call();
+    called = true;
+  };
+}
