@@ -1,21 +1,16 @@
 import type { HandlersDependencies } from "./handlers.ts";
-import type { Message } from "../send/frame.ts";
+import type { ClientVerbsOwner } from "./verbs/client-verbs.ts";
 import type { OutboxOwner } from "./outbox.ts";
 import type { ProtocolOwner } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { SessionFields } from "./session.ts";
-import type {
-  Delivery,
-  EmitOptions,
-  ListenOptions,
-  Recovery,
-  SendOptions,
-  SendToManyOptions,
-  SendToTopicOptions,
-} from "../send/verbs.ts";
+import type { Message } from "../send/frame.ts";
+import type { Delivery, SendToTopicOptions } from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
-export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, OutboxOwner<Own>, ProtocolOwner<Own> {
+export interface ClientOwner<Data, Own>
+  extends HandlersDependencies<Data>, OutboxOwner<Own>, ProtocolOwner<Own>, ClientVerbsOwner<Own> {
+  publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;
   /** The client takes no more messages. Called once. */
   left(client: Own): void;
   away(client: Own): void;
@@ -23,14 +18,6 @@ export interface ClientOwner<Data, Own> extends HandlersDependencies<Data>, Outb
   resumed(client: Own): void;
   /** An away client was given up, with the messages that it did not acknowledge. */
   lost(client: Own, reason: LostReason, undelivered: readonly (string | Uint8Array)[]): void;
-  /** A promise that rejects with the error of `check`, and that is heard like that of a call. */
-  rejected(check: () => void): Promise<never>;
-  send(client: Own, message: Message, options: EmitOptions | undefined): Promise<boolean>;
-  request(client: Own, message: Message, options?: SendOptions): Promise<string | Uint8Array>;
-  broadcast(message: Message, options: SendToManyOptions): Promise<Delivery>;
-  publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;
-  subscribe(client: Own, topics: readonly string[], options?: ListenOptions): Promise<Recovery | void>;
-  unsubscribe(client: Own, topics: readonly string[], options?: SendOptions): Promise<void>;
 }
 
 /** The identity of a client and of its new connection, as the admission settled it. */

@@ -98,8 +98,10 @@ export class Clients<Data = unknown> {
    * or its buffer is full. Rejects with `failed_precondition` if the client cannot, `resource_exhausted`, `deadline_exceeded`,
    * and with `unknown` if it moved to another node meanwhile.
    */
-  async confirm({ v1 }: HubClient<Data>, frame: Frame, timeoutMs: number): Promise<boolean> {
+  async confirm({ arrival, v1 }: HubClient<Data>, frame: Frame, timeoutMs: number): Promise<boolean> {
     if (!v1) throw notConfirmable();
+    // Messages of the other node come first.
+    if (arrival) await arrival;
     const confirmed = v1.confirm(frame, timeoutMs);
     void this.written().then(() => v1.sync());
     return await confirmed;

@@ -5,10 +5,9 @@ import type { ConnectedClient, Connection } from "./connection.ts";
 import type { ClientOwner, Identity } from "./client-owner.ts";
 import { CLIENT_HABITS, teach } from "../base/check/habits.ts";
 import { type Json, toJson } from "../base/json.ts";
-import { exceptAlso } from "../send/except.ts";
 import { Expiry } from "./token/expiry.ts";
 import type { FanOutMember } from "./fan-out.ts";
-import type { Frame, Message } from "../send/frame.ts";
+import type { Frame } from "../send/frame.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "./resume/handover.ts";
 import { type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
@@ -16,15 +15,14 @@ import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { Tapped } from "./watch/tapped.ts";
 import { unref } from "../base/tick.ts";
-import type * as Send from "../send/verbs.ts";
-import { ONE_MESSAGE } from "../send/calls.ts";
+import { ClientVerbs } from "./verbs/client-verbs.ts";
 
 /**
  * A {@link Client} from the inside, over one connection or, with `meshsocket.v1`, over several.
  *
  * Frames leave through its {@link Outbox}; messages reach the application through its {@link Handlers}.
  */
-export class HubClient<Data = unknown>
+export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   implements Client<Data>, HandledClient<Data>, ConnectedClient, OutboxClient, ProtocolClient, FanOutMember {
   readonly id: string;
   readonly user: string | undefined;
@@ -62,9 +60,12 @@ export class HubClient<Data = unknown>
   #lastEnd: End = { code: CloseCode.Abnormal, reason: "" };
   #ended = false;
   #moved = false;
+  /** With what it came back on another node, which has not taken it yet. */
+  #leaving: ResumeOffer | undefined;
   #window: unknown;
 
   constructor(owner: ClientOwner<Data, HubClient<Data>>, identity: Identity<Data>) {
+    super(owner);
     this.id = identity.id;
     this.user = identity.session.user;
     this.claim = identity.claim;
@@ -106,42 +107,23 @@ export class HubClient<Data = unknown>
     return this.#moved;
   }
 
+  /** The topics that move with it: those of the server, and those to which it subscribed itself. */
+  get listensOn(): Pick<HandedOver, "topics" | "tagged"> {
+    const topics = [...this.topics].filter((topic) => this.tagged?.get(topic) !== false);
+    return { topics, tagged: [...(this.tagged?.keys() ?? [])] };
+  }
+
+  /** Whether it came back on another node, which has not taken it yet. */
+  get leaving(): boolean {
+    return this.#leaving !== undefined;
+  }
+
   get topics(): ReadonlySet<string> {
     return this.topicSet ?? new Set();
   }
 
-  // ---- verbs ----
-
-  emit(message: Message, options?: Send.EmitOptions): Promise<boolean> {
-    if (arguments.length > 2) return this.#tooMany("emit(message, options)", arguments.length, 2);
-    return this.#owner.send(this, message, options);
-  }
-
-  request(message: Message, options?: Send.SendOptions): Promise<string | Uint8Array> {
-    if (arguments.length > 2) return this.#tooMany("request(message, options)", arguments.length, 2);
-    return this.#owner.request(this, message, options);
-  }
-
-  broadcast(message: Message, options: Send.SendToManyOptions = {}): Promise<Send.Delivery> {
-    if (arguments.length > 2) return this.#tooMany("broadcast(message, options)", arguments.length, 2);
-    return this.#owner.broadcast(message, exceptAlso(options, this.id));
-  }
-
-  publish(topic: string, message: Message, options: Send.SendToTopicOptions = {}): Promise<Send.Delivery> {
-    if (arguments.length > 3) return this.#tooMany("publish(topic, message, options)", arguments.length, 3);
-    return this.#owner.publish(topic, message, exceptAlso(options, this.id));
-  }
-
-  subscribe(topic: string, options: Send.ListenOptions & { readonly from: Send.From }): Promise<Send.Recovery>;
-  subscribe(topics: string | readonly string[], options?: Send.SendOptions): Promise<void>;
-  subscribe(topics: string | readonly string[], options?: Send.ListenOptions): Promise<Send.Recovery | void> {
-    if (arguments.length > 2) return this.#tooMany("subscribe(topics, options)", arguments.length, 2);
-    return this.#owner.subscribe(this, typeof topics === "string" ? [topics] : topics, options);
-  }
-
-  unsubscribe(topics: string | readonly string[], options?: Send.SendOptions): Promise<void> {
-    if (arguments.length > 2) return this.#tooMany("unsubscribe(topics, options)", arguments.length, 2);
-    return this.#owner.unsubscribe(this, typeof topics === "string" ? [topics] : topics, options);
+  protected get own(): HubClient<Data> {
+    return this;
   }
 
   setInfo(info: Json | undefined): void {
@@ -157,10 +139,6 @@ export class HubClient<Data = unknown>
 
   static {
     teach(HubClient.prototype, CLIENT_HABITS);
-  }
-
-  #tooMany(usage: string, given: number, most: number): Promise<never> {
-    return this.#owner.rejected(() => checkCount(`client.${usage}`, given, most, ONE_MESSAGE));
   }
 
   /** Writes past the frames of this tick; a client that does not read is cut. */
@@ -227,24 +205,39 @@ export class HubClient<Data = unknown>
     return this.#expected === connection;
   }
 
-  /** Gives the client to another node, on which it came back; returns why not, if it cannot. It ends here without a handler. */
-  handOver(offer: ResumeOffer): HandedOver | string {
+  /** Waits, without a connection, for another node to take it, on which it came back; returns why it cannot resume, if so. */
+  leaves(offer: ResumeOffer): string | undefined {
     const { v1 } = this;
     const refusal = v1 ? v1.refusalOf(offer) : "unknown";
     if (!v1 || refusal !== undefined) return refusal ?? "unknown";
     this.outbox.catchUp();
     this.outbox.flush();
-    if (v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
-    const topics = [...this.topics].filter((topic) => this.tagged?.get(topic) !== false);
-    const handed = v1.handOver(offer, { topics, tagged: [...(this.tagged?.keys() ?? [])] });
     const connection = this.#connection;
+    this.#connection = undefined;
+    this.outbox.detach();
+    this.#leaving = offer;
+    if (!this.#open || !v1.ledger.complete) return "overflow";
+    if (connection) this.#waitInWindow();
+    connection?.terminate();
+    return undefined;
+  }
+
+  /**
+   * Gives the client to the node that it leaves for, which goes on from these places of topics with history; returns why not, if
+   * it cannot. It ends here without a handler.
+   */
+  handOver(places: HandedOver["places"]): HandedOver | string {
+    const { v1 } = this;
+    if (!v1 || !this.#leaving || !this.#open) return "unknown";
+    this.outbox.catchUp();
+    this.outbox.flush();
+    if (!this.#open || v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
+    const handed = v1.handOver(this.#leaving, { ...this.listensOn, places });
     this.#moved = true;
     this.#ended = true;
-    this.#connection = undefined;
     this.handlers.silence();
     this.#leave();
     v1.ledger.clear();
-    connection?.terminate();
     return handed;
   }
 
@@ -297,14 +290,19 @@ export class HubClient<Data = unknown>
     this.outbox.detach();
     this.handlers.away();
     this.#owner.away(this);
-    this.#window = setTimeout(() => this.lose("window"), this.#owner.resume.windowMs);
-    unref(this.#window);
+    this.#waitInWindow();
     if (!this.v1?.ledger.complete) this.lose("overflow");
   }
 
-  /** Ends the connection, after which a client of `meshsocket.v1` may come back; any other is closed. */
+  #waitInWindow(): void {
+    this.#window = setTimeout(() => this.lose("window"), this.#owner.resume.windowMs);
+    unref(this.#window);
+  }
+
+  /** Ends the connection, after which a client of `meshsocket.v1` may come back; any other is closed. One that is away stays. */
   interrupt(code: number, reason: string): void {
     const connection = this.#connection;
+    if (this.away && !this.#arrival) return;
     if (!connection || !this.#mayComeBack(CloseCode.Interrupted)) return this.close(code, reason);
     this.outbox.catchUp();
     this.outbox.flush();

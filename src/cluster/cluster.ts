@@ -7,6 +7,7 @@ import type { PresenceRequest, PresenceResponse } from "../gen/meshsocket/node/v
 import type { HubState } from "../hub/state.ts";
 import { Incoming } from "./incoming.ts";
 import type { JoinOptions } from "./join-options.ts";
+import { Moving } from "./moves/moving.ts";
 import type { NeighbourEvents } from "./membership.ts";
 import { Neighbours } from "./neighbours.ts";
 import { presenceFeed } from "./topics/presence-feed.ts";
@@ -20,12 +21,13 @@ import { RemoteVerbs } from "./verbs.ts";
 /**
  * One node's part in the cluster.
  *
- * Three parts hold what belongs together: {@link Neighbours}, the other nodes and the ids; {@link Topics}, which of them
- * have clients on which topic; {@link Incoming}, what they send. The cluster itself passes on to each part what happened.
+ * Four parts hold what belongs together: {@link Neighbours}, the other nodes and the ids; {@link Topics}, which of them
+ * have clients on which topic; {@link Moving}, clients between two nodes; {@link Incoming}, what the others send. The cluster itself passes on to each part what happened.
  */
 export class Cluster<Data = unknown> implements NeighbourEvents {
   readonly neighbours: Neighbours<Data>;
   readonly topics: Topics<Data>;
+  readonly moving: Moving<Data>;
   readonly incoming: Incoming<Data>;
   /** The verbs for the clients of the other nodes. */
   readonly remote: RemoteVerbs;
@@ -55,7 +57,9 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     const { timeoutMs } = node.limits;
     const { traces } = node;
     this.remote = new RemoteVerbs({ links, router: this.#router, nodes: this.topics, requests, timeoutMs, traces });
-    this.incoming = new Incoming<Data>(node, this.neighbours, this.topics, requests, this.#stopped.signal);
+    this.moving = new Moving<Data>(node, this.neighbours, this.topics);
+    const { neighbours, topics, moving } = this;
+    this.incoming = new Incoming<Data>(node, neighbours, topics, moving, requests, this.#stopped.signal);
   }
 
   /** The present life of this node. */

@@ -1,30 +1,44 @@
 import { create } from "@bufbuild/protobuf";
 import type { HandedOver } from "../client/resume/handover.ts";
+import type { Holder } from "../storage/storage.ts";
 import { type Answer, AnswerSchema, type Handover, HandoverSchema, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 
-/** The answer to an eviction that asks for a client, with the client or with why it cannot resume. */
+/** The answer to a node that asks for a client, with the client or with why it cannot resume. */
 export function handoverAnswer(handed: HandedOver | string): Answer {
   return create(AnswerSchema, { status: Status.OK, handover: toHandover(handed) });
 }
 
+/** The answer to an eviction whose client waits for {@link handoverAnswer}: its topics, and the nodes that may send to it. */
+export function waitingAnswer(listens: Pick<HandedOver, "topics" | "tagged">, nodes: readonly Holder[]): Answer {
+  const topics = { topics: [...listens.topics], tagged: [...listens.tagged] };
+  const handover = create(HandoverSchema, { waits: true, ...topics, nodes: nodes.map(holderOf) });
+  return create(AnswerSchema, { status: Status.OK, handover });
+}
+
+function holderOf({ host, life }: Holder): Holder {
+  return { host, life };
+}
+
 function toHandover(handed: HandedOver | string): Handover {
   if (typeof handed === "string") return create(HandoverSchema, { refusal: handed });
-  const { received, handled, messages, topics, tagged, lastRequest } = handed;
+  const { received, handled, messages, topics, tagged, places, lastRequest } = handed;
   return create(HandoverSchema, {
     received: BigInt(received),
     handled: BigInt(handled),
     messages: messages.map(({ data, binary, control }) => ({ data: data.slice(), binary, control })),
     topics: [...topics],
     tagged: [...tagged],
+    places: places.map(({ topic, epoch, offset }) => ({ topic, epoch, offset: BigInt(offset) })),
     lastRequest: BigInt(lastRequest),
   });
 }
 
 /** The client that a node handed over, or why it did not. */
 export function fromHandover(
-  { refusal, received, handled, messages, topics, tagged, lastRequest }: Handover,
+  { refusal, received, handled, messages, topics, tagged, places, lastRequest }: Handover,
 ): HandedOver | string {
   if (refusal !== "") return refusal;
   const counts = { received: Number(received), handled: Number(handled), lastRequest: Number(lastRequest) };
-  return { ...counts, messages, topics, tagged };
+  const from = places.map(({ topic, epoch, offset }) => ({ topic, epoch, offset: Number(offset) }));
+  return { ...counts, messages, topics, tagged, places: from };
 }

@@ -1,10 +1,11 @@
 import { about } from "../base/log/about.ts";
 import type { ClusterDependencies } from "./cluster-dependencies.ts";
-import type { Holder, Reply } from "../gen/meshsocket/node/v1/node_pb.ts";
+import { type Answer, type Cut, type Holder, type Reply, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { replyItem } from "../link/items.ts";
-import type { HandedOver } from "../client/resume/handover.ts";
+import type { Moves } from "./moves/moves.ts";
+import type { Moving } from "./moves/moving.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Neighbours } from "./neighbours.ts";
@@ -23,6 +24,7 @@ export class Incoming<Data> implements Peers {
   readonly inbox: Inbox;
   readonly #neighbours: Neighbours<Data>;
   readonly #topics: Topics<Data>;
+  readonly #moving: Moving<Data>;
   readonly #requests: RequestTable;
   readonly #logger: Logger;
   readonly #timeoutMs: number;
@@ -32,11 +34,13 @@ export class Incoming<Data> implements Peers {
     node: ClusterDependencies<Data>,
     neighbours: Neighbours<Data>,
     topics: Topics<Data>,
+    moving: Moving<Data>,
     requests: RequestTable,
     stopped: AbortSignal,
   ) {
     this.#neighbours = neighbours;
     this.#topics = topics;
+    this.#moving = moving;
     this.#requests = requests;
     const { limits } = node;
     this.#logger = node.logger;
@@ -46,12 +50,20 @@ export class Incoming<Data> implements Peers {
     this.lines = new IncomingLines({ node: neighbours, inbox: this.inbox, limits, stopped });
   }
 
-  evict(
-    id: string,
-    claim: bigint,
-    resume: ResumeOffer | undefined,
-  ): HandedOver | string | Promise<HandedOver | string> {
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer {
     return this.#neighbours.evict(id, claim, resume);
+  }
+
+  handOver(id: string, claim: bigint, lives: readonly string[]): Answer {
+    return this.#neighbours.handOver(id, claim, lives);
+  }
+
+  get moves(): Moves {
+    return this.#neighbours.moves;
+  }
+
+  cut({ old, new: next, moving }: Cut): Promise<Status> {
+    return old && next ? this.#moving.cutter.cut(old, next, moving) : Promise.resolve(Status.INVALID);
   }
 
   disown(id: string, claim: bigint): Promise<boolean> {

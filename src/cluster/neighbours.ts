@@ -15,11 +15,13 @@ import {
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Hello } from "./hello.ts";
 import { disownItem, type SizedItem } from "../link/items.ts";
-import { fromHandover } from "./handover.ts";
-import type { HubClient } from "../client/hub-client.ts";
-import type { HandedOver } from "../client/resume/handover.ts";
+import { handoverAnswer, waitingAnswer } from "./handover.ts";
+import { Moves } from "./moves/moves.ts";
+import { plainAnswer } from "../link/packed-batch.ts";
+import type { TopicPlace } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { JoinOptions } from "./join-options.ts";
+import type { KeptTopics } from "../hub/history/kept-topics.ts";
 import { Links } from "../link/links.ts";
 import { Membership, type NeighbourEvents } from "./membership.ts";
 import { Reclaim } from "./reclaim.ts";
@@ -34,10 +36,13 @@ export class Neighbours<Data> {
   readonly links: Links;
   readonly claims: Claims;
   readonly reclaim: Reclaim<Data>;
+  readonly evictions: Evictions;
+  /** Clients that are moving from this node or to it. */
+  readonly moves: Moves = new Moves();
   readonly #hello: Hello;
   readonly #membership: Membership;
-  readonly #evictions: Evictions;
   readonly #clients: Clients<Data>;
+  readonly #kept: KeptTopics<Data>;
   readonly #leaseMs: number;
   readonly #timeoutMs: number;
 
@@ -45,11 +50,12 @@ export class Neighbours<Data> {
     const { storage, leaseMs, limits, logger, counters, clients, secrets: { tokens } } = node;
     const { timeoutMs, maxConnections: maxWaiting } = limits;
     this.#clients = clients;
+    this.#kept = node.kept;
     this.#leaseMs = leaseMs;
     this.#timeoutMs = timeoutMs;
     this.links = new Links({ limits, counters, tokens, transport, lines: "stream", from: () => this.holder });
     this.#hello = new Hello({ links: this.links, limits, leaseMs, logger });
-    this.#evictions = new Evictions({
+    this.evictions = new Evictions({
       logger,
       links: { call: this.#tell.bind(this) },
       node: this,
@@ -57,7 +63,7 @@ export class Neighbours<Data> {
       maxWaiting,
     });
     this.claims = new Claims({ storage, node: this, clients, ifAbsent: node.refusesDuplicates, maxWaiting });
-    this.reclaim = new Reclaim<Data>({ storage, node: this, clients, evictions: this.#evictions });
+    this.reclaim = new Reclaim<Data>({ storage, node: this, clients, evictions: this.evictions });
     const { reclaim } = this;
     const own = { host, leaseMs, logger, limits, counters, hello: this.#hello };
     this.#membership = new Membership({ storage, ...own, reclaim, events });
@@ -133,25 +139,50 @@ export class Neighbours<Data> {
 
   /** A life ended. */
   forget(life: string): void {
-    this.#evictions.forget(life);
+    this.evictions.forget(life);
     this.links.drop(life);
   }
 
   /** The storage answered: tries again what failed. */
   retry(): void {
     this.claims.retry();
-    this.#evictions.retry();
+    this.evictions.retry();
   }
 
   // ---- ids ----
 
-  /** Another node claimed an id: the client that has it here is closed, or handed over if it came back there. */
-  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Handed | Promise<Handed> {
+  /** Another node claimed an id: the client that has it here is closed, or waits to be taken if it came back there. */
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer {
     this.claims.evict(id, claim);
     const client = this.#clients.get(id);
-    if (!client || client.claim >= claim) return "unknown";
-    const { arrival } = client;
-    return resume && arrival ? arrival.then(() => giveAway(client, resume)) : giveAway(client, resume);
+    if (!client || client.claim >= claim) return handoverAnswer("unknown");
+    // It is on its way here from a third node: not yet.
+    if (resume && client.arrival) return plainAnswer(Status.FAILED);
+    const refusal = resume ? client.leaves(resume) : "unknown";
+    if (refusal !== undefined) {
+      client.close(CloseCode.Replaced, "replaced by a newer connection");
+      return handoverAnswer(refusal);
+    }
+    this.moves.leaves(client, claim);
+    return waitingAnswer(client.listensOn, this.nodes());
+  }
+
+  /** Hands a client over to the node that made the claim, if the lives are those of all nodes that may send to it. */
+  handOver(id: string, claim: bigint, lives: readonly string[]): Answer {
+    const client = this.#clients.get(id);
+    if (!client?.leaving || this.moves.get(id)?.claim !== claim) return handoverAnswer("unknown");
+    const nodes = this.nodes();
+    if (nodes.some(({ life }) => !lives.includes(life))) return waitingAnswer(client.listensOn, nodes);
+    const handed = client.handOver(this.#placesOf(client.topics));
+    if (typeof handed === "string") client.close(CloseCode.Replaced, "replaced by a newer connection");
+    this.moves.end(id);
+    return handoverAnswer(handed);
+  }
+
+  /** The places up to which the clients of this node got the topics that keep history. */
+  #placesOf(topics: ReadonlySet<string>): TopicPlace[] {
+    const kept = [...topics].filter((topic) => this.#kept.windowOf(topic));
+    return kept.map((topic) => ({ topic, ...NOWHERE, ...this.#kept.loaded?.placeOf(topic) }));
   }
 
   /** The storage names this node for an id: gives the claim up unless a client here has it. Never rejects. */
@@ -169,36 +200,27 @@ export class Neighbours<Data> {
   /** Has the previous holder of a claimed id close its connection; undefined if there is none. Never rejects. */
   evictPrevious(id: string, { previous, claim }: DistSession): Promise<void> | undefined {
     const elsewhere = previous && previous.life !== this.holder.life;
-    return elsewhere ? this.#evictions.evict(previous, id, claim).then(() => {}) : undefined;
+    return elsewhere ? this.evictions.evict(previous, id, claim).then(() => {}) : undefined;
   }
 
-  /** Asks the previous holder of a claimed id for the client that came back here, or why there is none. Never rejects. */
-  async takeOver(id: string, { previous, claim }: DistSession, resume: ResumeOffer): Promise<HandedOver | string> {
-    if (!previous || previous.life === this.holder.life) return "unknown";
-    const answer = (await this.#evictions.evict(previous, id, claim, resume)) as Answer | undefined;
-    return answer?.handover ? fromHandover(answer.handover) : "unknown";
-  }
-
-  /** Tells again while an answer has no room for the client that is asked for: each batch has room for one. */
+  /** Tells again while the client that is asked for is on its way to the other node. */
   async #tell(to: Holder, item: SizedItem, deadlineMs: number): Promise<Answer> {
     for (;;) {
       const answer = await this.links.call(to, item, deadlineMs);
-      if (answer.status !== Status.TOO_LONG) return answer;
+      if (answer.status !== Status.FAILED) return answer;
+      await new Promise((resolve) => setTimeout(resolve, ARRIVING_MS));
     }
   }
 
   /** Gives a claim up, once its previous holder knows that it was taken over. */
   release(id: string, claim: bigint): void {
     const { life } = this.holder;
-    this.#evictions.whenTold(id, () => this.claims.release(id, life, claim));
+    if (this.moves.get(id)?.client.open === false) this.moves.end(id);
+    this.evictions.whenTold(id, () => this.claims.release(id, life, claim));
   }
 }
 
-/** A client for another node, or why that does not get it. */
-type Handed = HandedOver | string;
-
-function giveAway<Data>(client: HubClient<Data>, resume: ResumeOffer | undefined): Handed {
-  const handed = resume ? client.handOver(resume) : "unknown";
-  if (typeof handed === "string") client.close(CloseCode.Replaced, "replaced by a newer connection");
-  return handed;
-}
+/** Before the first message of a topic. */
+const NOWHERE = { epoch: "", offset: 0 };
+/** Milliseconds until a node is asked again for a client that was on its way to it. */
+const ARRIVING_MS = 20;

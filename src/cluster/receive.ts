@@ -8,7 +8,9 @@ import { Frame } from "../send/frame.ts";
 import {
   type Answer,
   AnswerSchema,
+  type Cut,
   type Disconnect,
+  type Emit,
   type Evict,
   type Holder,
   type Item,
@@ -19,11 +21,14 @@ import {
   type Request,
   Status,
   type Subscription,
+  type Take,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
-import { handoverAnswer } from "./handover.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import type { KeptTopics } from "../hub/history/kept-topics.ts";
-import { type HandedOver, MAX_HANDOVER_BYTES } from "../client/resume/handover.ts";
+import { MAX_HANDOVER_BYTES } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
+import type { Moves } from "./moves/moves.ts";
+import { notAskable } from "../client/requests.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { Listener } from "../client/topics.ts";
 import { memberBytes, partOf } from "../send/members.ts";
@@ -82,16 +87,14 @@ export class Receiver<Data> {
   #begin({ kind }: Item, from: Holder | undefined): Pending {
     const clients = this.#clients;
     switch (kind.case) {
-      case "emit": {
-        const frame = Frame.relayed(kind.value.data, kind.value.binary);
-        return clients.emit(kind.value.id, frame) ? frame : plainAnswer(Status.NOT_HERE);
-      }
+      case "emit":
+        return this.#emit(kind.value, from);
       case "broadcast": {
         const frame = Frame.relayed(kind.value.data, kind.value.binary);
-        return delivered(clients.broadcast(frame, exceptOf(kind.value.except)), frame);
+        return delivered(clients.broadcast(frame, this.#except(kind.value.except, from)), frame);
       }
       case "publish":
-        return this.#publish(kind.value);
+        return this.#publish(kind.value, from);
       case "evict":
         return this.#evict(kind.value);
       case "disown":
@@ -116,38 +119,65 @@ export class Receiver<Data> {
         return plainAnswer(from ? Status.OK : Status.INVALID);
       case "subscription":
         return this.#subscription(kind.value);
+      case "cut":
+        return this.#peers.cut(kind.value).then(plainAnswer);
+      case "mark":
+        this.#peers.moves.mark(lifeOf(from), kind.value.moving);
+        return plainAnswer(Status.OK);
+      case "take":
+        return this.#take(kind.value);
       default:
         return plainAnswer(Status.INVALID);
     }
   }
 
-  #publish({ topic, data, binary, except, epoch, offset }: Publish): Pending {
+  #publish({ topic, data, binary, except, epoch, offset }: Publish, from: Holder | undefined): Pending {
     const clients = this.#clients;
     if (!clients.topics.has(topic)) return plainAnswer(Status.NOT_HERE);
     const frame = Frame.relayed(data, binary);
-    if (epoch === "") return delivered(clients.publish(topic, frame, exceptOf(except)), frame);
+    if (epoch === "") return delivered(clients.publish(topic, frame, this.#except(except, from)), frame);
+    // A client that moves goes on from its place in the history.
     frame.place = { epoch, offset: Number(offset) };
-    const arrival = this.#kept.loaded?.arrive(topic, frame, exceptOf(except));
+    const arrival = this.#kept.loaded?.arrive(topic, frame, setOf(except));
     // Nobody listens yet: those who begin to take their place from the history.
     if (!arrival) return plainAnswer(Status.OK);
     return typeof arrival === "function" ? () => answerOf(arrival()) : arrival.then(answerOf);
   }
 
-  /** Closes a client, or hands it over; that only if the answer to this batch has room for it. */
-  #evict({ id, claim, resume }: Evict): Answer | Promise<Answer> {
-    if (!resume) {
-      void this.#peers.evict(id, claim, undefined);
-      return plainAnswer(Status.OK);
+  #emit({ id, data, binary }: Emit, from: Holder | undefined): Pending {
+    const { moves } = this.#peers;
+    if (!moves.isHere(id, lifeOf(from))) return elsewhere(moves.get(id)?.old);
+    const frame = Frame.relayed(data, binary);
+    return this.#clients.emit(id, frame) ? frame : plainAnswer(Status.NOT_HERE);
+  }
+
+  /** The clients that a message to many is not for. */
+  #except(ids: readonly string[], from: Holder | undefined): ReadonlySet<string> | undefined {
+    return this.#peers.moves.except(lifeOf(from), setOf(ids));
+  }
+
+  /** The client that has the id, unless it leaves for another node: that one answers then. */
+  #client(id: string): HubClient<Data> | undefined {
+    const client = this.#clients.get(id);
+    return client?.leaving ? undefined : client;
+  }
+
+  /** Closes a client, or has it wait for the node that takes it. */
+  #evict({ id, claim, resume }: Evict): Answer {
+    if (resume) {
+      const { token, received, user } = resume;
+      return this.#peers.evict(id, claim, { token, received: Number(received), user: user || undefined });
     }
+    this.#peers.evict(id, claim, undefined);
+    return plainAnswer(Status.OK);
+  }
+
+  /** Hands a client over, if the answer to this batch has room for it. */
+  #take({ id, claim, lives }: Take): Answer {
     const bytes = this.#clients.get(id)?.v1?.ledger.bytes ?? 0;
     if (this.#handedBytes > 0 && this.#handedBytes + bytes > MAX_HANDOVER_BYTES) return plainAnswer(Status.TOO_LONG);
     this.#handedBytes += bytes;
-    const handed = this.#peers.evict(id, claim, {
-      token: resume.token,
-      received: Number(resume.received),
-      user: resume.user || undefined,
-    });
-    return handed instanceof Promise ? handed.then(handoverAnswer) : handoverAnswer(handed);
+    return this.#peers.handOver(id, claim, lives);
   }
 
   #disconnect({ id, code, reason }: Disconnect): Answer {
@@ -157,7 +187,7 @@ export class Receiver<Data> {
     } catch {
       return plainAnswer(Status.INVALID);
     }
-    const connection = this.#clients.get(id);
+    const connection = this.#client(id);
     connection?.close(closeCode, reason);
     return plainAnswer(connection ? Status.OK : Status.NOT_HERE);
   }
@@ -186,10 +216,10 @@ export class Receiver<Data> {
    * reply goes back as an item of its own; without one the answer waits for the reply.
    */
   #request({ id, data, binary, key, timeoutMs }: Request, from: Holder | undefined): Answer | Promise<Answer> {
-    const connection = this.#clients.get(id);
+    const connection = this.#client(id);
     if (!connection) return plainAnswer(Status.NOT_HERE);
     if (!connection.v1) return plainAnswer(Status.NO_REQUESTS);
-    const outcome = connection.v1.ask(Frame.relayed(data, binary), timeoutMs).then(
+    const outcome = this.#ask(connection, Frame.relayed(data, binary), timeoutMs).then(
       (message) => ({
         status: Status.OK,
         data: typeof message === "string" ? encoder.encode(message) : message,
@@ -200,9 +230,15 @@ export class Receiver<Data> {
     return this.#later(outcome, key, from);
   }
 
+  /** Asks a client once it is here: the numbers of its requests go on where another node was. */
+  #ask({ arrival, v1 }: HubClient<Data>, frame: Frame, timeoutMs: number): Promise<string | Uint8Array> {
+    if (!v1) throw notAskable();
+    return arrival ? arrival.then(() => v1.ask(frame, timeoutMs)) : v1.ask(frame, timeoutMs);
+  }
+
   /** Sends what the client is to acknowledge, as {@link Receiver.receive} sends a request. */
   #confirm({ id, data, binary, key, timeoutMs }: Request, from: Holder | undefined): Answer | Promise<Answer> {
-    const client = this.#clients.get(id);
+    const client = this.#client(id);
     if (!client) return plainAnswer(Status.NOT_HERE);
     const outcome = this.#clients.confirm(client, Frame.relayed(data, binary), timeoutMs).then(
       (confirmed) => ({ status: confirmed ? Status.OK : Status.FULL }),
@@ -219,6 +255,7 @@ export class Receiver<Data> {
   }
 
   async #subscription({ id, topic, wanted }: Subscription): Promise<Answer> {
+    if (!this.#client(id)) return plainAnswer(Status.NOT_HERE);
     try {
       const found = await (wanted ? this.#local.subscribe(id, topic, {}) : this.#local.unsubscribe(id, topic, {}));
       return plainAnswer(found ? Status.OK : Status.NOT_HERE);
@@ -241,7 +278,13 @@ export interface ReceiverDependencies<Data> {
 /** Takes what other nodes tell this node itself, rather than its clients. */
 export interface Peers {
   /** A newer claim on the id was made elsewhere. */
-  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): HandedOver | string | Promise<HandedOver | string>;
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer;
+  /** The node that made the claim takes the client that left for it. */
+  handOver(id: string, claim: bigint, lives: readonly string[]): Answer;
+  /** Clients that are moving from this node or to it. */
+  readonly moves: Pick<Moves, "except" | "get" | "isHere" | "mark">;
+  /** Makes this node's cut for clients that move to another one. */
+  cut(cut: Cut): Promise<Status>;
   /** The storage names this node for the id: gives the claim up unless a client here has it; false if one has. */
   disown(id: string, claim: bigint): Promise<boolean>;
   /** Another node got its first client on the topic. */
@@ -263,8 +306,19 @@ type Outcome = Pick<MessageInitShape<typeof ReplySchema>, "status" | "data" | "b
 /** An item's answer before this tick is written; of an emit, its frame. */
 type Pending = Answer | Frame | Promise<Answer> | (() => Answer);
 
-function exceptOf(ids: readonly string[]): ReadonlySet<string> | undefined {
+function setOf(ids: readonly string[]): ReadonlySet<string> | undefined {
   return ids.length > 0 ? new Set(ids) : undefined;
+}
+
+/** The answer to a message for a client that is still at its old node, or at its new one already. */
+function elsewhere(old: Omit<Holder, "$typeName"> | undefined): Answer {
+  if (!old) return plainAnswer(Status.NOT_HERE);
+  return create(AnswerSchema, { status: Status.MOVING, old: { host: old.host, life: old.life } });
+}
+
+/** The name of a sender; all that are not nodes have one. */
+function lifeOf(from: Holder | undefined): string {
+  return from?.life ?? "";
 }
 
 function delivered(offered: number, frame: Frame): () => Answer {

@@ -37,6 +37,7 @@ export class Reclaim<Data> {
 
   /** Claims one client's id. If that fails the client is closed with 1013, so that it comes back. Never rejects. */
   async one(connection: HubClient<Data>): Promise<void> {
+    if (connection.leaving) return;
     try {
       await this.#claim([connection]);
     } catch {
@@ -49,7 +50,7 @@ export class Reclaim<Data> {
     let missing = 0;
     for (const connections of this.#slices()) {
       const entries = await this.#deps.storage.get(connections.map(({ id }) => id));
-      const lost = connections.filter(({ open, claim }, index) => open && entries[index]?.claim !== claim);
+      const lost = connections.filter((client, index) => isOurs(client) && entries[index]?.claim !== client.claim);
       missing += lost.length;
       if (lost.length > 0) await this.#claim(lost);
     }
@@ -74,7 +75,7 @@ export class Reclaim<Data> {
       }
       connections.add(next.value);
     }
-    const open = [...connections].filter((connection) => connection.open);
+    const open = [...connections].filter(isOurs);
     this.#sample = open.map((connection) => ({ connection, claim: connection.claim }));
     return open.map(({ id }) => id);
   }
@@ -86,7 +87,7 @@ export class Reclaim<Data> {
     let lost = false;
     for (const [index, { connection, claim }] of this.#sample.entries()) {
       const entry = entries[index];
-      const changed = !connection.open || connection.claim !== claim || clients.get(connection.id) !== connection;
+      const changed = !isOurs(connection) || connection.claim !== claim || clients.get(connection.id) !== connection;
       if (changed || (entry?.life === life && entry.claim >= claim)) continue;
       // Taken over: the node that took it says so, unless it died before it could.
       if (entry && entry.life !== life && entry.claim > claim) this.#claim([connection]).catch(() => {});
@@ -100,7 +101,7 @@ export class Reclaim<Data> {
   *#slices(): Iterable<HubClient<Data>[]> {
     const connections = [...this.#deps.clients.values()];
     for (let start = 0; start < connections.length; start += IDS_AT_ONCE) {
-      yield connections.slice(start, start + IDS_AT_ONCE).filter(({ open }) => open);
+      yield connections.slice(start, start + IDS_AT_ONCE).filter(isOurs);
     }
   }
 
@@ -157,11 +158,16 @@ interface Unwanted {
   readonly claim: bigint;
 }
 
+/** Whether a client is to have its claim here: one that leaves has that of the node that takes it. */
+function isOurs<Data>({ open, leaving }: HubClient<Data>): boolean {
+  return open && !leaving;
+}
+
 function keep<Data>(connection: HubClient<Data>, granted: Omit<Unwanted, "id">, unwanted: Unwanted[]): void {
-  if (connection.open) connection.claim = granted.claim;
+  if (isOurs(connection)) connection.claim = granted.claim;
   else unwanted.push({ id: connection.id, ...granted });
 }
 
 function replaced<Data>(connection: HubClient<Data>): void {
-  connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  if (!connection.leaving) connection.close(CloseCode.Replaced, "replaced by a newer connection");
 }

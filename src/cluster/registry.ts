@@ -55,11 +55,19 @@ export class ClusterRegistry<Data> implements Registry<Data> {
 
   async takeOver(client: HubClient<Data>, grant: Grant, resume: ResumeOffer): Promise<HandedOver | string> {
     if (!(grant instanceof DistSession)) return "unknown";
-    const { neighbours } = this.#node.cluster;
+    const { neighbours, moving: { arrivals } } = this.#node.cluster;
     neighbours.reclaim.claimed(client);
-    const handed = await neighbours.takeOver(client.id, grant, resume);
+    const handed = await arrivals.takeOver(client, grant, resume);
     if (grant.lost) await neighbours.reclaim.one(client);
     return handed;
+  }
+
+  arrived({ id }: HubClient<Data>): void {
+    this.#node.cluster.moving.arrivals.end(id);
+  }
+
+  isHere(id: string): boolean {
+    return this.#node.cluster.moving.isHere(id);
   }
 
   release(id: string, claim: bigint): void {

@@ -7,9 +7,11 @@ import { type Answer, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { SizedItem } from "../link/items.ts";
 import { type Caller, OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
-import type { Entry, Storage } from "../storage/storage.ts";
+import type { Entry, Holder, Storage } from "../storage/storage.ts";
 
 const LOOK_UPS_IN_FLIGHT = 4;
+/** How often a call may go to and fro between the two nodes of a client that moves. */
+const MAX_RETURNS = 32;
 
 /**
  * Finds the node that holds an id and hands calls on to it.
@@ -137,6 +139,7 @@ export class Router {
   /** The node that a call was sent to answered. */
   answered(call: RoutedCall, answer: Answer): void {
     if (answer === OTHER_LIFE) this.#stale(call, otherNode(call.route?.host ?? ""));
+    else if (answer.status === Status.MOVING && answer.old) this.#toOldNode(call, answer.old);
     else if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
     else call.done(answer);
   }
@@ -146,6 +149,12 @@ export class Router {
     const neverSent = error instanceof MeshError && error.code === "unavailable";
     if (neverSent) this.#stale(call, error);
     else call.fail(error);
+  }
+
+  /** The client is on its way to the node that was called. Should the old one not have it any more, the new one has it. */
+  #toOldNode(call: RoutedCall, { host, life }: Holder): void {
+    if (call.returns++ < MAX_RETURNS) this.#send(call, { host, life, claim: 0n });
+    else call.fail(new MeshError("unavailable", "the client moves between two nodes, and neither took the message"));
   }
 
   /** The route was wrong: takes the newer one that another call has found since, or asks the storage again, once for each call. */
@@ -190,6 +199,8 @@ class RoutedCall implements Caller {
   readonly deadlineMs: number;
   /** The node that it was sent to last. */
   route: Entry | undefined = undefined;
+  /** How often it was sent to the old node of a client that moves. */
+  returns = 0;
   /** The route that turned out wrong, and how. */
   tried: { route: Entry; error: unknown } | undefined = undefined;
   readonly #router: Router;

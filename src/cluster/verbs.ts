@@ -21,6 +21,8 @@ import type { Recorder } from "../base/watch/recorder.ts";
 import type { Clients } from "../client/clients.ts";
 import type { KeptTopics } from "../hub/history/kept-topics.ts";
 import type { LocalVerbs } from "../hub/local.ts";
+import type { MovingClients } from "./moves/moves.ts";
+import type { Destinations } from "./topics/destinations.ts";
 import { OTHER_LIFE } from "../link/send-window.ts";
 import type { Links } from "../link/links.ts";
 import { addMembers, membersOf } from "../send/members.ts";
@@ -57,11 +59,15 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   emit(id: string, frame: Frame, options: EmitOptions): Promise<boolean> {
-    return this.#owner(id).emit(id, frame, options);
+    const { cluster: { moving, remote }, local } = this.#node;
+    if (!moving.has(id) || options.confirm === true) return this.#owner(id).emit(id, frame, options);
+    if (moving.isHere(id)) return local.emit(id, frame, options);
+    return moving.sendOn(id, frame) ? Promise.resolve(true) : remote.emit(id, frame, options);
   }
 
   online(id: string, options: SendOptions): Promise<boolean> {
-    return this.#owner(id).online(id, options);
+    const { cluster, clients, local } = this.#node;
+    return (clients.get(id) ? local : cluster.remote).online(id, options);
   }
 
   request(id: string, frame: Frame, options: SendOptions): Promise<string | Uint8Array> {
@@ -81,15 +87,18 @@ export class DistVerbs<Data = unknown> implements Verbs {
   }
 
   broadcast(frame: Frame, except: Except, options: SendOptions): Promise<Delivery> {
-    const { cluster: { remote }, local } = this.#node;
-    return sum(local.broadcast(frame, except), remote.broadcast(frame, except, options));
+    const { cluster: { moving, remote }, local } = this.#node;
+    return sum(local.broadcast(frame, moving.except(except)), remote.broadcast(frame, except, options));
   }
 
   publish(topic: string, frame: Frame, except: Except, options: SendToTopicOptions): Promise<Delivery> {
-    const { cluster: { remote }, kept, local } = this.#node;
+    const { cluster: { moving, remote }, kept, local } = this.#node;
     // The history delivers on all nodes.
     if (options.key !== undefined || kept.windowOf(topic)) return local.publish(topic, frame, except, options);
-    return this.#publish(topic, local.publish(topic, frame, except), remote.publish(topic, frame, except, options));
+    const ready = moving.readyFor(topic);
+    if (ready) return ready.then(() => this.publish(topic, frame, except, options));
+    const here = local.publish(topic, frame, moving.except(except));
+    return this.#publish(topic, here, remote.publish(topic, frame, except, options));
   }
 
   /** Records a publish that reached nobody, or not everybody. */
@@ -122,7 +131,8 @@ export class DistVerbs<Data = unknown> implements Verbs {
   /** The verbs of the node that holds the id. */
   #owner(id: string): Omit<Verbs, "history" | "position"> {
     const { cluster, clients, local } = this.#node;
-    return clients.get(id) ? local : cluster.remote;
+    const client = clients.get(id);
+    return client && !client.leaving ? local : cluster.remote;
   }
 }
 
@@ -330,7 +340,7 @@ export interface VerbsNode<Data> {
   readonly recorder: Recorder;
   readonly kept: KeptTopics<Data>;
   /** Throws `failed_precondition` before the node joined. */
-  readonly cluster: { readonly remote: RemoteVerbs };
+  readonly cluster: { readonly remote: RemoteVerbs; readonly moving: MovingClients };
 }
 
 /** Dependencies of {@link RemoteVerbs}. */
@@ -342,18 +352,6 @@ export interface RemoteDependencies {
   requests?: RequestTable | undefined;
   timeoutMs: number;
   traces: Traces;
-}
-
-/** The nodes that a send to many goes to. */
-export interface Destinations {
-  /** Hands all other nodes to `use`: at once if they are known. */
-  all<Result>(use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result>;
-  /** Hands the other nodes with clients on the topic to `use`: at once if they are known, and in the order of the callers. */
-  ofTopic<Result>(topic: string, use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result>;
-  /** A node answered that it has no clients on the topic. */
-  notHere(topic: string, node: Holder): void;
-  /** A node did not answer. */
-  noAnswer(topic: string, node: Holder): void;
 }
 
 /** Members with their infos, as JSON, in a list of the same length. */

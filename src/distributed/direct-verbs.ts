@@ -18,7 +18,8 @@ import type { NodeTransport } from "../link/node-transport.ts";
 import { Router } from "../cluster/router.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
 import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
-import { type Destinations, RemoteVerbs } from "../cluster/verbs.ts";
+import type { Destinations } from "../cluster/topics/destinations.ts";
+import { RemoteVerbs } from "../cluster/verbs.ts";
 import type {
   Delivery,
   Except,

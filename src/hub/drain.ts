@@ -41,6 +41,8 @@ interface DrainTimes {
 
 /** Tells a client when to come back: at random, so that they do not all come at once. */
 function sendAway<Data>(client: HubClient<Data>, retryAfterMs: number): void {
+  // One that is still on its way here is sent away when it arrived.
+  if (client.arrival) return;
   client.v1?.bye(retryAfterMs);
   client.interrupt(CloseCode.ServiceRestart, JSON.stringify({ retryAfterMs }));
 }

@@ -91,12 +91,14 @@ export class LocalVerbs<Data = unknown> implements Verbs {
 
   async subscribe(id: string, topic: string, options: SendOptions): Promise<boolean> {
     const connection = this.#clients.get(id);
+    if (connection?.arrival) await connection.arrival;
     if (connection) await this.#subscriptions.add(connection, [topic], options);
     return connection !== undefined;
   }
 
   async unsubscribe(id: string, topic: string): Promise<boolean> {
     const connection = this.#clients.get(id);
+    if (connection?.arrival) await connection.arrival;
     if (connection) await this.#subscriptions.delete(connection, [topic]);
     return connection !== undefined;
   }

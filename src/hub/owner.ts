@@ -11,7 +11,6 @@ import { Connection, type ConnectionOwner } from "../client/connection.ts";
 import { Acks } from "../client/resume/acks.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
-import type { HandedOver } from "../client/resume/handover.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { InfoChanges } from "./info-changes.ts";
 import { resumeOptions } from "./hub-options.ts";
@@ -117,7 +116,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
       void this.#afterArrival(current, connection, identity, grant);
       return connection;
     }
-    const refusal = identity.resume && current && (current.v1 ? current.v1.refusalOf(identity.resume) : "unknown");
+    const refusal = identity.resume && current && refusalOf(current, identity.resume);
     if (current && identity.resume && refusal === undefined) return this.#resume(current, socket, identity, grant);
     const client = new HubClient<Data>(this, identity);
     const connection = new Connection(client, this, socket, identity);
@@ -153,34 +152,19 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   /** Asks the node that had the client before for it. Until that answers, messages to the client wait. */
   async #takeOver(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, grant: Grant) {
-    const handed = await this.#node.registry.takeOver(client, grant, resume);
-    const lost = typeof handed === "string" ? handed : await this.#arrive(client, connection, resume, handed);
+    const { registry, subscriptions } = this.#node;
+    const handed = await registry.takeOver(client, grant, resume);
+    const came = typeof handed !== "string" && (!client.open || client.arrived(connection, resume, handed));
+    const lost = came ? undefined : typeof handed === "string" ? handed : "overflow";
+    registry.arrived(client);
     if (lost !== undefined) bump(this.counters.resumes, lost);
+    if (lost !== undefined) subscriptions.deleteAll(client);
     if (lost !== undefined && client.open) {
       if (client.begun(connection, lost)) client.handlers.start(this.#toUser(client));
       else client.lose("closed");
     }
     if (client.open) return this.#closeIfClosing(client);
     connection.close(client.replaced ? CloseCode.Replaced : CloseCode.TryAgainLater, "");
-  }
-
-  /** Lets a client from another node go on here, with its topics; returns why it cannot. */
-  async #arrive(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, handed: HandedOver) {
-    const { subscriptions } = this.#node;
-    try {
-      await Promise.all([
-        subscriptions.add(client, handed.topics),
-        subscriptions.listen(client, handed.tagged),
-        subscriptions.addUser(client),
-      ]);
-    } catch (error) {
-      this.report("a topic was lost", error, about("client_failed", { client: client.id }));
-      subscriptions.deleteAll(client);
-      return "unknown";
-    }
-    if (!client.open || client.arrived(connection, resume, handed)) return undefined;
-    subscriptions.deleteAll(client);
-    return "overflow";
   }
 
   /** The client comes back a second time, while its state is still on its way here. */
@@ -289,6 +273,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   send(client: HubClient<Data>, message: Message, options?: EmitOptions): Promise<boolean> {
     try {
       checkSendOptions(options, EMIT_OPTIONS);
+      if (client.leaving && !this.#node.registry.isHere(client.id)) return this.#hub.emit(client.id, message, options);
       const frame = checkSize(Frame.of(message), this.limits);
       if (options?.confirm === true) return this.#confirm(client, frame, options);
       const tally = this.counters.sends["emit"] ??= {};
@@ -352,4 +337,9 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     const { calls, subscriptions } = this.#node;
     return calls.run("unsubscribe", options, () => subscriptions.delete(client, topics));
   }
+}
+
+/** Why the client cannot resume here; undefined if it can. One that leaves for another node is neither here nor there. */
+function refusalOf<Data>(client: HubClient<Data>, offer: ResumeOffer): string | undefined {
+  return client.v1 && !client.leaving ? client.v1.refusalOf(offer) : "unknown";
 }

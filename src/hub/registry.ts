@@ -28,8 +28,15 @@ export interface Registry<Data> {
   settle(grant: Grant): void;
   /** The connection of a granted claim is open. `onConnect` waits for the returned promise, which must not reject. */
   opened(client: HubClient<Data>, grant: Grant): Promise<void> | undefined;
-  /** Takes the client over from the node that it was on before, or returns why it cannot resume. Must not reject. */
+  /**
+   * Takes the client over from the node that it was on before, with its topics, or returns why it cannot resume: all that was sent to it
+   * is then in what comes, or reaches this node. Must not reject.
+   */
   takeOver(client: HubClient<Data>, grant: Grant, resume: ResumeOffer): Promise<HandedOver | string>;
+  /** The client of a {@link Registry.takeOver} is here, or is not to come: called in any case. Must not throw. */
+  arrived(client: HubClient<Data>): void;
+  /** Whether what this node sends to the client now is for it on this node: it may be leaving. */
+  isHere(id: string): boolean;
   /** The claim ended: its connection is gone, or never opened. Must not throw. */
   release(id: string, claim: bigint): void;
   /** The hub holds no clients any more and takes none. Must not reject. */
@@ -67,6 +74,12 @@ export class LocalRegistry<Data> implements Registry<Data> {
 
   async takeOver(): Promise<string> {
     return "unknown";
+  }
+
+  arrived(): void {}
+
+  isHere(): boolean {
+    return true;
   }
 
   release(): void {}

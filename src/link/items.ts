@@ -24,6 +24,12 @@ export function beside({ item, bytes }: SizedItem): SizedItem {
   return { item, bytes, beside: true };
 }
 
+/** A node as items name it. */
+interface HolderName {
+  readonly host: string;
+  readonly life: string;
+}
+
 const OVERHEAD_BYTES = 32;
 
 function sized(kind: MessageInitShape<typeof ItemSchema>["kind"], bytes: number): SizedItem {
@@ -71,6 +77,33 @@ export function evictItem(id: string, claim: bigint, resume?: EvictOffer): Sized
   const { token = "", received = 0, user = "" } = resume ?? {};
   const offer = resume && { token, received: BigInt(received), user };
   return sized({ case: "evict", value: { id, claim, resume: offer } }, id.length + token.length + user.length);
+}
+
+/** A client that moves to the node that made the claim. */
+interface Moving {
+  readonly id: string;
+  readonly claim: bigint;
+}
+
+/** Takes a call of its own, because it waits for both ends of the move. */
+export function cutItem(old: HolderName, next: HolderName, moving: readonly Moving[]): SizedItem {
+  return beside(sized({ case: "cut", value: { old, new: next, moving: moving.map(named) } }, movingBytes(moving)));
+}
+
+export function markItem(moving: readonly Moving[]): SizedItem {
+  return sized({ case: "mark", value: { moving: moving.map(named) } }, movingBytes(moving));
+}
+
+function named({ id, claim }: Moving): Moving {
+  return { id, claim };
+}
+
+function movingBytes(moving: readonly Moving[]): number {
+  return listBytes(moving.map(({ id }) => id)) + 10 * moving.length;
+}
+
+export function takeItem(id: string, claim: bigint, lives: readonly string[]): SizedItem {
+  return sized({ case: "take", value: { id, claim, lives: [...lives] } }, id.length + listBytes(lives));
 }
 
 export function disownItem(id: string, claim: bigint): SizedItem {

@@ -183,9 +183,9 @@ function readItem(reader: PackReader): Item {
 /** Whether an answer says no more than its status. */
 function isPlain(answer: Answer): boolean {
   if (plain.get(answer.status) === answer) return true;
-  const { status, delivered, dropped, held, ids, infos, data, binary, handover } = answer;
-  return delivered === 0 && dropped === 0 && held === 0 && handover === undefined && ids.length === 0 &&
-    infos.length === 0 &&
+  const { status, delivered, dropped, held, ids, infos, data, binary, handover, old } = answer;
+  return delivered === 0 && dropped === 0 && held === 0 && handover === undefined && old === undefined &&
+    ids.length === 0 && infos.length === 0 &&
     data.byteLength === 0 &&
     !binary &&
     status <= MAX_STATUS;

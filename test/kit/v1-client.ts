@@ -13,13 +13,16 @@ export class V1Client {
   readonly #messages: Events<string | Uint8Array>;
   readonly #closed: Promise<number>;
 
-  private constructor(socket: MemoryWebSocket, messages: Events<string | Uint8Array>, hello: Greeting) {
+  private constructor(
+    socket: MemoryWebSocket,
+    messages: Events<string | Uint8Array>,
+    hello: Greeting,
+    closed: Promise<number>,
+  ) {
     this.socket = socket;
     this.#messages = messages;
     this.hello = hello;
-    this.#closed = new Promise((resolve) => {
-      socket.addEventListener("close", (event) => resolve((event as CloseEvent).code));
-    });
+    this.#closed = closed;
   }
 
   /** Connects, with `resume` to come back, and waits for the hello. */
@@ -33,10 +36,13 @@ export class V1Client {
       const { data } = event as MessageEvent<string | ArrayBuffer>;
       messages.add(typeof data === "string" ? data : new Uint8Array(data));
     });
+    const closed = new Promise<number>((resolve) => {
+      browser.addEventListener("close", (event) => resolve((event as CloseEvent).code));
+    });
     openWebSocket(server, admission, hub.limits);
     const line = String(await messages.next());
     if (!line.startsWith("~hello ")) throw new Error(`the first frame is ${line}`);
-    return new V1Client(browser, messages, JSON.parse(line.slice(7)) as Greeting);
+    return new V1Client(browser, messages, JSON.parse(line.slice(7)) as Greeting, closed);
   }
 
   send(message: string | Uint8Array): void {

@@ -10,8 +10,17 @@ export interface HandedOver {
   readonly topics: readonly string[];
   /** Topics to which it subscribed itself: it gets their messages tagged. */
   readonly tagged: readonly string[];
+  /** The places from which it goes on in those that keep history. */
+  readonly places: readonly TopicPlace[];
   /** The number of the last request to the client. */
   readonly lastRequest: number;
+}
+
+/** A place in the history of a topic. */
+export interface TopicPlace {
+  readonly topic: string;
+  readonly epoch: string;
+  readonly offset: number;
 }
 
 /** A message that waits for a client. */

@@ -278,7 +278,7 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   }
 
   /** The state of a client that goes on on another node: messages that it has not got go with it. */
-  handOver({ received }: ResumeOffer, topics: Pick<HandedOver, "topics" | "tagged">): HandedOver {
+  handOver({ received }: ResumeOffer, topics: Pick<HandedOver, "topics" | "tagged" | "places">): HandedOver {
     this.#acknowledged(received);
     const frames = this.ledger.framesAfter(received);
     // The answers to calls that are running here would not find the client any more.

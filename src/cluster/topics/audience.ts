@@ -14,6 +14,8 @@ export class Audience {
   /** The nodes that were known before the storage lost them: kept until the next look-up of a topic, in case not everyone has written it again. */
   readonly #former: BoundedMap<string, Map<string, Holder>>;
   readonly #lookUps = new Map<string, LookUp>();
+  /** Of each caller that waits to learn the nodes: settles when it knows them. */
+  readonly #asking = new Set<Promise<void>>();
 
   constructor(deps: AudienceDependencies) {
     this.#deps = deps;
@@ -30,18 +32,37 @@ export class Audience {
     use: (nodes: Iterable<Holder>) => Promise<Result>,
     otherwise?: () => Iterable<Holder>,
   ): Promise<Result> {
-    const known = this.#lookUps.has(topic) ? undefined : this.#topics.get(topic);
+    const known = this.knows(topic) ? this.#topics.get(topic) : undefined;
     if (known) return await use(known.values());
     const lookUp = this.#lookUps.get(topic) ?? this.#lookUp(topic);
+    const asked = Promise.withResolvers<void>();
+    this.#asking.add(asked.promise);
     lookUp.waiters++;
     let used: Promise<Result>;
     try {
       used = use(await lookUp.result.then((nodes) => nodes.values(), otherwise));
     } finally {
+      asked.resolve();
+      this.#asking.delete(asked.promise);
       // Only now: the next caller finds the topic known, and must not overtake.
       if (--lookUp.waiters === 0 && this.#lookUps.get(topic) === lookUp) this.#lookUps.delete(topic);
     }
     return await used;
+  }
+
+  /** Whether the nodes are known, and no earlier caller waits to learn them. */
+  knows(topic: string): boolean {
+    return !this.#lookUps.has(topic) && this.#topics.get(topic) !== undefined;
+  }
+
+  /** Whether a caller of {@link Audience.find} waits to learn the nodes. */
+  get isAsking(): boolean {
+    return this.#asking.size > 0;
+  }
+
+  /** Settles when the callers that wait now have handed the nodes on. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#asking);
   }
 
   /** Another node got its first listener on the topic. */

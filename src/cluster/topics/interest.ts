@@ -71,6 +71,12 @@ export class Interest {
     }
   }
 
+  /** Whether the node was told of every one of these topics that it has to know of. */
+  isKnownTo({ life }: Holder, topics: readonly string[]): boolean {
+    const untold = this.#untold.get(life)?.topics;
+    return untold === undefined || !topics.some((topic) => untold.has(topic));
+  }
+
   /** A node is gone and need not be told any more. */
   forget(life: string): void {
     this.#untold.delete(life);

@@ -4,7 +4,7 @@ import { Interest } from "./interest.ts";
 import type { Neighbours } from "../neighbours.ts";
 import { PresenceLines } from "./presence-lines.ts";
 import type { Holder } from "../../storage/storage.ts";
-import type { Destinations } from "../verbs.ts";
+import type { Destinations } from "./destinations.ts";
 
 /** The nodes with clients on each topic: what this node tells the others of its own, and what it knows of theirs. */
 export class Topics<Data> implements Destinations {
@@ -13,16 +13,16 @@ export class Topics<Data> implements Destinations {
   /** The members of watched topics on other nodes. */
   readonly presence: PresenceLines;
   /** This node's knowledge of the others' clients. */
-  readonly #audience: Audience;
+  readonly audience: Audience;
   readonly #neighbours: Neighbours<Data>;
 
   constructor({ storage, limits, logger }: ClusterDependencies<Data>, neighbours: Neighbours<Data>) {
     const { links } = neighbours;
     const { timeoutMs } = limits;
     this.#neighbours = neighbours;
-    this.#audience = new Audience({ storage, node: neighbours, maxTopics: limits.maxRoutes });
+    this.audience = new Audience({ storage, node: neighbours, maxTopics: limits.maxRoutes });
     this.interest = new Interest({ storage, node: neighbours, links, timeoutMs, logger });
-    this.presence = new PresenceLines({ neighbours, audience: this.#audience, timeoutMs });
+    this.presence = new PresenceLines({ neighbours, audience: this.audience, timeoutMs });
   }
 
   all<Result>(use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result> {
@@ -34,28 +34,28 @@ export class Topics<Data> implements Destinations {
    * storage cannot say which.
    */
   ofTopic<Result>(topic: string, use: (nodes: Iterable<Holder>) => Promise<Result>): Promise<Result> {
-    return this.#audience.find(topic, use, () => this.#neighbours.nodes());
+    return this.audience.find(topic, use, () => this.#neighbours.nodes());
   }
 
   /** A node answered that it has no clients on the topic. */
   notHere(topic: string, node: Holder): void {
-    this.#audience.drop(topic, node);
+    this.audience.drop(topic, node);
   }
 
   /** A node did not answer. If it is not one of the living, the topic is looked up again. */
   noAnswer(topic: string, node: Holder): void {
-    if (!this.#neighbours.has(node)) this.#audience.doubt(topic, node);
+    if (!this.#neighbours.has(node)) this.audience.doubt(topic, node);
   }
 
   /** Another node got its first client on the topic. */
   announced(topic: string, node: Holder): void {
-    this.#audience.announced(topic, node);
+    this.audience.announced(topic, node);
     this.presence.announced(topic, node);
   }
 
   /** A life ended. */
   forget(life: string): void {
-    this.#audience.forgetLife(life);
+    this.audience.forgetLife(life);
     this.interest.forget(life);
     this.presence.forget(life);
   }
@@ -68,7 +68,7 @@ export class Topics<Data> implements Destinations {
 
   /** The storage no longer knows which topics this node caches. */
   lost(): void {
-    this.#audience.clear();
+    this.audience.clear();
   }
 
   /** Writes to the storage again what it lost. Rejects if that fails. */

@@ -198,6 +198,11 @@ export class Histories<Data> {
     }
   }
 
+  /** The last message of the topic that listeners here got; undefined if nobody listens. */
+  placeOf(topic: string): Position | undefined {
+    return this.#feeds.get(topic)?.at;
+  }
+
   /** A client left the topic: forgets it if that was the last. */
   left(topic: string): void {
     const feed = this.#feeds.get(topic);

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file meshsocket/node/v1/node.proto.
  */
 export const file_meshsocket_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIg4KDFN0YXRlUmVxdWVzdCIkCgZIb2xkZXISDAoEaG9zdBgBIAEoCRIMCgRsaWZlGAIgASgJIm4KDEhlbGxvUmVxdWVzdBIoCgRmcm9tGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIPCgdsZWF2aW5nGAIgASgIEhEKCWRpYWxfYmFjaxgDIAEoCBIQCghsZWFzZV9tcxgEIAEoDSJpCg1IZWxsb1Jlc3BvbnNlEiYKAnRvGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIQCghsZWFzZV9tcxgCIAEoDRINCgV1bm1ldBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgIIokBCgVCYXRjaBIMCgRsaW5lGAEgASgJEg8KB3RvX2xpZmUYAiABKAkSDgoGbnVtYmVyGAMgASgEEicKBWl0ZW1zGAQgAygLMhgubWVzaHNvY2tldC5ub2RlLnYxLkl0ZW0SKAoEZnJvbRgFIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIirAUKBEl0ZW0SKAoEZW1pdBgBIAEoCzIYLm1lc2hzb2NrZXQubm9kZS52MS5FbWl0SAASMgoJYnJvYWRjYXN0GAIgASgLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkJyb2FkY2FzdEgAEi4KB3B1Ymxpc2gYAyABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUHVibGlzaEgAEioKBWV2aWN0GAQgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLkV2aWN0SAASLAoGb25saW5lGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLk9ubGluZUgAEjQKCmRpc2Nvbm5lY3QYBiABKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzY29ubmVjdEgAEi4KB21lbWJlcnMYByABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyc0gAEjAKCGludGVyZXN0GAggASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkludGVyZXN0SAASOAoMc3Vic2NyaXB0aW9uGAkgASgLMiAubWVzaHNvY2tldC5ub2RlLnYxLlN1YnNjcmlwdGlvbkgAEi4KB3JlcXVlc3QYCiABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEioKBXJlcGx5GAsgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLlJlcGx5SAASLAoGZGlzb3duGAwgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkRpc293bkgAEi4KB2NvbmZpcm0YDSABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEhgKC3RyYWNlcGFyZW50GB4gASgJSAGIAQFCBgoEa2luZEIOCgxfdHJhY2VwYXJlbnQiMAoERW1pdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCCI5CglCcm9hZGNhc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJImUKB1B1Ymxpc2gSDQoFdG9waWMYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSDgoGZXhjZXB0GAQgAygJEg0KBWVwb2NoGAUgASgJEg4KBm9mZnNldBgGIAEoBCJOCgVFdmljdBIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBBIqCgZyZXN1bWUYAyABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuUmVzdW1lIjcKBlJlc3VtZRINCgV0b2tlbhgBIAEoCRIQCghyZWNlaXZlZBgCIAEoBBIMCgR1c2VyGAMgASgJIqcBCghIYW5kb3ZlchIPCgdyZWZ1c2FsGAEgASgJEhAKCHJlY2VpdmVkGAIgASgEEg8KB2hhbmRsZWQYAyABKAQSMQoIbWVzc2FnZXMYBCADKAsyHy5tZXNoc29ja2V0Lm5vZGUudjEuSGVsZE1lc3NhZ2USDgoGdG9waWNzGAUgAygJEhQKDGxhc3RfcmVxdWVzdBgGIAEoBBIOCgZ0YWdnZWQYByADKAkiPAoLSGVsZE1lc3NhZ2USDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDwoHY29udHJvbBgDIAEoCCIjCgZEaXNvd24SCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQiFAoGT25saW5lEgoKAmlkGAEgASgJIjYKCkRpc2Nvbm5lY3QSCgoCaWQYASABKAkSDAoEY29kZRgCIAEoDRIOCgZyZWFzb24YAyABKAkiWwoHTWVtYmVycxINCgV0b3BpYxgBIAEoCRISCgpjb3VudF9vbmx5GAIgASgIEhAKCGlkc19vbmx5GAMgASgIEgwKBHBhcnQYBCABKA0SDQoFcGFydHMYBSABKA0iGQoISW50ZXJlc3QSDQoFdG9waWMYASABKAkiOQoMU3Vic2NyaXB0aW9uEgoKAmlkGAEgASgJEg0KBXRvcGljGAIgASgJEg4KBndhbnRlZBgDIAEoCCJUCgdSZXF1ZXN0EgoKAmlkGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEgsKA2tleRgEIAEoBBISCgp0aW1lb3V0X21zGAUgASgNIl4KBVJlcGx5EgsKA2tleRgBIAEoBBIqCgZzdGF0dXMYAiABKA4yGi5tZXNoc29ja2V0Lm5vZGUudjEuU3RhdHVzEgwKBGRhdGEYAyABKAwSDgoGYmluYXJ5GAQgASgIIkEKD1ByZXNlbmNlUmVxdWVzdBIPCgd0b19saWZlGAEgASgJEg0KBXRvcGljGAIgASgJEg4KBndhbnRlZBgDIAEoCCKaAQoQUHJlc2VuY2VSZXNwb25zZRINCgV0b3BpYxgBIAEoCRIQCghzbmFwc2hvdBgCIAEoCBIqCgZqb2luZWQYAyADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyEisKBGxlZnQYBCADKAsyHS5tZXNoc29ja2V0Lm5vZGUudjEuRGVwYXJ0dXJlEgwKBG1vcmUYBSABKAgiMAoGTWVtYmVyEgoKAmlkGAEgASgJEgwKBGluZm8YAiABKAkSDAoEdXNlchgDIAEoCSIpCglEZXBhcnR1cmUSCgoCaWQYASABKAkSEAoIcmVwbGFjZWQYAiABKAgihgEKC0JhdGNoQW5zd2VyEg4KBm51bWJlchgBIAEoBBIMCgRsaWZlGAIgASgJEiwKB291dGNvbWUYAyABKA4yGy5tZXNoc29ja2V0Lm5vZGUudjEuT3V0Y29tZRIrCgdhbnN3ZXJzGAQgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLkFuc3dlciLQAQoGQW5zd2VyEioKBnN0YXR1cxgBIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSEQoJZGVsaXZlcmVkGAIgASgNEg8KB2Ryb3BwZWQYAyABKA0SCwoDaWRzGAQgAygJEg0KBWluZm9zGAUgAygJEgwKBGRhdGEYBiABKAwSDgoGYmluYXJ5GAcgASgIEgwKBGhlbGQYCCABKA0SLgoIaGFuZG92ZXIYCSABKAsyHC5tZXNoc29ja2V0Lm5vZGUudjEuSGFuZG92ZXIqYgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEQoNT1VUQ09NRV9UQUtFThABEhYKEk9VVENPTUVfT1RIRVJfTElGRRACEhMKD09VVENPTUVfVU5LTk9XThADKr4BCgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASDQoJU1RBVFVTX09LEAESEwoPU1RBVFVTX05PVF9IRVJFEAISDwoLU1RBVFVTX0ZVTEwQAxISCg5TVEFUVVNfSU5WQUxJRBAEEhEKDVNUQVRVU19GQUlMRUQQBRIWChJTVEFUVVNfTk9fUkVRVUVTVFMQBhITCg9TVEFUVVNfTk9fUkVQTFkQBxITCg9TVEFUVVNfVE9PX0xPTkcQCDLQBQoETm9kZRJMCgVIZWxsbxIgLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1JlcXVlc3QaIS5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXNwb25zZRJGCgRMaW5rEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyKAEwARJFCgdEZWxpdmVyEhkubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoGh8ubWVzaHNvY2tldC5ub2RlLnYxLkJhdGNoQW5zd2VyElkKCFByZXNlbmNlEiMubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVxdWVzdBokLm1lc2hzb2NrZXQubm9kZS52MS5QcmVzZW5jZVJlc3BvbnNlKAEwARJDCgVTdGF0ZRIgLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0ZVJlcXVlc3QaGC5tZXNoc29ja2V0LnYxLk5vZGVTdGF0ZRI2CgNXaHkSGS5tZXNoc29ja2V0LnYxLldoeVJlcXVlc3QaFC5tZXNoc29ja2V0LnYxLktub3duEj4KA1RhcBIZLm1lc2hzb2NrZXQudjEuVGFwUmVxdWVzdBoaLm1lc2hzb2NrZXQudjEuVGFwUmVzcG9uc2UwARJCCgVEcmFpbhIbLm1lc2hzb2NrZXQudjEuRHJhaW5SZXF1ZXN0GhwubWVzaHNvY2tldC52MS5EcmFpblJlc3BvbnNlEkgKB0NsaWVudHMSHS5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXF1ZXN0Gh4ubWVzaHNvY2tldC52MS5DbGllbnRzUmVzcG9uc2USRQoGVG9waWNzEhwubWVzaHNvY2tldC52MS5Ub3BpY3NSZXF1ZXN0Gh0ubWVzaHNvY2tldC52MS5Ub3BpY3NSZXNwb25zZWIGcHJvdG8z", [file_meshsocket_v1_watch]);
+  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIg4KDFN0YXRlUmVxdWVzdCIkCgZIb2xkZXISDAoEaG9zdBgBIAEoCRIMCgRsaWZlGAIgASgJIm4KDEhlbGxvUmVxdWVzdBIoCgRmcm9tGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIPCgdsZWF2aW5nGAIgASgIEhEKCWRpYWxfYmFjaxgDIAEoCBIQCghsZWFzZV9tcxgEIAEoDSJpCg1IZWxsb1Jlc3BvbnNlEiYKAnRvGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIQCghsZWFzZV9tcxgCIAEoDRINCgV1bm1ldBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgIIokBCgVCYXRjaBIMCgRsaW5lGAEgASgJEg8KB3RvX2xpZmUYAiABKAkSDgoGbnVtYmVyGAMgASgEEicKBWl0ZW1zGAQgAygLMhgubWVzaHNvY2tldC5ub2RlLnYxLkl0ZW0SKAoEZnJvbRgFIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIiqAYKBEl0ZW0SKAoEZW1pdBgBIAEoCzIYLm1lc2hzb2NrZXQubm9kZS52MS5FbWl0SAASMgoJYnJvYWRjYXN0GAIgASgLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkJyb2FkY2FzdEgAEi4KB3B1Ymxpc2gYAyABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUHVibGlzaEgAEioKBWV2aWN0GAQgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLkV2aWN0SAASLAoGb25saW5lGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLk9ubGluZUgAEjQKCmRpc2Nvbm5lY3QYBiABKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzY29ubmVjdEgAEi4KB21lbWJlcnMYByABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyc0gAEjAKCGludGVyZXN0GAggASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkludGVyZXN0SAASOAoMc3Vic2NyaXB0aW9uGAkgASgLMiAubWVzaHNvY2tldC5ub2RlLnYxLlN1YnNjcmlwdGlvbkgAEi4KB3JlcXVlc3QYCiABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEioKBXJlcGx5GAsgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLlJlcGx5SAASLAoGZGlzb3duGAwgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkRpc293bkgAEi4KB2NvbmZpcm0YDSABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEiYKA2N1dBgOIAEoCzIXLm1lc2hzb2NrZXQubm9kZS52MS5DdXRIABIoCgRtYXJrGA8gASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLk1hcmtIABIoCgR0YWtlGBAgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLlRha2VIABIYCgt0cmFjZXBhcmVudBgeIAEoCUgBiAEBQgYKBGtpbmRCDgoMX3RyYWNlcGFyZW50IjAKBEVtaXQSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiOQoJQnJvYWRjYXN0EgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg4KBmV4Y2VwdBgDIAMoCSJlCgdQdWJsaXNoEg0KBXRvcGljGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCRINCgVlcG9jaBgFIAEoCRIOCgZvZmZzZXQYBiABKAQiTgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQSKgoGcmVzdW1lGAMgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLlJlc3VtZSI3CgZSZXN1bWUSDQoFdG9rZW4YASABKAkSEAoIcmVjZWl2ZWQYAiABKAQSDAoEdXNlchgDIAEoCSKRAgoISGFuZG92ZXISDwoHcmVmdXNhbBgBIAEoCRIQCghyZWNlaXZlZBgCIAEoBBIPCgdoYW5kbGVkGAMgASgEEjEKCG1lc3NhZ2VzGAQgAygLMh8ubWVzaHNvY2tldC5ub2RlLnYxLkhlbGRNZXNzYWdlEg4KBnRvcGljcxgFIAMoCRIUCgxsYXN0X3JlcXVlc3QYBiABKAQSDgoGdGFnZ2VkGAcgAygJEg0KBXdhaXRzGAggASgIEikKBW5vZGVzGAkgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIuCgZwbGFjZXMYCiADKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuVG9waWNQbGFjZSI6CgpUb3BpY1BsYWNlEg0KBXRvcGljGAEgASgJEg0KBWVwb2NoGAIgASgJEg4KBm9mZnNldBgDIAEoBCKDAQoDQ3V0EicKA29sZBgBIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXISJwoDbmV3GAIgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIqCgZtb3ZpbmcYAyADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuTW92aW5nIjIKBE1hcmsSKgoGbW92aW5nGAEgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1vdmluZyIjCgZNb3ZpbmcSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQiMAoEVGFrZRIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBBINCgVsaXZlcxgDIAMoCSI8CgtIZWxkTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIPCgdjb250cm9sGAMgASgIIiMKBkRpc293bhIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBCIUCgZPbmxpbmUSCgoCaWQYASABKAkiNgoKRGlzY29ubmVjdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSJbCgdNZW1iZXJzEg0KBXRvcGljGAEgASgJEhIKCmNvdW50X29ubHkYAiABKAgSEAoIaWRzX29ubHkYAyABKAgSDAoEcGFydBgEIAEoDRINCgVwYXJ0cxgFIAEoDSIZCghJbnRlcmVzdBINCgV0b3BpYxgBIAEoCSI5CgxTdWJzY3JpcHRpb24SCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIlQKB1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSCwoDa2V5GAQgASgEEhIKCnRpbWVvdXRfbXMYBSABKA0iXgoFUmVwbHkSCwoDa2V5GAEgASgEEioKBnN0YXR1cxgCIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSDAoEZGF0YRgDIAEoDBIOCgZiaW5hcnkYBCABKAgiQQoPUHJlc2VuY2VSZXF1ZXN0Eg8KB3RvX2xpZmUYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIpoBChBQcmVzZW5jZVJlc3BvbnNlEg0KBXRvcGljGAEgASgJEhAKCHNuYXBzaG90GAIgASgIEioKBmpvaW5lZBgDIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXISKwoEbGVmdBgEIAMoCzIdLm1lc2hzb2NrZXQubm9kZS52MS5EZXBhcnR1cmUSDAoEbW9yZRgFIAEoCCIwCgZNZW1iZXISCgoCaWQYASABKAkSDAoEaW5mbxgCIAEoCRIMCgR1c2VyGAMgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyIvkBCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgSDAoEaGVsZBgIIAEoDRIuCghoYW5kb3ZlchgJIAEoCzIcLm1lc2hzb2NrZXQubm9kZS52MS5IYW5kb3ZlchInCgNvbGQYCiABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyKmIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhEKDU9VVENPTUVfVEFLRU4QARIWChJPVVRDT01FX09USEVSX0xJRkUQAhITCg9PVVRDT01FX1VOS05PV04QAyrRAQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEg0KCVNUQVRVU19PSxABEhMKD1NUQVRVU19OT1RfSEVSRRACEg8KC1NUQVRVU19GVUxMEAMSEgoOU1RBVFVTX0lOVkFMSUQQBBIRCg1TVEFUVVNfRkFJTEVEEAUSFgoSU1RBVFVTX05PX1JFUVVFU1RTEAYSEwoPU1RBVFVTX05PX1JFUExZEAcSEwoPU1RBVFVTX1RPT19MT05HEAgSEQoNU1RBVFVTX01PVklORxAJMtAFCgROb2RlEkwKBUhlbGxvEiAubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVxdWVzdBohLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1Jlc3BvbnNlEkYKBExpbmsSGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXIoATABEkUKB0RlbGl2ZXISGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXISWQoIUHJlc2VuY2USIy5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVzcG9uc2UoATABEkMKBVN0YXRlEiAubWVzaHNvY2tldC5ub2RlLnYxLlN0YXRlUmVxdWVzdBoYLm1lc2hzb2NrZXQudjEuTm9kZVN0YXRlEjYKA1doeRIZLm1lc2hzb2NrZXQudjEuV2h5UmVxdWVzdBoULm1lc2hzb2NrZXQudjEuS25vd24SPgoDVGFwEhkubWVzaHNvY2tldC52MS5UYXBSZXF1ZXN0GhoubWVzaHNvY2tldC52MS5UYXBSZXNwb25zZTABEkIKBURyYWluEhsubWVzaHNvY2tldC52MS5EcmFpblJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkRyYWluUmVzcG9uc2USSAoHQ2xpZW50cxIdLm1lc2hzb2NrZXQudjEuQ2xpZW50c1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXNwb25zZRJFCgZUb3BpY3MSHC5tZXNoc29ja2V0LnYxLlRvcGljc1JlcXVlc3QaHS5tZXNoc29ja2V0LnYxLlRvcGljc1Jlc3BvbnNlYgZwcm90bzM", [file_meshsocket_v1_watch]);
 
 /**
  * @generated from message meshsocket.node.v1.StateRequest
@@ -261,6 +261,24 @@ export type Item = Message<"meshsocket.node.v1.Item"> & {
      */
     value: Request;
     case: "confirm";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Cut cut = 14;
+     */
+    value: Cut;
+    case: "cut";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Mark mark = 15;
+     */
+    value: Mark;
+    case: "mark";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Take take = 16;
+     */
+    value: Take;
+    case: "take";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -393,7 +411,7 @@ export type Evict = Message<"meshsocket.node.v1.Evict"> & {
   claim: bigint;
 
   /**
-   * The client came back and asks to resume: if the token is right, the answer hands it over.
+   * The client came back and asks to resume: if the token is right, the answer says with what it moves.
    *
    * @generated from field: meshsocket.node.v1.Resume resume = 3;
    */
@@ -492,6 +510,28 @@ export type Handover = Message<"meshsocket.node.v1.Handover"> & {
    * @generated from field: repeated string tagged = 7;
    */
   tagged: string[];
+
+  /**
+   * The client waits at the old node, and only its topics are here: Take hands it over, once each of these nodes and both
+   * ends of the move have made their cut.
+   *
+   * @generated from field: bool waits = 8;
+   */
+  waits: boolean;
+
+  /**
+   * The nodes that the old node knows.
+   *
+   * @generated from field: repeated meshsocket.node.v1.Holder nodes = 9;
+   */
+  nodes: Holder[];
+
+  /**
+   * The places from which it goes on in topics with history.
+   *
+   * @generated from field: repeated meshsocket.node.v1.TopicPlace places = 10;
+   */
+  places: TopicPlace[];
 };
 
 /**
@@ -500,6 +540,134 @@ export type Handover = Message<"meshsocket.node.v1.Handover"> & {
  */
 export const HandoverSchema: GenMessage<Handover> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 11);
+
+/**
+ * @generated from message meshsocket.node.v1.TopicPlace
+ */
+export type TopicPlace = Message<"meshsocket.node.v1.TopicPlace"> & {
+  /**
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+
+  /**
+   * @generated from field: uint64 offset = 3;
+   */
+  offset: bigint;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.TopicPlace.
+ * Use `create(TopicPlaceSchema)` to create a new message.
+ */
+export const TopicPlaceSchema: GenMessage<TopicPlace> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 12);
+
+/**
+ * Clients move between two nodes. The receiver sends a Mark to both, after everything that it sent to many before, and
+ * answers when both have it: what it sends before the mark is for the client at the old node, what it sends after it for
+ * the client at the new one. STATUS_FAILED: it does not know one of them, or could not tell it.
+ *
+ * @generated from message meshsocket.node.v1.Cut
+ */
+export type Cut = Message<"meshsocket.node.v1.Cut"> & {
+  /**
+   * @generated from field: meshsocket.node.v1.Holder old = 1;
+   */
+  old?: Holder | undefined;
+
+  /**
+   * @generated from field: meshsocket.node.v1.Holder new = 2;
+   */
+  new?: Holder | undefined;
+
+  /**
+   * @generated from field: repeated meshsocket.node.v1.Moving moving = 3;
+   */
+  moving: Moving[];
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Cut.
+ * Use `create(CutSchema)` to create a new message.
+ */
+export const CutSchema: GenMessage<Cut> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 13);
+
+/**
+ * @generated from message meshsocket.node.v1.Mark
+ */
+export type Mark = Message<"meshsocket.node.v1.Mark"> & {
+  /**
+   * @generated from field: repeated meshsocket.node.v1.Moving moving = 1;
+   */
+  moving: Moving[];
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Mark.
+ * Use `create(MarkSchema)` to create a new message.
+ */
+export const MarkSchema: GenMessage<Mark> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 14);
+
+/**
+ * @generated from message meshsocket.node.v1.Moving
+ */
+export type Moving = Message<"meshsocket.node.v1.Moving"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * The claim of the new node.
+   *
+   * @generated from field: uint64 claim = 2;
+   */
+  claim: bigint;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Moving.
+ * Use `create(MovingSchema)` to create a new message.
+ */
+export const MovingSchema: GenMessage<Moving> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 15);
+
+/**
+ * Hands the client over, if the old node knows no more nodes than those whose lives are given.
+ *
+ * @generated from message meshsocket.node.v1.Take
+ */
+export type Take = Message<"meshsocket.node.v1.Take"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: uint64 claim = 2;
+   */
+  claim: bigint;
+
+  /**
+   * @generated from field: repeated string lives = 3;
+   */
+  lives: string[];
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Take.
+ * Use `create(TakeSchema)` to create a new message.
+ */
+export const TakeSchema: GenMessage<Take> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 16);
 
 /**
  * @generated from message meshsocket.node.v1.HeldMessage
@@ -528,7 +696,7 @@ export type HeldMessage = Message<"meshsocket.node.v1.HeldMessage"> & {
  * Use `create(HeldMessageSchema)` to create a new message.
  */
 export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 12);
+  messageDesc(file_meshsocket_node_v1_node, 17);
 
 /**
  * The storage says that the receiver holds the id by this claim. If it does not, it gives the claim up and answers
@@ -553,7 +721,7 @@ export type Disown = Message<"meshsocket.node.v1.Disown"> & {
  * Use `create(DisownSchema)` to create a new message.
  */
 export const DisownSchema: GenMessage<Disown> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 13);
+  messageDesc(file_meshsocket_node_v1_node, 18);
 
 /**
  * @generated from message meshsocket.node.v1.Online
@@ -570,7 +738,7 @@ export type Online = Message<"meshsocket.node.v1.Online"> & {
  * Use `create(OnlineSchema)` to create a new message.
  */
 export const OnlineSchema: GenMessage<Online> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 14);
+  messageDesc(file_meshsocket_node_v1_node, 19);
 
 /**
  * @generated from message meshsocket.node.v1.Disconnect
@@ -597,7 +765,7 @@ export type Disconnect = Message<"meshsocket.node.v1.Disconnect"> & {
  * Use `create(DisconnectSchema)` to create a new message.
  */
 export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 15);
+  messageDesc(file_meshsocket_node_v1_node, 20);
 
 /**
  * @generated from message meshsocket.node.v1.Members
@@ -640,7 +808,7 @@ export type Members = Message<"meshsocket.node.v1.Members"> & {
  * Use `create(MembersSchema)` to create a new message.
  */
 export const MembersSchema: GenMessage<Members> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 16);
+  messageDesc(file_meshsocket_node_v1_node, 21);
 
 /**
  * The sending node now has clients on the topic. That it no longer has any is said by STATUS_NOT_HERE to a Publish.
@@ -659,7 +827,7 @@ export type Interest = Message<"meshsocket.node.v1.Interest"> & {
  * Use `create(InterestSchema)` to create a new message.
  */
 export const InterestSchema: GenMessage<Interest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 17);
+  messageDesc(file_meshsocket_node_v1_node, 22);
 
 /**
  * Makes a client of the receiving node listen, or stop listening.
@@ -688,7 +856,7 @@ export type Subscription = Message<"meshsocket.node.v1.Subscription"> & {
  * Use `create(SubscriptionSchema)` to create a new message.
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 18);
+  messageDesc(file_meshsocket_node_v1_node, 23);
 
 /**
  * A message to a client that is asked to reply.
@@ -729,7 +897,7 @@ export type Request = Message<"meshsocket.node.v1.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 19);
+  messageDesc(file_meshsocket_node_v1_node, 24);
 
 /**
  * The outcome of a Request that had a key.
@@ -763,7 +931,7 @@ export type Reply = Message<"meshsocket.node.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 20);
+  messageDesc(file_meshsocket_node_v1_node, 25);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceRequest
@@ -792,7 +960,7 @@ export type PresenceRequest = Message<"meshsocket.node.v1.PresenceRequest"> & {
  * Use `create(PresenceRequestSchema)` to create a new message.
  */
 export const PresenceRequestSchema: GenMessage<PresenceRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 21);
+  messageDesc(file_meshsocket_node_v1_node, 26);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceResponse
@@ -835,7 +1003,7 @@ export type PresenceResponse = Message<"meshsocket.node.v1.PresenceResponse"> & 
  * Use `create(PresenceResponseSchema)` to create a new message.
  */
 export const PresenceResponseSchema: GenMessage<PresenceResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 22);
+  messageDesc(file_meshsocket_node_v1_node, 27);
 
 /**
  * @generated from message meshsocket.node.v1.Member
@@ -866,7 +1034,7 @@ export type Member = Message<"meshsocket.node.v1.Member"> & {
  * Use `create(MemberSchema)` to create a new message.
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 23);
+  messageDesc(file_meshsocket_node_v1_node, 28);
 
 /**
  * @generated from message meshsocket.node.v1.Departure
@@ -890,7 +1058,7 @@ export type Departure = Message<"meshsocket.node.v1.Departure"> & {
  * Use `create(DepartureSchema)` to create a new message.
  */
 export const DepartureSchema: GenMessage<Departure> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 24);
+  messageDesc(file_meshsocket_node_v1_node, 29);
 
 /**
  * @generated from message meshsocket.node.v1.BatchAnswer
@@ -926,7 +1094,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
  * Use `create(BatchAnswerSchema)` to create a new message.
  */
 export const BatchAnswerSchema: GenMessage<BatchAnswer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 25);
+  messageDesc(file_meshsocket_node_v1_node, 30);
 
 /**
  * @generated from message meshsocket.node.v1.Answer
@@ -984,6 +1152,13 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
    * @generated from field: meshsocket.node.v1.Handover handover = 9;
    */
   handover?: Handover | undefined;
+
+  /**
+   * With STATUS_MOVING: the node that the client comes from.
+   *
+   * @generated from field: meshsocket.node.v1.Holder old = 10;
+   */
+  old?: Holder | undefined;
 };
 
 /**
@@ -991,7 +1166,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 26);
+  messageDesc(file_meshsocket_node_v1_node, 31);
 
 /**
  * @generated from enum meshsocket.node.v1.Outcome
@@ -1097,6 +1272,13 @@ export const Status = {
    * @generated from enum value: STATUS_TOO_LONG = 8;
    */
   TOO_LONG: 8,
+
+  /**
+   * The client moves here, and what this sender sends is still for it at its old node.
+   *
+   * @generated from enum value: STATUS_MOVING = 9;
+   */
+  MOVING: 9,
 } as const;
 
 /**

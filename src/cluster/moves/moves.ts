@@ -1,0 +1,120 @@
+import type { Except } from "../../send/verbs.ts";
+import type { Frame } from "../../send/frame.ts";
+import type { Holder } from "../../storage/storage.ts";
+
+/**
+ * The clients that are moving from this node or to it, and which node delivers to them what each sender sends.
+ *
+ * For one sender that changes at its mark, which both nodes get between the same two of its messages: earlier ones are for
+ * the client at the old node, later ones for the client at the new one. So none is missing and none comes twice. A sender
+ * that is not a node makes no mark: its messages go to the old node until the client is handed over.
+ */
+export class Moves {
+  readonly #moves = new Map<string, Move>();
+  /** By life of a sender, the clients here that are not to get its messages; empty after each change. */
+  readonly #leftOut = new Map<string, ReadonlySet<string>>();
+
+  /** The client of this node is moving to the node that made the claim. */
+  leaves(client: MovingClient, claim: bigint): void {
+    this.#add(new Move(client, claim, undefined));
+  }
+
+  /** The client is moving here from another node, by a claim of this one. */
+  arrives(client: MovingClient, claim: bigint, old: Holder): Move {
+    return this.#add(new Move(client, claim, old));
+  }
+
+  get(id: string): Move | undefined {
+    return this.#moves.size > 0 ? this.#moves.get(id) : undefined;
+  }
+
+  /** The move is over, for better or worse. */
+  end(id: string): void {
+    if (this.#moves.delete(id)) this.#leftOut.clear();
+  }
+
+  /** Messages of the sender from now on are for the clients at their new nodes. */
+  mark(sender: string, moving: readonly MovedBy[]): void {
+    for (const { id, claim } of moving) {
+      const move = this.#moves.get(id);
+      if (move?.claim === claim) move.marked.add(sender);
+    }
+    this.#leftOut.clear();
+  }
+
+  /** Whether this node delivers to the client what the sender sends now. */
+  isHere(id: string, sender: string): boolean {
+    const move = this.get(id);
+    return move === undefined || (move.old === undefined) !== move.marked.has(sender);
+  }
+
+  /** The clients that a message to many is not for: those that the sender left out, and those that get it on another node. */
+  except(sender: string, ids: ReadonlySet<string> | undefined): ReadonlySet<string> | undefined {
+    if (this.#moves.size === 0) return ids;
+    let leftOut = this.#leftOut.get(sender);
+    if (!leftOut) {
+      leftOut = new Set([...this.#moves.keys()].filter((id) => !this.isHere(id, sender)));
+      this.#leftOut.set(sender, leftOut);
+    }
+    if (ids === undefined) return leftOut.size > 0 ? leftOut : undefined;
+    return leftOut.union(ids);
+  }
+
+  #add(move: Move): Move {
+    this.#moves.set(move.client.id, move);
+    this.#leftOut.clear();
+    return move;
+  }
+}
+
+/** A client on its way from one node to another, at either of them. */
+export class Move {
+  readonly client: MovingClient;
+  /** The claim of the new node. */
+  readonly claim: bigint;
+  /** The node that it comes from; undefined at that node. */
+  readonly old: Holder | undefined;
+  /** The lives of the senders whose marks came. */
+  readonly marked: Set<string> = new Set();
+  /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
+  readonly sentOn: Promise<void>[] = [];
+  /** One of those may be missing: the client cannot resume. */
+  failed = false;
+
+  constructor(client: MovingClient, claim: bigint, old: Holder | undefined) {
+    this.client = client;
+    this.claim = claim;
+    this.old = old;
+  }
+
+  /** Settles when all that was sent on to the old node was answered: what it did not take waits here then. */
+  async settled(): Promise<void> {
+    while (this.sentOn.length > 0) await Promise.all(this.sentOn.splice(0));
+  }
+}
+
+/** The client of a {@link Move}. */
+export interface MovingClient {
+  readonly id: string;
+  readonly user: string | undefined;
+  readonly open: boolean;
+}
+
+/** A move as the nodes name it to each other. */
+export interface MovedBy {
+  readonly id: string;
+  readonly claim: bigint;
+}
+
+/** Clients on their way between this node and another one, for what this node itself sends. */
+export interface MovingClients {
+  has(id: string): boolean;
+  /** Whether what this node sends to the client now is for it here. */
+  isHere(id: string): boolean;
+  /** Sends a message on to the node that the client comes from; false if it does not come from another one. */
+  sendOn(id: string, frame: Frame): boolean;
+  /** The clients of this node that a message to many is not for: these, and those that get it on another node. */
+  except(ids: Except): Except;
+  /** Settles when a message on the topic may leave here and there without a cut between; undefined if it may now. */
+  readyFor(topic: string): Promise<void> | undefined;
+}

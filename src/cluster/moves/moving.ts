@@ -1,0 +1,107 @@
+import { Arrivals } from "./arrivals.ts";
+import type { ClusterDependencies } from "../cluster-dependencies.ts";
+import type { Clients } from "../../client/clients.ts";
+import { Cutter } from "./cutter.ts";
+import { Cuts } from "./cuts.ts";
+import { errorCode } from "../../base/error.ts";
+import type { Frame } from "../../send/frame.ts";
+import { Status } from "../../gen/meshsocket/node/v1/node_pb.ts";
+import { emitItem } from "../../link/items.ts";
+import type { Links } from "../../link/links.ts";
+import type { Move, Moves, MovingClients } from "./moves.ts";
+import type { Neighbours } from "../neighbours.ts";
+import type { Holder } from "../../storage/storage.ts";
+import type { Except } from "../../send/verbs.ts";
+import type { Topics } from "../topics/topics.ts";
+
+/** Less than clients wait for the hello. */
+const MAX_WAIT_MS = 8_000;
+
+/**
+ * Clients of `meshsocket.v1` on their way from node to node.
+ *
+ * {@link Moves} knows them, {@link Arrivals} takes them over, and the {@link Cutter} divides what this node sends between the
+ * old node and the new one.
+ */
+export class Moving<Data> implements MovingClients {
+  readonly moves: Moves;
+  readonly cutter: Cutter;
+  readonly arrivals: Arrivals<Data>;
+  readonly #clients: Clients<Data>;
+  readonly #neighbours: Neighbours<Data>;
+  readonly #topics: Topics<Data>;
+  readonly #links: Links;
+  readonly #timeoutMs: number;
+
+  constructor(node: ClusterDependencies<Data>, neighbours: Neighbours<Data>, topics: Topics<Data>) {
+    const { clients, kept, leaseMs, limits, logger, subscriptions } = node;
+    const { evictions, links, moves } = neighbours;
+    const { timeoutMs } = limits;
+    this.moves = moves;
+    this.#clients = clients;
+    this.#neighbours = neighbours;
+    this.#topics = topics;
+    this.#links = links;
+    this.#timeoutMs = timeoutMs;
+    this.cutter = new Cutter({ node: neighbours, links, moves, audience: topics.audience, timeoutMs });
+    const { cutter } = this;
+    const { interest } = topics;
+    const cuts = new Cuts({ node: neighbours, links, cutter });
+    const waitMs = Math.min(leaseMs + timeoutMs, MAX_WAIT_MS);
+    this.arrivals = new Arrivals<Data>({
+      node: neighbours,
+      links,
+      evictions,
+      moves,
+      cuts,
+      interest,
+      waitMs,
+      kept,
+      logger,
+      subscriptions,
+    });
+  }
+
+  // ---- for what this node sends ----
+
+  has(id: string): boolean {
+    return this.moves.get(id) !== undefined;
+  }
+
+  isHere(id: string): boolean {
+    return this.moves.isHere(id, this.#neighbours.holder.life);
+  }
+
+  except(ids: Except): Except {
+    return this.moves.except(this.#neighbours.holder.life, ids);
+  }
+
+  readyFor(topic: string): Promise<void> | undefined {
+    const { ready } = this.cutter;
+    return ready && !this.#topics.audience.knows(topic) ? ready : undefined;
+  }
+
+  /**
+   * Sends a message on to the node that a client comes from, because this node has not made its cut yet: so it keeps its
+   * place among what this node sends. False if the client does not come from another node.
+   */
+  sendOn(id: string, frame: Frame): boolean {
+    const move = this.moves.get(id);
+    if (!move?.old) return false;
+    move.sentOn.push(this.#sendOn(move, move.old, frame));
+    return true;
+  }
+
+  /** A message that the old node does not take waits here. */
+  async #sendOn(move: Move, old: Holder, frame: Frame): Promise<void> {
+    const { id } = move.client;
+    try {
+      const { status } = await this.#links.call(old, emitItem(id, frame), performance.now() + this.#timeoutMs);
+      if (status === Status.OK) return;
+    } catch (error) {
+      // The old node may or may not have it.
+      move.failed ||= errorCode(error) !== "unavailable";
+    }
+    this.#clients.emit(id, frame);
+  }
+}
