@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
+import type { HubClient } from "../../src/client/hub-client.ts";
 import type { Session } from "../../src/client/session.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
@@ -241,3 +242,40 @@ test("lines about topics that are not right are faults", async () => {
     });
   }
 });
+
+test("messages keep their order and their form when a subscription changes between two publishes of one tick", () =>
+  scene(async (hub, connect) => {
+    const bare = await Promise.all(Array.from({ length: 6 }, (_, at) => MemoryClient.open(hub, { id: `bare ${at}` })));
+    for (let at = 0; at < 6; at++) await hub.subscribe(`bare ${at}`, "t");
+    const tagged = await connect("tagged");
+    await ask(tagged, '~subscribe 1 {"topic":"t"}');
+    const me = await connect("me");
+    // As if the line came in this very tick.
+    const line = (text: string): void => (hub.client("me") as HubClient | undefined)?.connection?.message(text);
+    const steps = [
+      () => hub.publish("t", "1"),
+      () => line('~subscribe 1 {"topic":"t"}'),
+      () => hub.publish("t", "2"),
+      () => hub.emit("me", "alone"),
+      () => hub.publish("t", "3", { except: ["me"] }),
+      () => hub.publish("t", "4"),
+      () => line('~unsubscribe 2 {"topic":"t"}'),
+      () => hub.publish("t", "5"),
+    ];
+    for (const byServer of [false, true]) {
+      if (byServer) await hub.subscribe("me", "t");
+      for (const step of steps) {
+        const sent: unknown = step();
+        assert.ok(sent === undefined || sent instanceof Promise);
+      }
+      await hub.emit("me", "end");
+      const got: string[] = [];
+      while (got.at(-1) !== "end") got.push(String(await me.next()));
+      const head = '~message {"topic":"t"}\n';
+      const messages = got.filter((each) => !/^~(subscribed|reply|ack)/.test(each));
+      const [first, last] = byServer ? [["1"], ["5"]] : [[], []];
+      assert.deepEqual(messages, [...first, `${head}2`, "alone", `${head}4`, ...last, "end"]);
+      assert.deepEqual(await tagged.take(5), ["1", "2", "3", "4", "5"].map((each) => head + each));
+      for (const one of bare) assert.deepEqual(await one.take(5), ["1", "2", "3", "4", "5"]);
+    }
+  }));
