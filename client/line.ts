@@ -23,6 +23,8 @@ import type { Outbox } from "./outgoing.ts";
 import type { Topics } from "./topics.ts";
 
 const BEARER_PROTOCOL_PREFIX = "meshsocket.bearer.";
+/** A client that sends something acknowledges first if it received so many messages. */
+const EARLY_ACK_MESSAGES = 32;
 /** Received messages are acknowledged after so many milliseconds at the latest. */
 const ACK_MS = 1_000;
 /** With less time than this no token is renewed. */
@@ -266,9 +268,10 @@ export class Line {
     this.#tokenTimer = setTimeout(() => void renew(), Math.min(leftMs / 2, MAX_TIMER_MS));
   }
 
-  /** Writes the messages that wait. */
+  /** Writes the messages that wait, and what is to be acknowledged before them: the server then reads both at once. */
   flush(): void {
     const ws = this.#ws;
+    if (this.#received - this.#acked >= EARLY_ACK_MESSAGES) this.#acknowledge();
     if (ws && this.#ready) this.#owner.outbox.write((data) => ws.send(data as Uint8Array<ArrayBuffer>), !this.plain);
   }
 

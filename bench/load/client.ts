@@ -8,6 +8,8 @@ const END_OF_HEAD = "\r\n\r\n";
 const PONG = clientFrame("3");
 /** Of messages that came, how many are acknowledged at once. */
 const ACK_MESSAGES = 256;
+/** The same of a client that sends something anyway. */
+const EARLY_ACK_MESSAGES = 32;
 
 const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
 
@@ -65,6 +67,7 @@ export class LoadClient {
   }
 
   send(times = 1): void {
+    this.#acknowledge(EARLY_ACK_MESSAGES);
     if (times === 1) this.#socket?.write(this.frame);
     else {this.#socket?.write(
         Buffer.concat(Array.from({ length: times }, () => this.frame)),
@@ -103,14 +106,15 @@ export class LoadClient {
     const frames = this.#counter.count(chunk, 0, bytes);
     if (frames > 0) {
       this.received += frames;
-      if (this.#options.dialect !== "plain") this.#acknowledge();
+      this.#acknowledge(ACK_MESSAGES);
       this.#options.onFrames(this, frames);
     }
   }
 
-  /** As meshsocket.v1 asks for, after every so many messages. */
-  #acknowledge(): void {
-    if (this.#options.dialect === "socketio" || this.received - this.#acked < ACK_MESSAGES) return;
+  /** As meshsocket.v1 asks for, after so many messages. */
+  #acknowledge(messages: number): void {
+    const { dialect } = this.#options;
+    if (dialect === "plain" || dialect === "socketio" || this.received - this.#acked < messages) return;
     this.#acked = this.received;
     this.#socket?.write(clientFrame(`~ack ${this.#before + this.received}`));
   }

@@ -39,7 +39,7 @@ export class Burst {
 
   /** {@link Burst.frames} for clients of meshsocket.v1: the same array, unless one of the messages must be escaped. */
   get forV1(): readonly Frame[] {
-    return (this.#forV1 ??= forV1(this.frames));
+    return (this.#forV1 ??= this.length === 1 && this.#last.forV1 === this.#last ? this.frames : forV1(this.frames));
   }
 
   static #backwards(burst: Burst): Frame[] {

@@ -63,7 +63,16 @@ export class Ledger {
     if (count > this.sent) return false;
     if (count <= this.acked) return true;
     this.acked = count;
-    for (let burst = this.#kept[0]; burst && this.#first + burst.length <= count; burst = this.#kept[0]) this.#forget();
+    let acknowledged = 0;
+    let bytes = 0;
+    for (const burst of this.#kept) {
+      if (this.#first + burst.length > count) break;
+      this.#first += burst.length;
+      bytes += costOf(burst);
+      acknowledged++;
+    }
+    this.#kept.splice(0, acknowledged);
+    this.#count(-bytes);
     return true;
   }
 
