@@ -50,6 +50,10 @@ const COMMANDS: Readonly<Record<string, { summary: string; load: () => Promise<C
     summary: "makes a token for calls by gRPC or HTTP",
     load: async () => (await import("./token-command.ts")).tokenCommand,
   },
+  dashboard: {
+    summary: "serves a page that shows the cluster, its clients and topics",
+    load: async () => (await import("./dashboard-command.ts")).dashboardCommand,
+  },
   doctor: {
     summary: "looks for what is wrong with a deployment",
     load: async () => (await import("./doctor-command.ts")).doctorCommand,

@@ -214,5 +214,5 @@ const SAME_SECRET = "give all nodes under one prefix the same secret and the rig
 const MAX_REFUSALS = 5;
 
 function timeOf(ms: bigint | number): string {
-  return new Date(Number(ms)).toISOString();
+  return new Date(Number(ms)).toISOString().replace(/T(.*)\.\d+Z$/, " $1 UTC");
 }

@@ -196,6 +196,25 @@ test("drain follows a node until it has left", async () => {
   assert.match(told, /no node .* lives/);
 });
 
+test("dashboard serves its page and its files, and asks for its key", async () => {
+  const serving = cli(["dashboard", "--port", "0"], { MESHSOCKET_DASHBOARD_KEY: "a-key-of-the-dashboard" });
+  const [, origin = ""] = await serving.match(/(http:\/\/127\.0\.0\.1:\d+)\/#key=a-key-of-the-dashboard/);
+  const page = await (await fetch(`${origin}/`)).text();
+  for (const [, path = ""] of page.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+    const file = await fetch(`${origin}${path}`);
+    assert.equal(file.status, 200, path);
+    await file.body?.cancel();
+  }
+  const locked = await fetch(`${origin}/api/state`);
+  assert.equal(locked.status, 401);
+  await locked.body?.cancel();
+  const state = await fetch(`${origin}/api/state`, { headers: { authorization: "Bearer a-key-of-the-dashboard" } });
+  const found = await state.json() as { nodes: { host: string }[] };
+  assert.deepEqual(found.nodes.map(({ host }) => host), nodes.map(({ host }) => host));
+  serving.kill("SIGTERM");
+  assert.equal(await serving.ended, 0);
+});
+
 test("doctor finds nothing wrong with a good cluster", async () => {
   const redis = await startRedisServer();
   const page = `${node(0).server.url.replace("http", "ws")}/`;

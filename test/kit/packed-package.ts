@@ -55,7 +55,9 @@ async function pack(folder: string): Promise<Manifest> {
   const manifest = readFileSync(join(root, "package.json"), "utf8");
   writeFileSync(join(source, "package.json"), manifest);
   for (const name of ["README.md", "LICENSE"]) copyFileSync(join(root, name), join(source, name));
-  cpSync(join(root, "proto"), join(source, "proto"), { recursive: true });
+  for (const name of ["proto", "cli/dashboard/static"]) {
+    cpSync(join(root, name), join(source, name), { recursive: true });
+  }
   await succeeds("npm", ["pack", "--ignore-scripts", "--offline", "--pack-destination", folder], source);
   return JSON.parse(manifest) as Manifest;
 }
