@@ -86,11 +86,12 @@ export async function startServer(
   setup: ServerSetup = {},
   spread = false,
 ): Promise<BenchServer> {
+  const metrics = contender.kind === "scraped";
   const args = [
     ...ARGS[contender.runtime],
     ...profiling(contender),
     contender.file,
-    JSON.stringify(setup),
+    JSON.stringify(metrics ? { ...setup, metrics } : setup),
   ];
   const child = start(
     spread ? undefined : SERVER_CORE,
@@ -99,6 +100,7 @@ export async function startServer(
   );
   const line = reader(child, contender.file);
   const { port } = JSON.parse(await line()) as { port: number };
+  const stopScrapes = metrics ? scrape(port) : () => {};
   return {
     port,
     pid: child.pid ?? 0,
@@ -106,7 +108,30 @@ export async function startServer(
       child.stdin?.write("stats\n");
       return JSON.parse(await line()) as ServerStats;
     },
-    stop: () => stop(child),
+    stop: () => {
+      stopScrapes();
+      return stop(child);
+    },
+  };
+}
+
+/** Reads the metrics every second, as Prometheus would; returns what ends it. */
+function scrape(port: number): () => void {
+  const read = async (): Promise<void> => {
+    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+    if (!response.ok) throw new Error(`the scrape was answered with ${response.status}`);
+    await response.text();
+  };
+  let stopped = false;
+  const timer = setInterval(() => {
+    read().catch((error: unknown) => {
+      // The server may end while it answers.
+      if (!stopped) throw error;
+    });
+  }, 1_000);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
   };
 }
 

@@ -18,6 +18,8 @@ export interface ServerSetup {
   storage?: { url: string; token: string };
   /** Of a cluster with a broker: the port of the Redis server. */
   redisPort?: number;
+  /** The server answers `/metrics`. */
+  metrics?: boolean;
   /** Messages are compressed for the clients that offer it. */
   compress?: boolean;
 }
