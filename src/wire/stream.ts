@@ -77,6 +77,7 @@ export class Reading {
   readonly #maxBytes: number;
   #bytes = 0;
   #run: string | undefined;
+  #life: string | undefined;
   #live = false;
   #ended = false;
   #failed = false;
@@ -95,16 +96,16 @@ export class Reading {
     return this.#run === undefined ? "none" : "open";
   }
 
-  /** The present run; undefined before one began. */
-  get run(): string | undefined {
-    return this.#run;
+  /** The life of the node of the producer; undefined before a run began. */
+  get life(): string | undefined {
+    return this.#life;
   }
 
   /** A message of the topic. */
   message(message: Payload): void {
     const entry = readEntry(message);
     if (!entry || entry.type === "stop") return;
-    if (entry.type === "begin") this.#begin(entry.run);
+    if (entry.type === "begin") this.#begin(entry);
     else if (this.#run === undefined) this.#fail(new MeshError("not_found", BEGINNING_LOST));
     else if (entry.run === this.#run && this.state === "open") this.#take(entry);
   }
@@ -138,11 +139,12 @@ export class Reading {
   }
 
   /** Of the runs that are kept the last one is read; later another may begin when this one is over. */
-  #begin(run: string): void {
+  #begin({ run, life }: StreamEntry & { readonly type: "begin" }): void {
     if (run === this.#run) return;
     if (this.#live && this.state === "open") this.#fail(new MeshError("canceled", "another stream began on the topic"));
     if (this.#live && this.#run !== undefined) return;
     this.#run = run;
+    this.#life = life;
     this.#parts.length = 0;
     this.#bytes = 0;
     this.#ended = false;

@@ -114,6 +114,14 @@ test("a stream whose node dies fails for readers on other nodes, present and lat
   await assert.rejects(textOf(c.hub.stream("answer:1")), { code: "unavailable" });
 });
 
+test("a stream whose node died while nobody read it is not open for whoever asks", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, leaseMs: 1_000 });
+  await a.hub.stream("answer:1").append("one");
+  await cluster.kill(a.host);
+  assert.equal(await b.hub.stream("answer:1").state(), "failed");
+});
+
 test("a stream ends when another begins on its topic", async () => {
   await using hub = new Hub({ topics: TOPICS });
   const first = hub.stream("answer:1");

@@ -32,6 +32,7 @@ export type LogEvent =
   | "weak_secret"
   | "not_compressed"
   | "history_failed"
+  | "chat_failed"
   | "lines_left_out";
 
 /** The fields of a line, for loggers that take them. None holds a message, token, header or query. */

@@ -34,12 +34,23 @@ export class Streams {
     await this.#node.verbs.publish(topic, Frame.of(STOP), undefined, options);
   }
 
-  /** The state of the stream now. */
+  /** The state of the stream now. One whose producer's node may be dead is open until that is known. */
   async look(topic: string): Promise<StreamState> {
-    const reader = new Reader(this.#node.limits.maxReplayBytes);
+    const { limits, registry } = this.#node;
+    const reader = new Reader(limits.maxReplayBytes);
+    const { reading } = reader;
     const unhear = await this.#node.hear(topic, reader);
-    unhear();
-    return reader.reading.state;
+    const release = this.guard(topic);
+    const untilMs = performance.now() + 2 * registry.leaseMs + limits.timeoutMs;
+    try {
+      while (reading.state === "open" && !registry.lives(reading.life ?? "") && performance.now() < untilMs) {
+        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      }
+      return reading.state;
+    } finally {
+      unhear();
+      release();
+    }
   }
 
   /** The parts of the stream: those so far as one, then each. */
@@ -87,6 +98,8 @@ export class Streams {
     this.#guards.clear();
   }
 }
+
+const LOOK_MS = 20;
 
 /** One reader on this node. */
 class Reader implements Ear {
