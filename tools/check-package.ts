@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkConsumer } from "./check-consumer.ts";
 import { root, run } from "./run.ts";
+import { checkStartCosts } from "./start-cost.ts";
 
 /** Whether the npm package and the JSR package are fit to be published as they stand. */
 export async function checkPackage(): Promise<string | undefined> {
@@ -11,6 +12,7 @@ export async function checkPackage(): Promise<string | undefined> {
   try {
     return (
       (await failureOf("npm", "run", "build")) ??
+        (await checkStartCosts()) ??
         (await failureOf("npm", "pack", "--ignore-scripts", "--pack-destination", folder)) ??
         (await checkTarball(join(folder, await tarballName()))) ??
         (await checkConsumer(join(folder, await tarballName()), folder)) ??

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import process from "node:process";
 import { checkOptions, checkText, defined, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import type { TlsOptions } from "../../src/hub/serve-options.ts";
@@ -21,6 +21,8 @@ export function checkKeyPair(name: string, { cert, key }: TlsOptions): void {
 }
 
 function matches(cert: string, key: string): boolean {
+  // Loaded for those alone who serve with TLS.
+  const { createPrivateKey, X509Certificate } = process.getBuiltinModule("node:crypto");
   try {
     return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
   } catch {

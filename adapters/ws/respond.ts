@@ -1,4 +1,5 @@
-import { type ServerResponse, STATUS_CODES } from "node:http";
+import type { ServerResponse } from "node:http";
+import process from "node:process";
 import { type Duplex, Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 
@@ -20,6 +21,7 @@ export async function respond(response: Response, outgoing: ServerResponse): Pro
 /** Answers an upgrade request with a Response instead of the 101, and ends the connection. */
 export async function respondToUpgrade(response: Response, stream: Duplex): Promise<void> {
   stream.resume();
+  const { STATUS_CODES } = process.getBuiltinModule("node:http");
   const reason = response.statusText || STATUS_CODES[response.status] || "";
   const lines = [`HTTP/1.1 ${response.status} ${reason}`];
   for (const [name, value] of response.headers) {

@@ -1,4 +1,4 @@
-import { type CryptoKey, type JWTPayload, jwtVerify, type JWTVerifyOptions } from "jose";
+import type { CryptoKey, JWTPayload, JWTVerifyOptions } from "jose";
 import { refuse } from "./admission.ts";
 import { checkOptions, checkText, defined, kindOf, type OptionTable } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
@@ -64,6 +64,8 @@ export async function verifyBearer(
   if (!algorithms?.length) throw invalidArgument("a public key needs algorithms, the list of those that are accepted");
   const token = typeof from === "string" ? from : bearerToken(from);
   if (token === undefined) return refuse(401, "a bearer token is required", { "www-authenticate": "Bearer" });
+  // Loaded by the first token: a start does not need it.
+  const { jwtVerify } = await import("jose");
   try {
     const verifyOptions: JWTVerifyOptions = {
       algorithms: [...algorithms],

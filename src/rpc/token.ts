@@ -1,6 +1,4 @@
-import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload } from "jose";
-import { JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired } from "jose/errors";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { anything, checkOptions, defined, type OptionTable, utf8Bytes } from "../base/check/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
@@ -148,6 +146,8 @@ export class TokenVerifier {
   }
 
   async #check(token: string, now: number): Promise<JWTPayload> {
+    const { errors: { JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired }, jwtVerify } =
+      await loadJose();
     let last: unknown;
     for (const key of this.#keys) {
       try {
@@ -202,6 +202,7 @@ function bearer(authorization: string | null | undefined): string {
 }
 
 async function mint(key: CryptoKey, audience: string, ttlMs: number, now: number): Promise<string> {
+  const { SignJWT } = await loadJose();
   return await new SignJWT()
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setAudience(audience)
@@ -219,6 +220,11 @@ export function secretList(secret: Secret): readonly [string, ...string[]] {
     if (each === "") throw invalidArgument("the secret is empty: set the environment variable that it comes from");
   }
   return list as [string, ...string[]];
+}
+
+/** Loaded by the first token: a start does not need it. */
+function loadJose(): Promise<typeof import("jose")> {
+  return import("jose");
 }
 
 async function importKey(secret: string): Promise<CryptoKey> {
