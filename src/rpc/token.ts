@@ -1,4 +1,4 @@
-import type { JWTPayload } from "jose";
+import type * as Jose from "jose";
 import { BoundedMap } from "../base/bounded-map.ts";
 import { anything, checkOptions, defined, type OptionTable, utf8Bytes } from "../base/check/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
@@ -145,7 +145,7 @@ export class TokenVerifier {
     return audience;
   }
 
-  async #check(token: string, now: number): Promise<JWTPayload> {
+  async #check(token: string, now: number): Promise<Jose.JWTPayload> {
     const { errors: { JWSSignatureVerificationFailed, JWTClaimValidationFailed, JWTExpired }, jwtVerify } =
       await loadJose();
     let last: unknown;
@@ -168,7 +168,7 @@ export class TokenVerifier {
     throw unauthenticated("the token is not one of this cluster", last);
   }
 
-  #meant(payload: JWTPayload): string {
+  #meant(payload: Jose.JWTPayload): string {
     const named = Array.isArray(payload.aud) ? payload.aud : [payload.aud];
     const audience = this.#audiences.find((each) => named.includes(each));
     if (audience !== undefined) return audience;
@@ -223,7 +223,7 @@ export function secretList(secret: Secret): readonly [string, ...string[]] {
 }
 
 /** Loaded by the first token: a start does not need it. */
-function loadJose(): Promise<typeof import("jose")> {
+function loadJose(): Promise<typeof Jose> {
   return import("jose");
 }
 
