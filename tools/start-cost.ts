@@ -1,5 +1,5 @@
 /**
- * What a start costs: processor time and memory of Node with the built package, beside Node alone, as medians of turns.
+ * The cost of a start: processor time and memory of Node with the built package, beside Node alone, as medians of turns.
  *
  *   npm run build && node tools/start-cost.ts
  */
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import process from "node:process";
 import { root, run } from "./run.ts";
 
-/** What is started, and the most that it may take above Node alone. */
+/** A start, and the most that it may take above Node alone. */
 interface Start {
   readonly name: string;
   readonly code: string;
