@@ -1,5 +1,5 @@
 /**
- * The cost of a start: processor time and memory of Node with the built package, beside Node alone, as medians of turns.
+ * The cost of a start: processor time and memory of Node with the built package, next to Node alone, as medians of turns.
  *
  *   npm run build && node tools/start-cost.ts
  */
