@@ -21,9 +21,9 @@
  */
 export { connect, MeshWebSocket } from "./mesh-web-socket.ts";
 export type { CallOptions, RequestHandler, Sendable } from "./calls.ts";
-export type { Publication, SubscribeOptions, Subscription } from "./subscription.ts";
+export type { Publication, SubscribeFrom, SubscribeOptions, Subscription } from "./subscription.ts";
 export type { Delivery, PublishOptions } from "./topics.ts";
 export type { EventListenerFor, MeshWebSocketEvents, Pending } from "./events.ts";
-export type { Address, ConnectOptions, TokenSource, WebSocketClass } from "./options.ts";
+export type { Address, ConnectOptions, PositionStore, TokenSource, WebSocketClass } from "./options.ts";
 export { MeshError, type MeshErrorCode } from "../src/base/error.ts";
 export { shouldReconnect } from "../src/base/close-code.ts";

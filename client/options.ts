@@ -35,6 +35,11 @@ export interface ConnectOptions {
   pongMs?: number;
   /** Milliseconds that the server may take to reply to a request, or to confirm. Default 10,000. */
   timeoutMs?: number;
+  /**
+   * Remembers where subscriptions to topics with history are, so that they go on there after the page was loaded again: `sessionStorage`,
+   * or the like. Default: they are remembered as long as the page lasts.
+   */
+  positions?: PositionStore;
   /** The class of the connections. Default: the platform's WebSocket. */
   WebSocket?: WebSocketClass;
 }
@@ -44,6 +49,12 @@ export type Address = string | URL | (() => string | URL | Promise<string | URL>
 
 /** Returns a token that is good now. */
 export type TokenSource = () => string | Promise<string>;
+
+/** A store of texts, such as `sessionStorage`. */
+export interface PositionStore {
+  getItem(key: string): string | null;
+  setItem(key: string, value: string): void;
+}
 
 /** A class like the platform's WebSocket. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket;
@@ -71,6 +82,7 @@ const EXAMPLES: { readonly [Name in keyof Required<ConnectOptions>]: unknown } =
   plain: true,
   reconnect: true,
   signal: {},
+  positions: {},
   WebSocket: Date,
   ...DEFAULTS,
 };

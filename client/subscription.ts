@@ -125,7 +125,15 @@ export interface Publication extends Place {
 export interface SubscribeOptions extends CallOptions {
   /** Bytes of messages that may wait to be read. Over it the subscription ends with `resource_exhausted`. Default 4,194,304. */
   maxBytes?: number;
+  /**
+   * The earlier messages that come first, of a topic that keeps history: after a position, the newest so many, or those of the last milliseconds.
+   * Default: the place that `positions` of the options remembers, or else none. Of several subscriptions of a page to one topic only the first is caught up.
+   */
+  from?: SubscribeFrom;
 }
+
+/** Where a subscription begins. */
+export type SubscribeFrom = Place | { readonly last: number } | { readonly ms: number };
 
 function costOf({ data }: Publication): number {
   return data.length + MESSAGE_COST;

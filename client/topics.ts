@@ -11,7 +11,7 @@ import type { Parts, Payload } from "../src/wire/v1.ts";
 import { type CallOptions, type Calls, type Sendable } from "./calls.ts";
 import { delayBefore, MAX_TIMER_MS, type Settings } from "./options.ts";
 import type { Pending } from "./events.ts";
-import { type SubscribeOptions, Subscription } from "./subscription.ts";
+import { type SubscribeFrom, type SubscribeOptions, Subscription } from "./subscription.ts";
 
 /** Subscriptions to topics, and messages to them. A page loads this file when it asks for the first. */
 export class Topics {
@@ -24,11 +24,13 @@ export class Topics {
 
   /** Resolves with a subscription when it holds: no message that is published from then on is missed. */
   async subscribe(name: string, options: SubscribeOptions): Promise<Subscription> {
-    checkCall(name, options, "signal timeoutMs maxBytes");
+    checkCall(name, options, "signal timeoutMs maxBytes from");
     this.#client.check();
     const { signal, timeoutMs = this.#client.settings.timeoutMs, maxBytes = this.#client.settings.maxBytes } = options;
     signal?.throwIfAborted();
-    const topic = this.#topics.get(name) ?? new Topic(name, this.#client, () => this.#topics.delete(name));
+    const { positions } = this.#client.settings;
+    const topic = this.#topics.get(name) ??
+      new Topic(name, this.#client, options.from ?? saved(positions, name), () => this.#topics.delete(name));
     this.#topics.set(name, topic);
     const onAbort = (): void => subscription.end(signal?.reason);
     const subscription = new Subscription(name, maxBytes, (error) => {
@@ -38,7 +40,7 @@ export class Topics {
     signal?.addEventListener("abort", onAbort);
     const late = (): void => subscription.end(new MeshError("deadline_exceeded", "no answer in time"));
     const timer = setTimeout(late, Math.min(timeoutMs, MAX_TIMER_MS));
-    await topic.add(subscription).finally(() => clearTimeout(timer));
+    await topic.add(subscription, options.from).finally(() => clearTimeout(timer));
     return subscription;
   }
 
@@ -58,6 +60,9 @@ export class Topics {
         return true;
       case "message{+":
         topic?.message(json, payload);
+        return true;
+      case "gap{":
+        topic?.gap(json);
         return true;
       case "unsubscribed{":
         topic?.end(new MeshError("permission_denied", "the server ended the subscription"), true);
@@ -91,17 +96,22 @@ class Topic {
   /** It held once: what was published since may be missing. */
   #restoring = false;
   /** Where to go on in the topic's history, if it has one. */
-  #place: Place | undefined;
+  #place: SubscribeFrom | undefined;
+  /** The place is to be saved. */
+  #saves = false;
   #tells = true;
 
-  constructor(name: string, client: TopicsClient, leave: () => void) {
+  constructor(name: string, client: TopicsClient, from: SubscribeFrom | undefined, leave: () => void) {
     this.#name = name;
     this.#client = client;
+    this.#place = from;
     this.#leave = leave;
   }
 
   /** Settles when the subscription holds, or has ended before. */
-  add(subscription: Subscription): Promise<void> {
+  add(subscription: Subscription, from: SubscribeFrom | undefined): Promise<void> {
+    // The others have what this one asks for.
+    if (from && this.#attempt > 0) subscription.recovered = false;
     return new Promise((resolve, reject) => {
       this.#subscriptions.set(subscription, this.#holds ? undefined : { resolve, reject });
       if (this.#holds) resolve();
@@ -120,9 +130,32 @@ class Topic {
   }
 
   message({ epoch, offset }: Place, data: Payload): void {
-    if (epoch !== undefined) this.#place = { epoch, offset };
+    this.#goTo(epoch, offset);
     const publication = { topic: this.#name, data: data as Pending, epoch, offset };
     for (const subscription of this.#subscriptions.keys()) subscription.push(publication);
+  }
+
+  /** Messages before this place may be missing. */
+  gap({ epoch, offset }: Place): void {
+    this.#goTo(epoch, offset);
+    for (const subscription of this.#subscriptions.keys()) subscription.recovered = false;
+  }
+
+  /** Everything up to here came; what comes later starts after it. */
+  #goTo(epoch: string | undefined, offset = 0): void {
+    if (epoch === undefined) return;
+    this.#place = { epoch, offset };
+    const { positions } = this.#client.settings;
+    if (!positions || this.#saves) return;
+    this.#saves = true;
+    setTimeout(() => {
+      this.#saves = false;
+      try {
+        positions.setItem(PREFIX + this.#name, JSON.stringify(this.#place));
+      } catch (error) {
+        console.error("meshsocket: could not save a position", error);
+      }
+    });
   }
 
   restore(): void {
@@ -156,7 +189,9 @@ class Topic {
 
   #hold({ recovered = !this.#restoring, epoch, offset }: Subscribed): void {
     this.#holds = true;
-    if (epoch !== undefined) this.#place = { epoch, offset };
+    // A message may have come before the answer.
+    const { epoch: known, offset: at = 0 } = (this.#place ?? {}) as Place;
+    if (epoch !== known || (offset ?? 0) > at) this.#goTo(epoch, offset);
     for (const [subscription, opening] of this.#subscriptions) {
       subscription.recovered &&= recovered;
       this.#subscriptions.set(subscription, undefined);
@@ -170,6 +205,17 @@ function checkCall(topic: unknown, options: object, names: string): void {
   if (typeof topic !== "string") throw invalidArgument(`the topic must be a string, not ${typeof topic}`);
   for (const name of Object.keys(options)) {
     if (!names.split(" ").includes(name)) throw invalidArgument(`unknown option "${name}": there are ${names}`);
+  }
+}
+
+const PREFIX = "meshsocket:";
+
+/** The place where the page was before it was loaded again. */
+function saved(positions: Settings["positions"], topic: string): SubscribeFrom | undefined {
+  try {
+    return (JSON.parse(positions?.getItem(PREFIX + topic) ?? "null") as SubscribeFrom | null) ?? undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -14,6 +14,7 @@ import { presenceFeed } from "./topics/presence-feed.ts";
 import { RequestTable } from "./request-table.ts";
 import { Router } from "./router.ts";
 import type { Clients } from "../client/clients.ts";
+import type { KeptTopics } from "../hub/history/kept-topics.ts";
 import type { Holder } from "../storage/storage.ts";
 import { Topics } from "./topics/topics.ts";
 import { RemoteVerbs } from "./verbs.ts";
@@ -32,6 +33,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   /** The verbs for the clients of the other nodes. */
   readonly remote: RemoteVerbs;
   readonly #clients: Clients<Data>;
+  readonly #kept: KeptTopics<Data>;
   readonly #state: HubState;
   readonly #counters: Counters;
   readonly #router: Router;
@@ -41,6 +43,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   constructor(node: ClusterDependencies<Data>, options: JoinOptions) {
     checkHost(options.host);
     this.#clients = node.clients;
+    this.#kept = node.kept;
     this.#state = node.state;
     this.#counters = node.counters;
     this.neighbours = new Neighbours<Data>(node, options, this);
@@ -98,6 +101,8 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     this.topics.forget(node.life);
     this.neighbours.forget(node.life);
     this.#state.events.dispatch("nodeleave", { node });
+    // It may have died between the history and the listeners here.
+    this.#kept.loaded?.verify();
   }
 
   renewed(): void {
@@ -121,6 +126,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     this.neighbours.claims.lost();
     await this.neighbours.reclaim.all();
     await this.topics.restore();
+    this.#kept.loaded?.verify();
   }
 
   stalled(): void {

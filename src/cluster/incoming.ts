@@ -46,7 +46,12 @@ export class Incoming<Data> implements Peers {
     this.#logger = node.logger;
     this.#timeoutMs = limits.timeoutMs;
     const receiver = new Receiver<Data>(node, this);
-    this.inbox = new Inbox({ node: neighbours, receiver, maxLines: limits.maxInboxLines });
+    this.inbox = new Inbox({
+      node: neighbours,
+      receiver,
+      maxLines: limits.maxInboxLines,
+      begun: () => node.kept.loaded?.verify(),
+    });
     this.lines = new IncomingLines({ node: neighbours, inbox: this.inbox, limits, stopped });
   }
 

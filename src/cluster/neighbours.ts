@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Claims } from "./claims.ts";
 import type { Clients } from "../client/clients.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import type { DistSession } from "./dist-session.ts";
@@ -173,16 +174,20 @@ export class Neighbours<Data> {
     if (!client?.leaving || this.moves.get(id)?.claim !== claim) return handoverAnswer("unknown");
     const nodes = this.nodes();
     if (nodes.some(({ life }) => !lives.includes(life))) return waitingAnswer(client.listensOn, nodes);
-    const handed = client.handOver(this.#placesOf(client.topics));
+    const handed = client.handOver(this.#placesOf(client));
     if (typeof handed === "string") client.close(CloseCode.Replaced, "replaced by a newer connection");
     this.moves.end(id);
     return handoverAnswer(handed);
   }
 
-  /** The places up to which the clients of this node got the topics that keep history. */
-  #placesOf(topics: ReadonlySet<string>): TopicPlace[] {
-    const kept = [...topics].filter((topic) => this.#kept.windowOf(topic));
-    return kept.map((topic) => ({ topic, ...NOWHERE, ...this.#kept.loaded?.placeOf(topic) }));
+  /** The places up to which the client got the topics that keep history. One that it is still being caught up on has none. */
+  #placesOf(client: HubClient<Data>): TopicPlace[] {
+    const { topics } = this.#clients;
+    const kept = [...client.topics].filter((topic) => this.#kept.windowOf(topic));
+    return kept.map((topic) => {
+      const listens = topics.listeners(topic)?.has(client);
+      return { topic, ...NOWHERE, ...(listens && this.#kept.loaded?.placeOf(topic)) };
+    });
   }
 
   /** The storage names this node for an id: gives the claim up unless a client here has it. Never rejects. */

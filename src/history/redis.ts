@@ -124,12 +124,10 @@ export class RedisHistory implements HistoryStore {
   async #append(topic: string, messages: readonly NewMessage[], window: HistoryWindow): Promise<AppendResult> {
     const call = `${this.#prefix}:append:${this.#instance}${(this.#calls++).toString(36)}`;
     const limits = [window.messages, Math.ceil(window.ms), window.bytes, MAX_KEYS, KEYS_MS].map(String);
-    const data = messages.flatMap(({ data: one, key = "" }) =>
-      typeof one === "string" ? ["text", one, key] : ["base64", toBase64(one), key]
-    );
-    const args = [...this.#opening(topic), ...limits, this.#rememberMs, ...data];
-    const fits = ([first = "", ...rest]: readonly string[]): boolean =>
-      first === "ok" ? rest.length === messages.length + 1 && rest.slice(1).every(isOffset) : first === "again";
+    const args = [...this.#opening(topic), ...limits, this.#rememberMs];
+    for (const message of messages) args.push(formOf(message));
+    const fits = ([first, , ...offsets]: readonly string[]): boolean =>
+      first === "ok" ? fitsOffsets(offsets, messages.length) : first === "again";
     try {
       const answer = await this.#caller.runText(HISTORY_SCRIPTS.append, [...this.#keys(topic), call], args, fits);
       if (answer[0] === "ok") return this.#noted(topic, answer.slice(1));
@@ -144,7 +142,7 @@ export class RedisHistory implements HistoryStore {
   async #settle(topic: string, call: string, count: number, lost: unknown): Promise<AppendResult> {
     const fits = ([result = ""]: readonly string[]): boolean => {
       const [, ...offsets] = result.split(" ");
-      return result === "void" || (offsets.length === count && offsets.every(isOffset));
+      return result === "void" || fitsOffsets(offsets, count);
     };
     let result: string | undefined;
     try {
@@ -158,12 +156,8 @@ export class RedisHistory implements HistoryStore {
   }
 
   #noted(topic: string, [epoch = "", ...offsets]: readonly string[]): AppendResult {
-    const appended = offsets.map((text): Appended =>
-      text.startsWith("=")
-        ? { offset: Number(text.slice(1)), repeated: true }
-        : { offset: Number(text), repeated: false }
-    );
-    this.#see(topic, { epoch, offset: Math.max(...appended.map(({ offset }) => offset)) });
+    const appended = offsets.flatMap(appendedOf);
+    this.#see(topic, { epoch, offset: appended.reduce((most, { offset }) => Math.max(most, offset), 0) });
     return { epoch, appended };
   }
 
@@ -207,8 +201,28 @@ function messageOfFields([offset, at, kind, data = "", key]: readonly string[]):
   };
 }
 
-function isOffset(text: string): boolean {
-  return /^=?\d+$/.test(text);
+const encoder = new TextEncoder();
+
+/** A message as the script reads it. */
+function formOf({ data, key }: NewMessage): string {
+  const text = typeof data === "string" ? data : toBase64(data);
+  if (key === undefined) return (typeof data === "string" ? "t" : "b") + text;
+  return `${typeof data === "string" ? "T" : "B"}${encoder.encode(key).byteLength}:${key}${text}`;
+}
+
+/** The offsets of `first-last`, or one offset, with `=` before that of a repeated message. */
+function appendedOf(text: string): Appended[] {
+  const [first = 0, last] = text.replace("=", "").split("-").map(Number);
+  const repeated = text.startsWith("=");
+  if (last === undefined) return [{ offset: first, repeated }];
+  return Array.from({ length: last - first + 1 }, (_, index) => ({ offset: first + index, repeated }));
+}
+
+/** Whether these are the offsets of so many messages. */
+function fitsOffsets(offsets: readonly string[], count: number): boolean {
+  const [first = 0, last = 0] = /^(\d+)-(\d+)$/.exec(offsets[0] ?? "")?.slice(1).map(Number) ?? [];
+  if (offsets.length === 1 && last > 0) return last - first + 1 === count;
+  return offsets.length === count && offsets.every((text) => /^=?\d+$/.test(text));
 }
 
 function fitsPage([, last = "", recovered = "", more = "", ...fields]: readonly string[]): boolean {

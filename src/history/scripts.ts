@@ -53,7 +53,8 @@ local function trim(bytes, maxMessages, maxBytes, maxMs)
   local count = redis.call('XLEN', KEYS[2])
   local start, cut, fits = '-', nil, false
   while count > 0 and not fits do
-    local page = redis.call('XRANGE', KEYS[2], start, '+', 'COUNT', 8)
+    local over = math.min(64, math.max(1, count - maxMessages + 1))
+    local page = redis.call('XRANGE', KEYS[2], start, '+', 'COUNT', over)
     if #page == 0 then break end
     for _, message in ipairs(page) do
       local fields = message[2]
@@ -75,38 +76,62 @@ end
 /**
  * KEYS: topic, messages, keys, keyed, call.
  * ARGV: a random epoch, seen epoch, seen offset, ms to remember the topic, window's messages, ms and bytes, most keys, ms to remember keys,
- * ms to remember the call, then for each message "text" or "base64", the data, and its key or "".
- * Answers `{"ok", epoch, offset…}`, with `=` before the offset of a message that its key repeats, or `{"again"}` if this call ran before.
+ * ms to remember the call, then each message as `t` and a text, or `b` and base64; with a key as `T` or `B`, the length of the key, `:`, the key, and the
+ * text or base64.
+ * Answers `{"ok", epoch, first-last}`; if a message has a key, `{"ok", epoch, offset…}`, with `=` before the offset of a message that its key repeats; or
+ * `{"again"}` if this call ran before.
  */
 const append = `-- meshsocket history append
 ${OPEN}${TRIM}
 if redis.call('EXISTS', KEYS[5]) == 1 then return {'again'} end
 local epoch, offset, bytes = open(ARGV[1], ARGV[2], ARGV[3])
 if redis.call('EXISTS', KEYS[2]) == 0 then bytes = 0 end
+local first, at, ready = offset + 1, number(now), false
+local function add(id, kind, data, key)
+  local added
+  if ready then
+    added = key and redis.call('XADD', KEYS[2], id, kind, data, 'at', at, 'key', key)
+      or redis.call('XADD', KEYS[2], id, kind, data, 'at', at)
+  else
+    added = key and redis.pcall('XADD', KEYS[2], id, kind, data, 'at', at, 'key', key)
+      or redis.pcall('XADD', KEYS[2], id, kind, data, 'at', at)
+    ready = true
+  end
+  return added
+end
 local answer, keyed = {}, false
-for index = 11, #ARGV, 3 do
-  local kind, data, key = ARGV[index], ARGV[index + 1], ARGV[index + 2]
-  local earlier = key ~= '' and redis.call('HGET', KEYS[3], key)
+for index = 11, #ARGV do
+  local form = ARGV[index]
+  local mark, data, key, earlier = string.byte(form), nil, nil, nil
+  if mark >= 97 then
+    data = string.sub(form, 2)
+  else
+    local colon = string.find(form, ':', 1, true)
+    local keyEnd = colon + tonumber(string.sub(form, 2, colon - 1))
+    key, data = string.sub(form, colon + 1, keyEnd), string.sub(form, keyEnd + 1)
+    mark, keyed = mark + 32, true
+    earlier = redis.call('HGET', KEYS[3], key)
+  end
   if earlier then
     answer[#answer + 1] = '=' .. earlier
   else
     offset = offset + 1
-    local add = {KEYS[2], number(offset) .. '-0', kind, data, 'at', number(now)}
-    if key ~= '' then
-      add[7], add[8], keyed = 'key', key, true
-      redis.call('HSET', KEYS[3], key, number(offset))
+    local place = number(offset)
+    local kind = mark == 116 and 'text' or 'base64'
+    if key then
+      redis.call('HSET', KEYS[3], key, place)
       redis.call('ZADD', KEYS[4], offset, key)
     end
-    local added = redis.pcall('XADD', unpack(add))
+    local added = add(place .. '-0', kind, data, key)
     if type(added) == 'table' and added.err then
       if not string.find(added.err, 'equal or smaller') then return redis.error_reply(added.err) end
       -- Somebody wrote to the stream, or restored it without the topic's hash.
       redis.call('DEL', KEYS[2])
       epoch, bytes = ARGV[1], 0
-      redis.call('XADD', unpack(add))
+      add(place .. '-0', kind, data, key)
     end
-    bytes = bytes + size({kind, data})
-    answer[#answer + 1] = number(offset)
+    bytes = bytes + (mark == 116 and #data or size({kind, data}))
+    answer[#answer + 1] = place
   end
 end
 bytes = trim(bytes, tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[6]))
@@ -121,9 +146,10 @@ if keyed then
   end
   redis.call('PEXPIRE', KEYS[3], ARGV[9])
   redis.call('PEXPIRE', KEYS[4], ARGV[9])
+else
+  answer = {number(first) .. '-' .. number(offset)}
 end
-local result = epoch .. ' ' .. table.concat(answer, ' ')
-redis.call('SET', KEYS[5], result, 'PX', ARGV[10])
+redis.call('SET', KEYS[5], epoch .. ' ' .. table.concat(answer, ' '), 'PX', ARGV[10])
 table.insert(answer, 1, 'ok')
 table.insert(answer, 2, epoch)
 return answer

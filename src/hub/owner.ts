@@ -26,9 +26,11 @@ import { checkSize, type Sender } from "../send/sender.ts";
 import type { Recorder } from "../base/watch/recorder.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
 import type { Socket } from "../client/socket.ts";
+import type { Subscribed } from "../wire/topics.ts";
 import type {
   Delivery,
   EmitOptions,
+  From,
   ListenOptions,
   Recovery,
   SendOptions,
@@ -310,8 +312,14 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return this.#hub.publish(topic, message, options);
   }
 
-  listen(client: HubClient<Data>, topic: string): Promise<void> {
-    return this.#node.subscriptions.listen(client, [topic]);
+  async listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {
+    const { kept, subscriptions } = this.#node;
+    if (from !== undefined && kept.windowOf(topic) && !client.topics.has(topic)) {
+      const { position, recovered } = await subscriptions.listenFrom(client, topic, from as From);
+      return { ...position, recovered };
+    }
+    await subscriptions.listen(client, [topic]);
+    return { ...kept.loaded?.placeOf(topic), recovered: from === undefined ? undefined : false };
   }
 
   unlisten(client: HubClient<Data>, topic: string): void {

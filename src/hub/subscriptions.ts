@@ -68,6 +68,17 @@ export class Subscriptions<Data = unknown> {
     await added;
   }
 
+  /** {@link Subscriptions.join} for a client that asked for it itself. It does not listen on the topic yet. */
+  async listenFrom(client: HubClient<Data>, topic: string, from: From): Promise<Recovery> {
+    (client.tagged ??= new Map<string, boolean>()).set(topic, false);
+    try {
+      return await this.join(client, topic, from);
+    } catch (error) {
+      if (!client.topics.has(topic)) client.tagged?.delete(topic);
+      throw error;
+    }
+  }
+
   /** Ends what {@link Subscriptions.listen} began. If the server made the client listen as well, it gets bare messages again. */
   unlisten(client: HubClient<Data>, topic: string): void {
     const byServer = client.tagged?.get(topic);

@@ -71,6 +71,7 @@ export class Inbox {
     if (line && count < line.count) return undefined;
     if (line?.count !== count) {
       if (batch.number !== 1n) return undefined;
+      if (batch.from) this.#deps.begun?.();
       line = { count, lastNumber: 0n, answers: new Map() };
     }
     this.#lines.set(link, line);
@@ -89,6 +90,8 @@ export interface InboxDependencies {
   node: ServingNode;
   receiver: ItemReceiver;
   maxLines: number;
+  /** A node began a line: batches that it sent before may not have come. */
+  begun?(): void;
 }
 
 /** A node that knows whether it may be called. */

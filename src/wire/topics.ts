@@ -60,6 +60,10 @@ export const publishedLine = (number: number, answer: Published): string =>
 export const messageLine = (topic: string, place: Place = {}): string =>
   `~message ${JSON.stringify({ topic, epoch: place.epoch, offset: place.offset })}\n`;
 
+/** Messages of a topic before this place may be missing. */
+export const gapLine = (topic: string, { epoch, offset }: Place): string =>
+  `~gap ${JSON.stringify({ topic, epoch, offset })}`;
+
 /** Reads a line of a client; undefined if it is not one of these. Never throws. */
 export function decodeTopicCall(message: Payload): TopicCall | undefined {
   const { form, number, json: { topic, from, key }, payload } = partsOf(message);

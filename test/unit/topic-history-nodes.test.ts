@@ -2,11 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../../src/client/client.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Position } from "../../src/send/position.ts";
 import type { From, Recovery } from "../../src/send/verbs.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
 import { Random, runSeed } from "../kit/random.ts";
 import { until } from "../kit/until.ts";
+import { V1Client } from "../kit/v1-client.ts";
 
 const TOPICS: HubOptions["topics"] = [{ match: "room:*", history: { messages: 100_000 } }];
 
@@ -79,7 +81,8 @@ function assertRuns(readers: readonly Reader[], history: readonly string[]): voi
   }
 }
 
-test(`readers that join at random places while all nodes publish get every message once and in one order (seed ${runSeed})`, async () => {
+test("readers that join at random places while all nodes publish get every message once and in one order", async (t) => {
+  t.diagnostic(`seed ${runSeed}`);
   const random = new Random(runSeed);
   await using cluster = new MemoryCluster();
   const nodes = await threeNodes(cluster, { topics: TOPICS });
@@ -106,4 +109,64 @@ test(`readers that join at random places while all nodes publish get every messa
   assert.equal(history.length, count);
   await until("all readers to have the end", () => readers.every(({ got }) => got.at(-1) === history.at(-1)));
   assertRuns(readers, history);
+});
+
+test("a client that comes back on other nodes while messages pass gets each of them once and in order", async (t) => {
+  t.diagnostic(`seed ${runSeed}`);
+  const random = new Random(runSeed);
+  await using cluster = new MemoryCluster();
+  const nodes = await threeNodes(cluster, { topics: TOPICS });
+  const joined = Promise.withResolvers<void>();
+  const session = { id: "me", onConnect: (client: Client) => client.subscribe("room:1").then(joined.resolve) };
+  let me = await V1Client.open(nodes[0].hub, session);
+  await joined.promise;
+  let published = 0;
+  let stopped = false;
+  const publisher = (async () => {
+    while (!stopped) {
+      await nodes[2].hub.publish("room:1", String(published++));
+      await new Promise((resolve) => setTimeout(resolve, random.below(2)));
+    }
+  })();
+  const got: string[] = [];
+  for (let move = 0; move < 12; move++) {
+    for (let count = random.below(20); count > 0; count--) got.push(String(await me.next()));
+    me.socket.terminate();
+    got.push(...me.waiting.map(String));
+    me = await V1Client.open(random.pick(nodes).hub, session, `${got.length}.${me.hello.token}`);
+    assert.equal(me.hello.resumed, true, `after ${move} moves: ${me.hello.lost}`);
+  }
+  stopped = true;
+  await publisher;
+  while (got.length < published) got.push(String(await me.next()));
+  assert.deepEqual(got, Array.from({ length: published }, (_, index) => String(index)));
+});
+
+test("a message that a broken line lost is read from the history, before the next reaches anybody", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, limits: { timeoutMs: 300 } });
+  const reader = await read(a, "reader");
+  await b.hub.publish("room:1", "1");
+  const end = cluster.lose(a.host);
+  const lost = await b.hub.publish("room:1", "2");
+  assert.deepEqual([lost.delivered, lost.unreachable], [0, [a.host]]);
+  end();
+  await until("the line to be open again", async () => (await b.hub.publish("room:1", "3")).unreachable.length === 0);
+  const history = await all(b);
+  await until("the reader to have the end", () => reader.got.length === history.length);
+  assert.deepEqual(reader.got, history);
+  assert.deepEqual(history.slice(0, 2), ["1", "2"]);
+});
+
+test("listeners get the last message of a node that died before it delivered it", async () => {
+  const storage = new MemoryStorage();
+  await using cluster = new MemoryCluster(storage);
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, leaseMs: 600 });
+  const reader = await read(a, "reader");
+  await b.hub.publish("room:1", "1");
+  // It reached the history, and nobody else.
+  await storage.history().append("room:1", [{ data: "2" }], { messages: 100, ms: 60_000, bytes: 10_000 });
+  await cluster.kill(b.host);
+  await until("the last message", () => reader.got.length === 2);
+  assert.deepEqual(reader.got, ["1", "2"]);
 });

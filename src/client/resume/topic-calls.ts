@@ -1,9 +1,8 @@
 import { checkTopic } from "../../base/check/topic.ts";
-import { MeshError } from "../../base/error.ts";
 import type { Limits } from "../../base/limits.ts";
 import type { Message } from "../../send/frame.ts";
-import type { Delivery, SendToManyOptions } from "../../send/verbs.ts";
-import { publishedLine, subscribedLine, type TopicCall } from "../../wire/topics.ts";
+import type { Delivery, SendToTopicOptions } from "../../send/verbs.ts";
+import { publishedLine, type Subscribed, subscribedLine, type TopicCall } from "../../wire/topics.ts";
 import { replyLine } from "../../wire/v1.ts";
 import type { Handlers } from "../handlers.ts";
 
@@ -50,28 +49,23 @@ export class TopicCalls<Own extends TopicClient> {
     const { handlers } = this.#client;
     if (call.type === "unsubscribe") return undefined;
     if (call.type === "subscribe") return handlers.allow("onSubscribe", call.topic);
-    // Without a history nobody would notice the second message of a key.
-    if (call.key !== undefined) {
-      throw new MeshError("failed_precondition", "this server keeps no history: omit the key");
-    }
     return handlers.allow("onPublish", call.topic, call.payload);
   }
 
   async #start(call: TopicCall): Promise<string> {
     if (call.type === "subscribe") return await this.#subscribe(call);
-    if (call.type === "publish") return await this.#publish(call.topic, call.payload, call.number);
+    if (call.type === "publish") return await this.#publish(call);
     this.#owner.unlisten(this.#client, call.topic);
     return replyLine(call.number);
   }
 
   async #subscribe({ topic, number, from }: TopicCall & { readonly type: "subscribe" }): Promise<string> {
-    await this.#owner.listen(this.#client, topic);
-    return subscribedLine(number, { recovered: from === undefined ? undefined : false });
+    return subscribedLine(number, await this.#owner.listen(this.#client, topic, from));
   }
 
   /** The client itself gets the message too if it listens: a topic is the same for all. */
-  async #publish(topic: string, payload: Message, number: number): Promise<string> {
-    return publishedLine(number, await this.#owner.publish(topic, payload, {}));
+  async #publish({ topic, payload, number, key }: TopicCall & { readonly type: "publish" }): Promise<string> {
+    return publishedLine(number, await this.#owner.publish(topic, payload, { key }));
   }
 }
 
@@ -88,9 +82,12 @@ export interface TopicClient {
 /** Dependencies of {@link TopicCalls}. */
 export interface TopicOwner<Own> {
   readonly limits: Readonly<Limits>;
-  /** Makes a client listen that asked for it itself: it is told the topic with each message. Rejects if that cannot be. */
-  listen(client: Own, topic: string): Promise<void>;
+  /**
+   * Makes a client listen that asked for it itself: it is told the topic with each message. `from` is the place in the topic's history that it
+   * named, not looked at yet. Rejects if that cannot be.
+   */
+  listen(client: Own, topic: string, from: unknown): Promise<Subscribed>;
   /** Ends what {@link TopicOwner.listen} began. */
   unlisten(client: Own, topic: string): void;
-  publish(topic: string, message: Message, options: SendToManyOptions): Promise<Delivery>;
+  publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;
 }

@@ -61,7 +61,7 @@ export class Interest {
     const untold = [...this.#untold.values()];
     this.#untold.clear();
     for (const { node, topics } of untold) {
-      for (const topic of topics) if (this.#wanted.has(topic)) void this.#tell(node, topic);
+      for (const topic of topics) if (this.#wanted.has(topic)) void this.#tell(node, topic).then(this.#deps.toldLate);
     }
     const unsure = [...this.#unsure];
     this.#unsure.clear();
@@ -148,6 +148,8 @@ export interface InterestDependencies {
   node: { readonly holder: Holder };
   /** Tells another node; may reject. */
   links: { call(to: Holder, item: SizedItem, deadlineMs: number): Promise<unknown> };
+  /** A node was told late: what it published before was missed. */
+  toldLate?(this: void): void;
   /** How long a subscription waits. */
   timeoutMs: number;
   logger: Logger;

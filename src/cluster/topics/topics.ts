@@ -16,12 +16,19 @@ export class Topics<Data> implements Destinations {
   readonly audience: Audience;
   readonly #neighbours: Neighbours<Data>;
 
-  constructor({ storage, limits, logger }: ClusterDependencies<Data>, neighbours: Neighbours<Data>) {
+  constructor({ kept, storage, limits, logger }: ClusterDependencies<Data>, neighbours: Neighbours<Data>) {
     const { links } = neighbours;
     const { timeoutMs } = limits;
     this.#neighbours = neighbours;
     this.audience = new Audience({ storage, node: neighbours, maxTopics: limits.maxRoutes });
-    this.interest = new Interest({ storage, node: neighbours, links, timeoutMs, logger });
+    this.interest = new Interest({
+      storage,
+      node: neighbours,
+      links,
+      timeoutMs,
+      logger,
+      toldLate: () => kept.loaded?.verify(),
+    });
     this.presence = new PresenceLines({ neighbours, audience: this.audience, timeoutMs });
   }
 

@@ -85,7 +85,7 @@ export class Feed<Data> {
       const end = await this.#deps.store.position(this.topic);
       await this.reach(end);
     } catch (error) {
-      this.#deps.told.failed(`could not look for missed messages of topic ${JSON.stringify(this.topic)}`, error);
+      this.#deps.failed(`could not look for missed messages of topic ${JSON.stringify(this.topic)}`, error);
     }
   }
 
@@ -135,7 +135,7 @@ export class Feed<Data> {
   #gap(to: Position): void {
     this.#moveTo(to);
     for (const ear of this.ears) ear.gap();
-    this.#deps.told.gap(this.topic, to);
+    this.#deps.gap(to);
   }
 
   #moveTo(at: Position): void {
@@ -262,7 +262,7 @@ export class Feed<Data> {
 
   /** The store cannot be read: the listeners are told, and get what came. */
   #goOnWithout(error: unknown): void {
-    this.#deps.told.failed(`could not read missed messages of topic ${JSON.stringify(this.topic)}`, error);
+    this.#deps.failed(`could not read missed messages of topic ${JSON.stringify(this.topic)}`, error);
     const epoch = this.#lastHeld;
     this.#drop(this.#allHeld().filter(({ position }) => position.epoch !== epoch));
     while (this.#heldCount > 0) this.#skipTo({ epoch, offset: Infinity });
@@ -321,15 +321,10 @@ export interface FeedDependencies<Data> {
   readonly store: HistoryStore;
   /** After `timeoutMs` the listeners go on without messages that cannot be read. */
   readonly limits: Pick<Limits, "timeoutMs">;
-  readonly told: FeedListener;
-}
-
-/** Is told of the troubles of a {@link Feed}. */
-export interface FeedListener {
-  /** The listeners of the topic go on after this place: what lies between is not known. */
-  gap(topic: string, position: Position): void;
+  /** The listeners go on after this place: what lies between is not known. */
+  gap(this: void, position: Position): void;
   /** The store failed. */
-  failed(text: string, error: unknown): void;
+  failed(this: void, text: string, error: unknown): void;
 }
 
 function sleep(ms: number): Promise<void> {

@@ -9,7 +9,7 @@ import { checkFrom, checkKey } from "../../history/check.ts";
 import type { HistoryPage, HistoryStore, HistoryWindow } from "../../history/history.ts";
 import { MemoryHistory } from "../../history/memory.ts";
 import { deadlineOf } from "../../send/deadline.ts";
-import type { Frame } from "../../send/frame.ts";
+import { Frame } from "../../send/frame.ts";
 import type { Position } from "../../send/position.ts";
 import type {
   Delivery,
@@ -21,8 +21,9 @@ import type {
   SendToTopicOptions,
   Verbs,
 } from "../../send/verbs.ts";
+import { gapLine } from "../../wire/topics.ts";
 import { Appends, ByteBudget, type Placed } from "./appends.ts";
-import { type Arrival, Feed, type FeedListener, NONE } from "./feed.ts";
+import { type Arrival, Feed, NONE } from "./feed.ts";
 import { Join } from "./join.ts";
 import { type Ear, hearKept, LateEar } from "./ear.ts";
 import { ReplayPace } from "./replay-pace.ts";
@@ -212,7 +213,9 @@ export class Histories<Data> {
   #feed(topic: string): Feed<Data> {
     let feed = this.#feeds.get(topic);
     if (feed) return feed;
-    feed = new Feed<Data>(topic, this.#deps);
+    const { clients, store, limits, failed } = this.#deps;
+    const gap = (at: Position): void => this.gap(topic, at, clients.topics.listeners(topic) ?? []);
+    feed = new Feed<Data>(topic, { clients, store, limits, gap, failed });
     this.#feeds.set(topic, feed);
     return feed;
   }
@@ -220,6 +223,13 @@ export class Histories<Data> {
   #drop(topic: string, feed: Feed<Data>): void {
     if (this.#feeds.get(topic) === feed) this.#feeds.delete(topic);
     feed.close();
+  }
+
+  /** These listeners go on after this place, and may have missed messages before it. */
+  gap(topic: string, position: Position, listeners: Iterable<HubClient<Data>>): void {
+    const frame = Frame.control(gapLine(topic, position));
+    for (const client of listeners) if (client.tagged?.has(topic)) client.outbox.enqueue(frame);
+    this.#deps.events.dispatch("gap", { topic, ...position });
   }
 
   /** Messages may have been missed: looks whether the store has any that did not come. */
@@ -267,10 +277,8 @@ export function openHistories<Data>(
     clients,
     limits,
     store,
-    told: {
-      gap: (topic, position) => state.events.dispatch("gap", { topic, ...position }),
-      failed: (text, error) => logger.warn(`meshsocket: ${text}`, error, about("history_failed")),
-    },
+    events: state.events,
+    failed: (text, error) => logger.warn(`meshsocket: ${text}`, error, about("history_failed")),
   });
 }
 
@@ -316,5 +324,7 @@ export interface HistoriesDependencies<Data> {
   readonly clients: Clients<Data>;
   readonly limits: Readonly<Limits>;
   readonly store: HistoryStore;
-  readonly told: FeedListener;
+  readonly events: HistoriesNode<Data>["state"]["events"];
+  /** The store failed. */
+  failed(this: void, text: string, error: unknown): void;
 }

@@ -109,6 +109,8 @@ export class Join<Data> {
     let sinceMs = performance.now();
     for (let bytes = this.#client.bufferedAmount; bytes > SLICE_BYTES / 2; bytes = this.#client.bufferedAmount) {
       this.#check();
+      // They are held for a client that is away, as far as there is room.
+      if (this.#client.away) return;
       if (bytes < least) [least, sinceMs] = [bytes, performance.now()];
       if (performance.now() - sinceMs > MAX_STALL_MS) this.#client.close(CloseCode.SlowConsumer, "reads too slowly");
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -120,16 +122,31 @@ export class Join<Data> {
     this.#enqueue(rest);
     this.#check();
     const { topic, at } = this.#feed;
-    this.#deps.clients.topics.add(topic, this.#client);
+    const { topics } = this.#deps.clients;
+    topics.add(topic, this.#client);
+    if (this.#isTagged) topics.tag(topic, this.#client, true);
     return { recovered: this.#recovered, position: at ?? { epoch: "", offset: 0 }, messages: this.#messages };
   }
 
   #enqueue(frames: readonly Frame[]): void {
+    const tagged = this.#isTagged;
     for (const frame of frames) {
+      // Before it is tagged: that form of it is compressed as it is.
       this.#deps.clients.mark(this.#feed.topic, frame);
-      this.#client.outbox.enqueue(frame);
+      this.#client.outbox.enqueue(tagged ? this.#tagged(frame) : frame);
     }
     this.#messages += frames.length;
+  }
+
+  /** Whether the client asked for it itself, so that it gets messages with their topic and place. */
+  get #isTagged(): boolean {
+    return this.#client.tagged?.has(this.#feed.topic) === true;
+  }
+
+  /** One frame for all clients that get it so. */
+  #tagged(frame: Frame): Frame {
+    if (!frame.tagged) frame.tag(this.#feed.topic);
+    return frame.tagged ?? frame;
   }
 
   /** Throws if the client does not wait any more. */
