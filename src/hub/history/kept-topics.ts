@@ -3,7 +3,7 @@ import { isOwnTopic } from "../../base/check/topic.ts";
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import type { HistoryStore, HistoryWindow } from "../../history/history.ts";
 import type { Histories, HistoriesNode } from "./histories.ts";
-import { matches, type TopicOptions } from "./topic-options.ts";
+import { type HistoryOptions, matches, type TopicOptions } from "./topic-options.ts";
 
 /** The topics of a hub that keep history. The code behind them is loaded for a hub that has such topics. */
 export class KeptTopics<Data> {
@@ -37,7 +37,7 @@ export class KeptTopics<Data> {
     const known = this.#known.get(topic);
     if (known || this.#known.has(topic)) return known;
     const rule = isOwnTopic(topic) ? undefined : this.#rules.find(({ match }) => matches(match, topic));
-    const window = rule?.history && { ms: 86_400_000, bytes: 4_194_304, ...rule.history };
+    const window = rule?.history && filled(rule.history);
     this.#known.set(topic, window);
     return window;
   }
@@ -66,6 +66,10 @@ export class KeptTopics<Data> {
 }
 
 type Call<Data, Result> = (histories: Histories<Data>, window: HistoryWindow) => Promise<Result>;
+
+function filled({ messages, ms = 86_400_000, bytes = 4_194_304 }: HistoryOptions): HistoryWindow {
+  return { messages, ms, bytes };
+}
 
 /** Topics whose window is remembered. Over it that of one is looked for again. */
 const MAX_KNOWN = 10_000;
