@@ -69,7 +69,7 @@ export { errorCode, MeshError, type MeshErrorCode } from "./base/error.ts";
 export { bearerToken, verifyBearer, type VerifyBearerOptions } from "./door/auth.ts";
 export type { Origins } from "./door/origin.ts";
 export type { TrustProxy } from "./door/proxy.ts";
-export type { ApiKey } from "./rpc/access.ts";
+export type { ApiKey, Right } from "./rpc/access.ts";
 export { createToken, type CreateTokenOptions, type Secret } from "./rpc/token.ts";
 
 // Settings
