@@ -68,7 +68,7 @@ function failed(error) {
     banner,
     error instanceof TypeError
       ? "The dashboard does not answer: is npx meshsocket dashboard still running?"
-      : error.message,
+      : `${error.message}. The page goes on asking.`,
   );
   health.querySelector("i").className = "dot bad";
   setText(health.querySelector("span"), "Not connected");

@@ -69,7 +69,9 @@ export class Overview {
         ),
       ),
     );
-    this.#rows.append(...[0, 1].map(() => el("tr", {}, el("td.name", {}, el("span.bone", {}, "10.0.0.5:8081")))));
+    this.#rows.append(
+      ...[0, 1].map(() => el("tr", {}, el("td.name", { colspan: "10" }, el("span.bone", {}, "10.0.0.5:8081")))),
+    );
   }
 
   enter() {
