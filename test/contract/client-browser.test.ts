@@ -1,19 +1,15 @@
 /** The client package in Chromium, with the network cut. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
 import { Hub } from "../../src/hub/hub.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
+import { clientBundle } from "../../tools/client-bundle.ts";
 import { startBrowser } from "../kit/browser.ts";
 import { loadServe } from "../kit/servers.ts";
 import { TcpProxy } from "../kit/tcp-proxy.ts";
 import { Events } from "../kit/wait.ts";
 
 const serve = await loadServe();
-const root = join(import.meta.dirname, "..", "..");
 
 const PAGE = `<!doctype html><script type="module">
 import { connect } from "/client.js";
@@ -25,21 +21,8 @@ ws.onmessage = ({ data }) => log.push(typeof data === "string" ? data : String(n
 ws.onrequest = (message) => message + "!";
 </script>`;
 
-/** The client package as a page loads it. */
-function bundle(): string {
-  const folder = mkdtempSync(join(tmpdir(), "meshsocket-client-"));
-  try {
-    const file = join(folder, "client.js");
-    const args = ["build", join(root, "client", "index.ts"), "--minify", "--outfile", file];
-    execFileSync(join(root, "node_modules", ".bin", "bun"), args, { stdio: "ignore" });
-    return readFileSync(file, "utf8");
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
 test("client in Chromium: a cut network loses nothing, and a page that is loaded again is a new client", async () => {
-  const script = bundle();
+  const script = clientBundle();
   const heard = new Events<string>("a message for the server");
   const hub = new Hub({ logger: silentLogger, origins: "any" });
   await using server = await serve(hub, {

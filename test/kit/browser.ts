@@ -14,8 +14,8 @@ const ARGS: readonly string[] = [
 ];
 
 /** A headless Chromium with a profile of its own. */
-export async function startBrowser(): Promise<Browser> {
+export async function startBrowser(args: readonly string[] = []): Promise<Browser> {
   const executablePath = findProgram("chromium");
   if (executablePath === undefined) throw new Error("these tests need chromium on the PATH");
-  return await chromium.launch({ executablePath, args: [...ARGS] });
+  return await chromium.launch({ executablePath, args: [...ARGS, ...args] });
 }
