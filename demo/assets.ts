@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { clientBundle } from "../tools/client-bundle.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -9,20 +10,32 @@ const TYPES: Readonly<Record<string, string>> = {
 /** Files of this folder that a page is made of: the first at `/`, each at its own name. */
 export type Asset = `${string}.${"html" | "css" | "js"}`;
 
-/** Answers requests for the files; undefined for any other. `frames` are the origins that the page may show in frames. */
+/** How files are served. */
+export interface AssetOptions {
+  /** Also the client package, as `client.js`. */
+  readonly client?: boolean;
+  /** Whether the page shows frames of its own, which connect to other ports of this machine. */
+  readonly frames?: boolean;
+  /** More paths, each of a file. */
+  readonly paths?: Readonly<Record<string, Asset>>;
+}
+
+/** Answers requests for the files; undefined for any other. */
 export function assets(
   files: readonly Asset[],
-  options: { frames?: readonly string[] } = {},
+  { client = false, frames = false, paths = {} }: AssetOptions = {},
 ): (request: Request) => Response | undefined {
   const [index] = files;
   const bodies = new Map<string, string>(
     files.map((file) => [file, readFileSync(new URL(file, import.meta.url), "utf8")]),
   );
+  if (client) bodies.set("client.js", clientBundle());
   const policy =
-    `default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; ` +
-    `form-action 'none'; frame-src ${options.frames?.join(" ") || "'none'"}`;
+    `default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; ` +
+    `connect-src 'self'${frames ? " ws://127.0.0.1:*" : ""}; frame-src ${frames ? "'self'" : "'none'"}`;
   return (request) => {
-    const file = new URL(request.url).pathname.slice(1) || index || "";
+    const path = new URL(request.url).pathname.slice(1);
+    const file = paths[path] ?? (path || index || "");
     const body = bodies.get(file);
     if (body === undefined) return undefined;
     const headers = {

@@ -1,8 +1,12 @@
 /**
  * The chat that `npm start` and `npm run demo` serve: an application on top of meshsocket, and an example of one.
  *
- * Messages are JSON in text frames, {@link FromPage} one way and {@link ToPage} the other. Who is where needs no state
- * of its own: every client listens on the topic of its node, and the members of a topic are known in the whole cluster.
+ * Messages are JSON in text frames, {@link FromPage} one way and {@link ToPage} the other; {@link Call} is what a page calls, and
+ * hears the outcome of. Who is where needs no state of its own: every client listens on the topic of its node, and the members
+ * of a topic are known in the whole cluster.
+ *
+ * What is said goes to a topic, which keeps it for a while where there is a place for that. A page whose node died gets what it
+ * missed, and says again, under the same key, whatever it does not know to have arrived: nothing is missing or doubled.
  */
 import type { Client } from "../src/client/client.ts";
 import { DistHub } from "../src/distributed/dist-hub.ts";
@@ -13,12 +17,27 @@ import type { Session } from "../src/client/session.ts";
 /** A message of the page. */
 export type FromPage = { type: "say"; text: string } | { type: "to"; id: string; text: string } | { type: "who" };
 
+/** A call of the page over `meshsocket.v1`. */
+export type Call =
+  /** Listens, and gets the last messages first. */
+  | { type: "join" }
+  /** Says something to everyone, once however often it is called with this number; without text it is only counted. */
+  | { type: "say"; run: string; number: number; text: string }
+  /** Says something to one id alone. */
+  | { type: "to"; id: string; text: string };
+
+/** The outcome of a call. */
+export interface Outcome {
+  delivered: number;
+  held: number;
+}
+
 /** A message to the page. */
 export type ToPage =
   /** First of all: the name it has and the node it is on. */
   | { type: "welcome"; id: string; node: string; runtime: string }
   /** Somebody wrote to everyone, or (`direct`) to this client alone. */
-  | { type: "said"; from: string; text: string; direct: boolean }
+  | { type: "said"; from: string; text: string; direct: boolean; run?: string; number?: number }
   /** The outcome of a message to one id: whether its socket took it. */
   | { type: "sent"; to: string; text: string; accepted: boolean }
   /** Somebody came or went: ask who is there. */
@@ -36,6 +55,10 @@ export interface NodeClients {
   ids: readonly string[];
 }
 
+/** The topic of what is said to everyone. */
+export const CHAT = "chat";
+/** Messages that a page may have missed while it moved to another node. */
+const MISSED = 500;
 const RUNTIMES: readonly string[] = ["Node", "Bun", "Deno"];
 const MAX_NAME_LENGTH = 32;
 const MAX_TEXT_LENGTH = 2_000;
@@ -45,13 +68,16 @@ export class Chat {
   readonly #hub: Hub;
   readonly #runtime: string;
   readonly #version: string;
+  readonly #keeps: boolean;
   #roster: Promise<NodeClients[]> | undefined;
   #nextRoster: Promise<NodeClients[]> | undefined;
 
-  constructor(hub: Hub, runtime: string, version: string) {
+  /** `keeps`: the topic of the chat has a history. */
+  constructor(hub: Hub, runtime: string, version: string, keeps: boolean) {
     this.#hub = hub;
     this.#runtime = runtime;
     this.#version = version;
+    this.#keeps = keeps;
     // A node that dies tells nobody that its clients are gone.
     for (const type of ["nodejoin", "nodeleave"] as const) hub.on(type, () => this.#tellOwnClients());
   }
@@ -66,15 +92,42 @@ export class Chat {
       id: name,
       onConnect: (client) => this.#connected(client),
       onEvent: (client, message) => this.#received(client, message),
+      onRequest: async (client, message) => JSON.stringify(await this.#called(client, message)),
+      onResume: (client) => this.#arrived(client),
       onDisconnect: () => void this.#hub.broadcast(text({ type: "changed" })),
     };
   }
 
   async #connected(client: Client): Promise<void> {
+    // A page joins by itself, to get what it missed.
+    if (client.protocol === "") await client.subscribe(CHAT);
+    await this.#arrived(client);
+  }
+
+  /** The client is new on this node. */
+  async #arrived(client: Client): Promise<void> {
+    await client.unsubscribe([...client.topics].filter((topic) => topic !== CHAT));
     await client.subscribe([nodeTopic(this.#node), runtimeTopic(this.#runtime)]);
     const runtime = `${this.#runtime} ${this.#version}`;
     void client.emit(text({ type: "welcome", id: client.id, node: this.#node, runtime }));
     void this.#hub.broadcast(text({ type: "changed" }));
+  }
+
+  async #called(client: Client, message: string | Uint8Array): Promise<Outcome> {
+    const call = parseCall(message);
+    if (call === undefined) throw new MeshError("invalid_argument", "the call is not one of this chat");
+    if (call.type === "to") {
+      const said = text({ type: "said", from: client.id, text: call.text, direct: true });
+      return { delivered: (await this.#hub.emit(call.id, said)) ? 1 : 0, held: 0 };
+    }
+    if (call.type === "say") {
+      const { run, number } = call;
+      const said = text({ type: "said", from: client.id, text: call.text, direct: false, run, number });
+      return await this.#hub.publish(CHAT, said, this.#keeps ? { key: `${run}:${number}` } : {});
+    }
+    if (this.#keeps) await client.subscribe(CHAT, { from: { last: MISSED } });
+    else await client.subscribe(CHAT);
+    return { delivered: 0, held: 0 };
   }
 
   async #received(client: Client, message: string | Uint8Array): Promise<void> {
@@ -91,7 +144,7 @@ export class Chat {
   async #answer(client: Client, request: FromPage): Promise<void> {
     switch (request.type) {
       case "say":
-        await this.#hub.broadcast(text({ type: "said", from: client.id, text: request.text, direct: false }));
+        await this.#hub.publish(CHAT, text({ type: "said", from: client.id, text: request.text, direct: false }));
         break;
       case "to": {
         const said = text({ type: "said", from: client.id, text: request.text, direct: true });
@@ -159,22 +212,32 @@ function isName(name: string): boolean {
   return name.trim() === name && name !== "" && name.length <= MAX_NAME_LENGTH;
 }
 
+function parseCall(message: string | Uint8Array): Call | undefined {
+  const { type, id, text: words, run, number } = jsonOf(message);
+  if (type === "join") return { type };
+  if (type === "to" && typeof id === "string" && isText(words)) return { type, id, text: words };
+  const counted = typeof run === "string" && run.length <= MAX_NAME_LENGTH && Number.isSafeInteger(number);
+  if (type !== "say" || !counted || (words !== "" && !isText(words))) return undefined;
+  return { type, run, number: number as number, text: words };
+}
+
 function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "" && value.length <= MAX_TEXT_LENGTH;
 }
 
 /** The message of a page, if it keeps to the protocol. */
 function parse(message: string | Uint8Array): FromPage | undefined {
-  if (typeof message !== "string") return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(message);
-  } catch {
-    return undefined;
-  }
-  const { type, id, text: words } = (value ?? {}) as Record<string, unknown>;
+  const { type, id, text: words } = jsonOf(message);
   if (type === "who") return { type };
   if (type === "say" && isText(words)) return { type, text: words };
   if (type === "to" && typeof id === "string" && isText(words)) return { type, id, text: words };
   return undefined;
+}
+
+function jsonOf(message: string | Uint8Array): Record<string, unknown> {
+  try {
+    return (JSON.parse(String(message)) ?? {}) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }

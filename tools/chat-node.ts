@@ -1,7 +1,10 @@
 import { assets } from "../demo/assets.ts";
-import { Chat } from "../demo/chat.ts";
+import { CHAT, Chat } from "../demo/chat.ts";
 import { DistHub } from "../src/distributed/dist-hub.ts";
 import { Hub } from "../src/hub/hub.ts";
+import type { Origins } from "../src/door/origin.ts";
+import type { TopicOptions } from "../src/hub/history/topic-options.ts";
+import { RedisStorage } from "../src/storage/redis/redis.ts";
 import type { RpcOptions, Server } from "../src/hub/serve-options.ts";
 import type { Storage } from "../src/storage/storage.ts";
 import { serve, thisRuntime } from "./this-runtime.ts";
@@ -10,6 +13,8 @@ import { serve, thisRuntime } from "./this-runtime.ts";
 export interface ChatNodeOptions {
   port: number;
   hostname: string;
+  /** Pages of which origins may connect. Default: its own. */
+  origins?: Origins | undefined;
   /** Answers `/livez` and `/readyz`. */
   health: boolean;
   /** Makes it a node of a cluster. */
@@ -22,11 +27,16 @@ export interface ChatNode {
   readonly server: Server;
 }
 
+const HISTORY: readonly TopicOptions[] = [{ match: CHAT, history: { messages: 2_000, ms: 3_600_000 } }];
+
 /** Starts a node with the chat page at `/`, its WebSockets at `/ws` and its readiness at `/ready`. */
-export async function startChatNode({ port, hostname, health, cluster }: ChatNodeOptions): Promise<ChatNode> {
-  const hub: Hub = cluster ? new DistHub(withoutUndefined(cluster)) : new Hub();
-  const chat = new Chat(hub, thisRuntime.name, thisRuntime.version);
-  const page = assets(["page.html", "page.css", "page.js", "theme.css"]);
+export async function startChatNode(options: ChatNodeOptions): Promise<ChatNode> {
+  const { port, hostname, health, cluster, origins = "same-origin" } = options;
+  const keeps = !cluster || cluster.storage instanceof RedisStorage;
+  const common = { origins, ...(keeps && { topics: HISTORY }) };
+  const hub: Hub = cluster ? new DistHub({ ...common, ...withoutUndefined(cluster) }) : new Hub(common);
+  const chat = new Chat(hub, thisRuntime.name, thisRuntime.version, keeps);
+  const page = assets(["page.html", "page.css", "page.js", "theme.css"], { client: true });
   const server = await serve(hub, {
     port,
     hostname,

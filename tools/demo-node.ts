@@ -20,7 +20,7 @@ export interface DemoNode {
 let server: Server | undefined;
 stopOnSignal({ stop: async () => await server?.close(), withInput: true });
 try {
-  ({ server } = await startChatNode(configFrom(process.env)));
+  ({ server } = await startChatNode({ ...configFrom(process.env), origins: "any" }));
   const { name: runtime, version } = thisRuntime;
   const node: DemoNode = { runtime, version, pid: process.pid, url: server.url, host: server.rpc?.host ?? "" };
   console.log(JSON.stringify(node));

@@ -7,8 +7,14 @@ import type { DemoNode } from "./demo-node.ts";
 import { root } from "./run.ts";
 import { type Runtime, runtimes } from "./runtimes.ts";
 
-/** A node of the demo, in its own process. */
-export interface StartedNode extends DemoNode {
+/** A node of the demo, in a process of its own; after a crash it may be started again at the same addresses. */
+export interface StartedNode {
+  readonly node: DemoNode;
+  readonly running: boolean;
+  /** Kills its process. */
+  kill(): Promise<void>;
+  /** Starts it again, if it does not run. */
+  start(): Promise<void>;
   /** Ends it in order. */
   stop(): Promise<void>;
 }
@@ -30,7 +36,80 @@ export async function startDemoNodes(settings: Record<string, string>): Promise<
   throw failed.reason;
 }
 
-async function startNode({ name, program }: Runtime, settings: Record<string, string>): Promise<StartedNode> {
+async function startNode(runtime: Runtime, settings: Record<string, string>): Promise<StartedNode> {
+  const started = new NodeProcess(runtime, settings);
+  await started.start();
+  return started;
+}
+
+class NodeProcess implements StartedNode {
+  readonly #runtime: Runtime;
+  readonly #settings: Record<string, string>;
+  #node: DemoNode | undefined;
+  #child: ChildProcess | undefined;
+  #gone: Promise<string> = Promise.resolve("not started");
+  /** Whether its end is wanted. */
+  #stopping = false;
+  #starting: Promise<void> | undefined;
+
+  constructor(runtime: Runtime, settings: Record<string, string>) {
+    this.#runtime = runtime;
+    this.#settings = settings;
+  }
+
+  get node(): DemoNode {
+    if (this.#node) return this.#node;
+    throw new Error("the node was never started");
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#starting === undefined;
+  }
+
+  start(): Promise<void> {
+    return (this.#starting ??= this.#start().finally(() => (this.#starting = undefined)));
+  }
+
+  async #start(): Promise<void> {
+    if (this.#child) return;
+    const { name, program } = this.#runtime;
+    const child = spawnNode(program, name, { ...this.#settings, ...this.#addresses() });
+    const gone = endOf(child);
+    this.#child = child;
+    this.#gone = gone;
+    this.#stopping = false;
+    void gone.then((how) => {
+      if (this.#child === child) this.#child = undefined;
+      if (!this.#stopping) console.log(`the node on ${name} ended (${how}); the others go on`);
+    });
+    try {
+      this.#node = await firstLine(child, name, gone);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
+  }
+
+  /** Its addresses from before. */
+  #addresses(): Record<string, string> {
+    if (!this.#node) return {};
+    const { url, host } = this.#node;
+    return { PORT: new URL(url).port, RPC_PORT: host.slice(host.lastIndexOf(":") + 1) };
+  }
+
+  async kill(): Promise<void> {
+    this.#child?.kill("SIGKILL");
+    await this.#gone;
+  }
+
+  async stop(): Promise<void> {
+    await this.#starting?.catch(() => {});
+    this.#stopping = true;
+    if (this.#child) await stop(this.#child, this.#gone, this.#runtime.name);
+  }
+}
+
+function spawnNode(program: string, name: string, settings: Record<string, string>): ChildProcess {
   const inherited = Object.entries(process.env).filter(([variable]) => !SETTINGS.test(variable));
   const child = spawn(program, name === "deno" ? ["run", "--allow-all", FILE] : [FILE], {
     cwd: root,
@@ -40,26 +119,15 @@ async function startNode({ name, program }: Runtime, settings: Record<string, st
     detached: true,
   });
   // A node that is gone reads no more.
-  child.stdin.on("error", () => {});
-  const gone = new Promise<string>((resolve) => {
+  child.stdin?.on("error", () => {});
+  return child;
+}
+
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("exit", (code, signal) => resolve(signal ?? `code ${code}`));
   });
-  try {
-    const node = await firstLine(child, name, gone);
-    let stopping = false;
-    void gone.then((how) => stopping || console.log(`the node on ${node.runtime} ended (${how}); the others go on`));
-    return {
-      ...node,
-      stop() {
-        stopping = true;
-        return stop(child, gone, node.runtime);
-      },
-    };
-  } catch (error) {
-    child.kill("SIGKILL");
-    throw error;
-  }
 }
 
 async function firstLine(child: ChildProcess, name: string, gone: Promise<string>): Promise<DemoNode> {

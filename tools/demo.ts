@@ -21,10 +21,20 @@ const DEFAULT_PORT = 8080;
 const HOSTNAME = "127.0.0.1";
 const VISITORS = ["alice", "bob", "carol"];
 
+/** A node is dead for the others so long after it was killed. */
+const LEASE_MS = "3000";
+
 /** A node, as the page shows it. */
 export interface Pane extends DemoNode {
   /** The first visitor. */
   readonly visitor: string;
+  readonly running: boolean;
+}
+
+/** What the page shows, as `panes.json`. */
+export interface DemoState {
+  readonly storage: string;
+  readonly panes: readonly Pane[];
 }
 
 let storage: DemoStorage | undefined;
@@ -49,11 +59,12 @@ async function startAll(): Promise<void> {
     PORT: "0",
     HOST: HOSTNAME,
     RPC_HOST: HOSTNAME,
+    MESHSOCKET_LEASE_MS: LEASE_MS,
     MESHSOCKET_STORAGE_URL: storage.url,
     MESHSOCKET_STORAGE_TOKEN: token,
     MESHSOCKET_SECRET: randomUUID(),
   });
-  for (const { runtime, version, url, host, pid } of nodes) {
+  for (const { runtime, version, url, host, pid } of nodes.map(({ node }) => node)) {
     console.log(`${`${runtime} ${version}`.padEnd(13)} ${url}  node ${host}  pid ${pid}`);
   }
   page = await servePage(port);
@@ -79,19 +90,39 @@ async function servePage(port: number | undefined): Promise<Server> {
 }
 
 async function servePageOn(port: number): Promise<Server> {
-  const panes = nodes.map((node, index): Pane => ({ ...node, visitor: VISITORS[index] ?? "guest" }));
-  const files = assets(["panes.html", "panes.css", "panes.js", "theme.css"], { frames: nodes.map(({ url }) => url) });
+  const files = assets(
+    ["panes.html", "panes.css", "panes.js", "theme.css", "page.html", "page.css", "page.js"],
+    { client: true, frames: true, paths: { chat: "page.html" } },
+  );
   return await serve(new Hub(), {
     port,
     hostname: HOSTNAME,
     session: () => new Response("the nodes have pages of their own", { status: 404 }),
-    fetch(request) {
-      if (new URL(request.url).pathname !== "/panes.json") {
-        return files(request) ?? new Response("not found", { status: 404 });
-      }
-      return Response.json({ storage: storage?.description, panes });
+    async fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/panes.json") return Response.json(state());
+      return files(request) ?? (await power(request, pathname)) ?? new Response("not found", { status: 404 });
     },
   });
+}
+
+function state(): DemoState {
+  const panes = nodes.map(({ node, running }, index): Pane => ({
+    ...node,
+    running,
+    visitor: VISITORS[index] ?? "guest",
+  }));
+  return { storage: storage?.description ?? "", panes };
+}
+
+/** Kills a node, or starts it again: `POST /nodes/Bun/kill`, from our own page alone. */
+async function power(request: Request, pathname: string): Promise<Response | undefined> {
+  const [, runtime, what] = /^\/nodes\/(\w+)\/(kill|start)$/.exec(pathname) ?? [];
+  const found = nodes.find(({ node }) => node.runtime === runtime);
+  if (!found || request.method !== "POST") return undefined;
+  if (request.headers.get("origin") !== new URL(request.url).origin) return new Response("forbidden", { status: 403 });
+  await (what === "kill" ? found.kill() : found.start());
+  return Response.json(state());
 }
 
 /** The nodes leave the cluster while they still have their storage. */

@@ -167,3 +167,86 @@ test("demo: the pages load nothing from elsewhere and report no error", async ()
   assert.deepEqual([...new Set(requested)].filter((host) => host !== "127.0.0.1" && host !== ""), []);
   await untilEveryPaneShows(AT_FIRST);
 });
+
+/** The numbers that all panes together count. */
+async function counted(): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const name of ["sent", "received", "missing", "doubled"]) {
+    counts[name] = Number((await page.locator(`#${name}`).textContent())?.replaceAll(",", ""));
+  }
+  return counts;
+}
+
+for (const runtime of RUNTIMES) {
+  test(`demo: when the node on ${runtime} is killed and started again, nothing is missing or doubled`, async () => {
+    const kill = page.getByRole("button", { name: `Kill the node on ${runtime}` });
+    const start = page.getByRole("button", { name: `Start the node on ${runtime}` });
+    await page.locator("#traffic").click();
+    const before = await counted();
+    await until("some traffic", async () => ((await counted())["received"] ?? 0) > (before["received"] ?? 0) + 20);
+    await kill.click();
+    await start.waitFor();
+    const other = RUNTIMES.find((each) => each !== runtime) ?? "Node";
+    // People of the dead node look dead at once, until they are on another.
+    await pane(other).locator("#who .dead .runtime", { hasText: runtime }).waitFor();
+    const moved = async (): Promise<boolean> => {
+      const where = await page.locator("section", { has: page.locator(`h2:text("${runtime}")`) }).locator(".at")
+        .textContent();
+      return where?.includes(" on ") === true && !where.includes(runtime);
+    };
+    await until(`${VISITORS[runtime]} to be on another node`, moved);
+    await write(pane(runtime), `I am ${VISITORS[runtime]}, from elsewhere`);
+    for (const each of RUNTIMES) {
+      await pane(each).locator("#log li.said", { hasText: "from elsewhere" }).first().waitFor();
+    }
+    await pane(runtime).locator("#outcome.good", { hasText: /^delivered 3 in [0-9.]+ ms$/ }).waitFor();
+    await start.click();
+    await kill.waitFor();
+    await page.locator("#traffic").click();
+    await until("every message to arrive", async () => {
+      const { sent = 0, received = 0 } = await counted();
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const then = await counted();
+      return then["sent"] === sent && then["received"] === received;
+    });
+    const { missing, doubled } = await counted();
+    assert.deepEqual([missing, doubled], [0, 0]);
+    // Back to where it began, for the next test.
+    await page.reload();
+    for (const each of RUNTIMES) await connected(pane(each));
+    await untilEveryPaneShows(AT_FIRST);
+  });
+}
+
+test("demo: a failed send keeps its text", async () => {
+  const visitor = await openPage(`${demo.nodeUrls["Deno"]}/?name=gone`);
+  await connected(visitor);
+  await pane("Node").locator("#who button", { hasText: "gone" }).click();
+  await visitor.close();
+  await untilEveryPaneShows(AT_FIRST);
+  await write(pane("Node"), "keep me");
+  await pane("Node").locator("#log li.failed", { hasText: "gone" }).waitFor();
+  assert.equal(await pane("Node").locator("#text").inputValue(), "keep me");
+  await pane("Node").locator("#to").selectOption("");
+});
+
+test("demo: on a phone two panes are in view, and what is to be touched is 44 px high", async () => {
+  const phone = await browser.newPage({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  await phone.goto(demo.url);
+  await phone.locator("iframe").nth(2).waitFor();
+  const boxes = await Promise.all((await phone.locator("section").all()).map((each) => each.boundingBox()));
+  const inView = boxes.filter((box) => box && box.y >= 0 && box.y + box.height <= 844);
+  assert.equal(inView.length, 2);
+  assert.equal(await phone.evaluate("document.documentElement.scrollWidth"), 390);
+  const frames = phone.frames();
+  for (const frame of frames) {
+    for (const target of await frame.locator("button:visible, input:visible, select:visible").all()) {
+      const box = await target.boundingBox();
+      assert.ok(
+        (box?.height ?? 0) >= 44,
+        `${await target.evaluate("(each) => each.outerHTML")} is ${box?.height} px high`,
+      );
+    }
+  }
+  await phone.close();
+});
