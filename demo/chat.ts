@@ -5,8 +5,8 @@
  * hears the outcome of. Who is where needs no state of its own: every client listens on the topic of its node, and the members
  * of a topic are known in the whole cluster.
  *
- * What is said goes to a topic, which keeps it for a while where there is a place for that. A page whose node died gets what it
- * missed, and says again, under the same key, whatever it does not know to have arrived: nothing is missing or doubled.
+ * Messages to everyone go to a topic, which keeps them for a while if there is a place for that. A page whose node died gets those
+ * that it missed, and says again, under the same key, whatever it does not know to have arrived: nothing is missing or doubled.
  */
 import type { Client } from "../src/client/client.ts";
 import { DistHub } from "../src/distributed/dist-hub.ts";
@@ -55,7 +55,7 @@ export interface NodeClients {
   ids: readonly string[];
 }
 
-/** The topic of what is said to everyone. */
+/** The topic of the messages to everyone. */
 export const CHAT = "chat";
 /** Messages that a page may have missed while it moved to another node. */
 const MISSED = 500;

@@ -9,7 +9,7 @@ const NAME_TAKEN_OVER = 4409;
 /** Errors after which a message may or may not have arrived: it is said again, under the same number. */
 const UNSURE = new Set(["unknown", "unavailable", "deadline_exceeded", "canceled", "internal"]);
 
-/** @import { Call, FromPage, NodeClients, Outcome, ToPage } from "./chat.ts" */
+/** @import { Call, NodeClients, Outcome, ToPage } from "./chat.ts" */
 /** @import { MeshWebSocket } from "../client/index.ts" */
 /** @typedef {{ name: string, runtime: string, away: boolean, sent: number, received: number, missing: number, doubled: number }} FromFrame */
 /** @typedef {{ dead: readonly string[], traffic: boolean }} ToFrame */
@@ -77,12 +77,19 @@ function open() {
   showState("connecting", "connecting");
   const opened = connect(address, { minDelayMs: 100, maxDelayMs: 1_000, connectTimeoutMs: 3_000 });
   ws = opened;
-  /** @type {(handle: (event: any) => void) => (event: any) => void} */
-  const current = (handle) => (event) => void (opened === ws && handle(event));
-  opened.onmessage = current(({ data }) => receive(/** @type {ToPage} */ (JSON.parse(String(data)))));
-  opened.onopen = current(() => void join());
-  opened.onaway = current(() => showState("connecting", "connecting again"));
-  opened.onclose = current(({ code, reason }) => closed(code, reason));
+  const isCurrent = () => opened === ws;
+  opened.addEventListener("message", ({ data }) => {
+    if (isCurrent()) receive(/** @type {ToPage} */ (JSON.parse(String(data))));
+  });
+  opened.addEventListener("open", () => {
+    if (isCurrent()) void join();
+  });
+  opened.addEventListener("away", () => {
+    if (isCurrent()) showState("connecting", "connecting again");
+  });
+  opened.addEventListener("close", ({ code, reason }) => {
+    if (isCurrent()) closed(code, reason);
+  });
 }
 
 /** The address for the next attempt: the node of this page first, then the others in turn. */
@@ -174,7 +181,7 @@ function ask() {
   asked = true;
   setTimeout(() => {
     asked = false;
-    if (ws?.readyState === 1) ws.send(JSON.stringify(/** @type {FromPage} */ ({ type: "who" })));
+    if (ws?.readyState === 1) ws.send(JSON.stringify({ type: "who" }));
   }, 50);
 }
 

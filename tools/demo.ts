@@ -31,7 +31,7 @@ export interface Pane extends DemoNode {
   readonly running: boolean;
 }
 
-/** What the page shows, as `panes.json`. */
+/** The state of the demo that the page shows: `panes.json`. */
 export interface DemoState {
   readonly storage: string;
   readonly panes: readonly Pane[];

@@ -97,9 +97,9 @@ function whole(numbers: readonly number[]): void {
 /** Takes the network from the page for so long, as DevTools does and as a broken line does. */
 async function offline({ page, proxy }: Scene, ms: number): Promise<void> {
   const devtools = await page.context().newCDPSession(page);
-  const set = (offline: boolean): Promise<unknown> =>
+  const set = (isOffline: boolean): Promise<unknown> =>
     devtools.send("Network.emulateNetworkConditions", {
-      offline,
+      offline: isOffline,
       latency: 0,
       downloadThroughput: -1,
       uploadThroughput: -1,
@@ -200,8 +200,8 @@ function processesWith(mark: string): number[] {
       // It ended meanwhile.
     }
   }
-  for (let before = -1; before !== found.size;) {
-    before = found.size;
+  for (let known = -1; known !== found.size;) {
+    known = found.size;
     for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
   }
   return [...found];

@@ -182,8 +182,8 @@ for (const runtime of RUNTIMES) {
     const kill = page.getByRole("button", { name: `Kill the node on ${runtime}` });
     const start = page.getByRole("button", { name: `Start the node on ${runtime}` });
     await page.locator("#traffic").click();
-    const before = await counted();
-    await until("some traffic", async () => ((await counted())["received"] ?? 0) > (before["received"] ?? 0) + 20);
+    const at = await counted();
+    await until("some traffic", async () => ((await counted())["received"] ?? 0) > (at["received"] ?? 0) + 20);
     await kill.click();
     await start.waitFor();
     const other = RUNTIMES.find((each) => each !== runtime) ?? "Node";
@@ -244,7 +244,7 @@ test("demo: on a phone two panes are in view, and what is to be touched is 44 px
       const box = await target.boundingBox();
       assert.ok(
         (box?.height ?? 0) >= 44,
-        `${await target.evaluate("(each) => each.outerHTML")} is ${box?.height} px high`,
+        `${String(await target.evaluate("(each) => each.outerHTML"))} is ${box?.height} px high`,
       );
     }
   }
