@@ -289,3 +289,18 @@ test("serve: on Deno a Hub needs the network, and no other permission", async ()
     child.kill("SIGKILL");
   }
 });
+
+test("serve: on Deno a DistHub that looks for its own address also needs to see the network's interfaces, and no more", async () => {
+  const deno = join(root, "node_modules/.bin/deno");
+  const allowed = ["--allow-net", "--allow-sys=networkInterfaces"];
+  const child = spawn(deno, ["run", "--no-prompt", ...allowed, join(root, "test/kit/deno-node-child.ts")]);
+  let [out, errors] = ["", ""];
+  child.stdout.on("data", (chunk: Uint8Array) => (out += new TextDecoder().decode(chunk)));
+  child.stderr.on("data", (chunk: Uint8Array) => (errors += new TextDecoder().decode(chunk)));
+  try {
+    const code = await within("the end of the child", new Promise((resolve) => child.once("close", resolve)), 20_000);
+    assert.deepEqual([code, out], [0, "ready\n"], errors);
+  } finally {
+    child.kill("SIGKILL");
+  }
+});
