@@ -149,7 +149,9 @@ test("client: as the WebSocket of a library it closes when it is lost", () =>
     await took(log, "away");
     await within("the end of the window", gone);
     proxy.refuse(false);
-    await took(log, "lost unknown ", "close 1006");
+    // Its own clock may say that the window is over before the server does.
+    assert.match(await log.next(), /^lost (unknown|closed) $/);
+    await took(log, "close 1006");
     assert.equal(ws.readyState, MeshWebSocket.CLOSED);
   }, { resume: { windowMs: 50 } }));
 
