@@ -178,6 +178,7 @@ export class Handlers<Data> {
     message: string | Uint8Array = "",
   ): Promise<void> | undefined {
     const session = this.#session;
+    if (this.#silenced) throw new MeshError("canceled", "the client left before its turn came");
     if (!session[name]) throw new MeshError("permission_denied", `${REFUSED[name]}, and return true`);
     try {
       const allowed: unknown = session[name](this.#client, topic, message);
@@ -277,6 +278,8 @@ export class Handlers<Data> {
   }
 
   #disconnect(end: LastWords): void {
+    // A call of the client that waits for another one is not asked about any more.
+    this.#silenced = true;
     if (!this.#connected) return;
     this.#deps.disconnected(this.#client, end);
     if (!this.#session.onDisconnect) return;

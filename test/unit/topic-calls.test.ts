@@ -152,6 +152,25 @@ test("calls take effect in their order, however long each decision takes", () =>
     assert.deepEqual((await hub.members("slow")).ids, []);
   }));
 
+test("a client that left is not asked for, nor subscribed", () =>
+  scene(async (hub, connect) => {
+    const asked = new Events<string>("a handler");
+    const slow = Promise.withResolvers<boolean>();
+    const onSubscribe = (_: unknown, topic: string): Promise<boolean> => {
+      asked.add(topic);
+      return slow.promise;
+    };
+    const me = await connect("me", { onSubscribe, onDisconnect: () => asked.add("onDisconnect") });
+    for (const [at, topic] of ["a", "b"].entries()) me.send(`~subscribe ${at} {"topic":"${topic}"}`);
+    assert.equal(await asked.next(), "a");
+    me.socket.close(1000);
+    assert.equal(await asked.next(), "onDisconnect");
+    slow.resolve(true);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(asked.waiting, []);
+    assert.deepEqual((await hub.members("a")).ids, []);
+  }));
+
 test("a client that the server subscribed as well gets each message once: tagged, and bare after its own subscription ended", () =>
   scene(async (hub, connect) => {
     const me = await connect();
