@@ -22,6 +22,7 @@
 export { connect, MeshWebSocket } from "./mesh-web-socket.ts";
 export type { CallOptions, RequestHandler, Sendable } from "./calls.ts";
 export type { Publication, SubscribeFrom, SubscribeOptions, Subscription } from "./subscription.ts";
+export type { ReadStreamOptions } from "./stream.ts";
 export type { Delivery, PublishOptions } from "./topics.ts";
 export type { EventListenerFor, MeshWebSocketEvents, Pending } from "./events.ts";
 export type { Address, ConnectOptions, PositionStore, TokenSource, WebSocketClass } from "./options.ts";

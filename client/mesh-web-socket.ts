@@ -16,6 +16,7 @@ import {
 } from "./options.ts";
 import { Outbox } from "./outgoing.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
+import type { ReadStreamOptions } from "./stream.ts";
 import type { Delivery, PublishOptions, Topics } from "./topics.ts";
 
 /**
@@ -189,6 +190,24 @@ export class MeshWebSocket extends MeshEventTarget {
    */
   async publish(topic: string, data: Sendable, options: PublishOptions = {}): Promise<Delivery> {
     return (await this.#part()).publish(topic, data, options);
+  }
+
+  /**
+   * Reads a stream of the server, such as the answer of a model, from its beginning: what came so far as one part, then each. It waits for
+   * one that has not begun, and goes on after lost connections. The session decides by `onSubscribe`. Throws the MeshError of a stream that
+   * failed, `not_found` if its beginning is not kept any more, and what {@link MeshWebSocket.subscribe} rejects with. A page reads a topic
+   * once at a time. To stop the producer: `ws.publish(topic, "?")`.
+   *
+   * ```ts
+   * import { connect } from "meshsocket/client";
+   *
+   * const ws = connect("wss://example.com/ws");
+   * for await (const part of ws.stream("answer:42")) document.body.append(String(part));
+   * ```
+   */
+  async *stream(topic: string, options: ReadStreamOptions = {}): AsyncGenerator<Pending, undefined> {
+    yield* (await this.#part()).stream(topic, options);
+    return undefined;
   }
 
   /** Subscriptions are a part of the package of their own, which most pages load later or not at all. */

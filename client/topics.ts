@@ -11,6 +11,7 @@ import type { Parts, Payload } from "../src/wire/v1.ts";
 import { type CallOptions, type Calls, type Sendable } from "./calls.ts";
 import { delayBefore, MAX_TIMER_MS, type Settings } from "./options.ts";
 import type { Pending } from "./events.ts";
+import { readStream, type ReadStreamOptions } from "./stream.ts";
 import { type SubscribeFrom, type SubscribeOptions, Subscription } from "./subscription.ts";
 
 /** Subscriptions to topics, and messages to them. A page loads this file when it asks for the first. */
@@ -22,15 +23,25 @@ export class Topics {
     this.#client = client;
   }
 
-  /** Resolves with a subscription when it holds: no message that is published from then on is missed. */
-  async subscribe(name: string, options: SubscribeOptions): Promise<Subscription> {
+  /** Bytes of messages that may wait to be read, unless a call says otherwise. */
+  get maxBytes(): number {
+    return this.#client.settings.maxBytes;
+  }
+
+  /** The reader of a stream. */
+  stream(name: string, options: ReadStreamOptions): AsyncGenerator<Pending, undefined> {
+    return readStream(this, name, options);
+  }
+
+  /** Resolves with a subscription when it holds: no message that is published from then on is missed. `stream`: to a stream. */
+  async subscribe(name: string, options: SubscribeOptions, stream = false): Promise<Subscription> {
     checkCall(name, options, "signal timeoutMs maxBytes from");
     this.#client.check();
     const { signal, timeoutMs = this.#client.settings.timeoutMs, maxBytes = this.#client.settings.maxBytes } = options;
     signal?.throwIfAborted();
     const { positions } = this.#client.settings;
     const topic = this.#topics.get(name) ??
-      new Topic(name, this.#client, options.from ?? saved(positions, name), () => this.#topics.delete(name));
+      new Topic(name, this.#client, options.from ?? saved(positions, name), stream, () => this.#topics.delete(name));
     this.#topics.set(name, topic);
     const onAbort = (): void => subscription.end(signal?.reason);
     const subscription = new Subscription(name, maxBytes, (error) => {
@@ -100,8 +111,10 @@ class Topic {
   /** The place is to be saved. */
   #saves = false;
   #tells = true;
+  readonly #stream: boolean;
 
-  constructor(name: string, client: TopicsClient, from: SubscribeFrom | undefined, leave: () => void) {
+  constructor(name: string, client: TopicsClient, from: SubscribeFrom | undefined, stream: boolean, leave: () => void) {
+    this.#stream = stream;
     this.#name = name;
     this.#client = client;
     this.#place = from;
@@ -146,7 +159,7 @@ class Topic {
     if (epoch === undefined) return;
     this.#place = { epoch, offset };
     const { positions } = this.#client.settings;
-    if (!positions || this.#saves) return;
+    if (!positions || this.#saves || this.#stream) return;
     this.#saves = true;
     setTimeout(() => {
       this.#saves = false;
@@ -175,7 +188,7 @@ class Topic {
   async #ask(): Promise<void> {
     const attempt = ++this.#attempt;
     for (let tries = 0; attempt === this.#attempt; tries++) {
-      const line = (number: number): string => subscribeLine(number, this.#name, this.#place);
+      const line = (number: number): string => subscribeLine(number, this.#name, this.#place, this.#stream);
       const answer = await this.#client.calls.request<Subscribed>(line).reply.catch((error: unknown) => ({ error }));
       if (attempt !== this.#attempt) return;
       if (!("error" in answer)) return this.#hold(answer);

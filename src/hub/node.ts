@@ -79,6 +79,11 @@ export class HubNode<Data> {
     return (this.#loading ??= import("./stream/streams.ts").then(({ Streams }) => (this.#streams = new Streams(this))));
   }
 
+  /** How many clients of this node listen on a topic. */
+  listeners(topic: string): number {
+    return this.clients.topics.listeners(topic)?.size ?? 0;
+  }
+
   /** Lets a part of this node listen on a topic with history: rejects with `failed_precondition` if the topic keeps none. */
   hear(topic: string, ear: Ear): Promise<() => void> {
     return this.kept.demand(topic, (histories) => histories.hear(topic, ear, this.subscriptions));

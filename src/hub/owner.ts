@@ -312,8 +312,9 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return this.#hub.publish(topic, message, options);
   }
 
-  async listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {
+  async listen(client: HubClient<Data>, topic: string, from: unknown, stream: boolean): Promise<Subscribed> {
     const { kept, subscriptions } = this.#node;
+    if (stream && kept.windowOf(topic)) (await this.#node.loadStreams()).guardClients(topic);
     if (from !== undefined && kept.windowOf(topic) && !client.topics.has(topic)) {
       const { position, recovered } = await subscriptions.listenFrom(client, topic, from as From);
       return { ...position, recovered };

@@ -12,6 +12,8 @@ export type TopicCall = {
   readonly topic: string;
   /** The place in the topic's history to begin at, not looked at yet. */
   readonly from: unknown;
+  /** The topic is that of a stream. */
+  readonly stream: boolean;
 } | {
   readonly type: "unsubscribe";
   readonly number: number;
@@ -44,8 +46,8 @@ export interface Published extends Place {
   readonly unreachable: readonly string[];
 }
 
-export const subscribeLine = (number: number, topic: string, from?: unknown): string =>
-  `~subscribe ${number} ${JSON.stringify({ topic, from })}`;
+export const subscribeLine = (number: number, topic: string, from?: unknown, stream?: boolean): string =>
+  `~subscribe ${number} ${JSON.stringify({ topic, from, stream: stream || undefined })}`;
 export const subscribedLine = (number: number, answer: Subscribed): string =>
   `~subscribed ${number} ${JSON.stringify(answer)}`;
 export const unsubscribeLine = (number: number, topic: string): string =>
@@ -66,11 +68,11 @@ export const gapLine = (topic: string, { epoch, offset }: Place): string =>
 
 /** Reads a line of a client; undefined if it is not one of these. Never throws. */
 export function decodeTopicCall(message: Payload): TopicCall | undefined {
-  const { form, number, json: { topic, from, key }, payload } = partsOf(message);
+  const { form, number, json: { topic, from, stream, key }, payload } = partsOf(message);
   if (!isText(topic)) return undefined;
   switch (form) {
     case "subscribe#{":
-      return { type: "subscribe", number, topic, from };
+      return { type: "subscribe", number, topic, from, stream: stream === true };
     case "unsubscribe#{":
       return { type: "unsubscribe", number, topic };
     case "publish#{+":

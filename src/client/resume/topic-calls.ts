@@ -59,8 +59,8 @@ export class TopicCalls<Own extends TopicClient> {
     return replyLine(call.number);
   }
 
-  async #subscribe({ topic, number, from }: TopicCall & { readonly type: "subscribe" }): Promise<string> {
-    return subscribedLine(number, await this.#owner.listen(this.#client, topic, from));
+  async #subscribe({ topic, number, from, stream }: TopicCall & { readonly type: "subscribe" }): Promise<string> {
+    return subscribedLine(number, await this.#owner.listen(this.#client, topic, from, stream));
   }
 
   /** The client itself gets the message too if it listens: a topic is the same for all. */
@@ -84,9 +84,9 @@ export interface TopicOwner<Own> {
   readonly limits: Readonly<Limits>;
   /**
    * Makes a client listen that asked for it itself: it is told the topic with each message. `from` is the place in the topic's history that it
-   * named, not looked at yet. Rejects if that cannot be.
+   * named, not looked at yet; `stream` says that the topic is that of a stream. Rejects if that cannot be.
    */
-  listen(client: Own, topic: string, from: unknown): Promise<Subscribed>;
+  listen(client: Own, topic: string, from: unknown, stream: boolean): Promise<Subscribed>;
   /** Ends what {@link TopicOwner.listen} began. */
   unlisten(client: Own, topic: string): void;
   publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;

@@ -12,6 +12,8 @@ export interface StreamsNode {
     lives(life: string): boolean;
   };
   readonly state: { readonly events: { on(type: "nodeleave", listener: () => void): () => void } };
+  /** How many clients of this node listen on a topic. */
+  listeners(topic: string): number;
   /** Lets a part of this node listen on a topic with history. Returns what ends that. */
   hear(topic: string, ear: Ear): Promise<() => void>;
 }

@@ -1,4 +1,5 @@
 import { MeshError } from "../../base/error.ts";
+import { unref } from "../../base/tick.ts";
 import { Frame } from "../../send/frame.ts";
 import type { SendOptions } from "../../send/verbs.ts";
 import { Reading, STOP, type StreamState } from "../../wire/stream.ts";
@@ -13,6 +14,8 @@ export class Streams {
   readonly #node: StreamsNode;
   readonly #producers = new Map<string, Producer>();
   readonly #guards = new Map<string, { readonly guard: Guard; users: number }>();
+
+  readonly #guardedForClients = new Set<string>();
 
   constructor(node: StreamsNode) {
     this.#node = node;
@@ -83,6 +86,20 @@ export class Streams {
     return once(() => this.#release(topic));
   }
 
+  /** {@link guard} for clients that read the stream: as long as any listens on the topic. */
+  guardClients(topic: string): void {
+    if (this.#guardedForClients.has(topic)) return;
+    const release = this.guard(topic);
+    const timer = setInterval(() => {
+      if (this.#node.listeners(topic) > 0) return;
+      clearInterval(timer);
+      this.#guardedForClients.delete(topic);
+      release();
+    }, CLIENTS_LOOK_MS);
+    unref(timer);
+    this.#guardedForClients.add(topic);
+  }
+
   #release(topic: string): void {
     const guarded = this.#guards.get(topic);
     if (!guarded || --guarded.users > 0) return;
@@ -100,6 +117,7 @@ export class Streams {
 }
 
 const LOOK_MS = 20;
+const CLIENTS_LOOK_MS = 5_000;
 
 /** One reader on this node. */
 class Reader implements Ear {
