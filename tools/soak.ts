@@ -4,12 +4,15 @@
  *   npm run soak -- --minutes 30 --seed 7 --clients 300 --store redis
  *   npm run soak -- --seeds 10 --minutes 0.25           ten short runs on each storage, with seeds that follow each other
  *
+ *   npm run soak -- --resume --store etcd               clients of the client package that resume, judged in both directions
+ *
  * The same seed brings the same faults in the same order. Exits with 1 when a promise was broken, too much was exempt, or the node that
  * lived through the run did not give back its memory and its files.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { chaosRun } from "../test/kit/chaos-run.ts";
+import { resumeRun, type ResumeRunOptions } from "../test/kit/resume-run.ts";
 import { type StoreName, STORES } from "../test/kit/chaos-store.ts";
 import { tooManyExempt } from "../test/kit/emit-history.ts";
 
@@ -20,6 +23,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1" },
     clients: { type: "string", default: "300" },
     store: { type: "string" },
+    resume: { type: "boolean", default: false },
   },
 });
 
@@ -37,16 +41,25 @@ process.exit(broken > 0 ? 1 : 0);
 
 async function soak(store: StoreName, seed: number): Promise<number> {
   console.log(`seed ${seed}, ${values.minutes} minutes, ${values.clients} clients, ${store}`);
-  const result = await chaosRun({
+  const options = {
     store,
     seed,
     clients: Number(values.clients),
     forMs: Number(values.minutes) * 60_000,
-    log: (line) => values.seeds === "1" && console.log(`${new Date().toISOString()} ${line}`),
-  });
+    log: (line: string): void => void (values.seeds === "1" && console.log(`${new Date().toISOString()} ${line}`)),
+  };
+  if (values.resume) return await soakResume(options);
+  const result = await chaosRun(options);
   const { faults, broken: found, ...counts } = result;
   const all = tooManyExempt(result) ? [...found, `${result.exempt} messages were exempt`] : found;
   console.log(`${faults.length} faults, ${JSON.stringify(counts)}, ${all.length} broken promises`);
   for (const line of all.slice(0, 50)) console.log(line);
   return all.length;
+}
+
+async function soakResume(options: ResumeRunOptions): Promise<number> {
+  const { broken: found, faults, ...counts } = await resumeRun(options);
+  console.log(`${faults.length} faults, ${JSON.stringify(counts)}, ${found.length} broken promises`);
+  for (const line of found.slice(0, 50)) console.log(line);
+  return found.length;
 }

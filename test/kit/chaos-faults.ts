@@ -6,7 +6,7 @@ import type { Direction } from "./tcp-proxy.ts";
 /** What a fault may touch. */
 export interface FaultScene {
   readonly cluster: ChaosCluster;
-  readonly clients: ChaosClients;
+  readonly clients: Pick<ChaosClients, "ids" | "leave" | "doubleUp">;
   readonly random: Random;
   /** A seat whose process lives through the run, so that what it does not give back can be told. */
   readonly survivor: Seat;

@@ -1,5 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { clusterNode, type DistHub } from "../../src/distributed/dist-hub.ts";
+import { Frame } from "../../src/send/frame.ts";
+import { Ledger } from "../../src/client/resume/ledger.ts";
+import { Protocol } from "../../src/client/resume/protocol.ts";
+import { ResumeToken } from "../../src/client/resume/resume-token.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { BatchAnswerSchema, BatchSchema } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { randomId } from "../../src/base/random-id.ts";
@@ -31,6 +35,36 @@ export function spoil(hub: DistHub, defect: Defect | undefined): void {
   if (defect === "release without compare") clusterNode(hub).cluster.neighbours.reclaim.isLost = () => false;
   if (defect === "no inbox window") forgetNumbers(hub);
   if (defect === "retry without dedupe") retryBlindly(hub);
+}
+
+/** Breaks the way in which the clients of this process resume. */
+export function spoilResume(defect: Defect | undefined): void {
+  if (defect === "no escape") Object.defineProperty(Frame.prototype, "forV1", { get: unescaped });
+  if (defect === "ack before handling") acknowledgeAtOnce();
+  if (defect === "token reusable") ResumeToken.prototype.proven = () => {};
+  if (defect === "state fetched twice") arriveTwice();
+}
+
+function unescaped(this: Frame): Frame {
+  return this;
+}
+
+function acknowledgeAtOnce(): void {
+  const read = Reflect.get(Protocol.prototype, "read");
+  const handled = Reflect.get(Protocol.prototype, "handled");
+  Protocol.prototype.read = function (message) {
+    const own = read.call(this, message);
+    if (own !== undefined) handled.call(this, own.length);
+    return own;
+  };
+  Protocol.prototype.handled = () => {};
+}
+
+function arriveTwice(): void {
+  const arrive = Reflect.get(Ledger.prototype, "arrive");
+  Ledger.prototype.arrive = function (received, count, frames) {
+    arrive.call(this, received, count, [...frames, ...frames]);
+  };
 }
 
 /** Every batch is taken as if it were the first of a new line. */

@@ -8,7 +8,7 @@ import type { Session } from "../../src/client/session.ts";
 import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import { spoil, spoilStorage } from "./defects.ts";
+import { spoil, spoilResume, spoilStorage } from "./defects.ts";
 import { usedHeapBytes } from "./heap.ts";
 import { setClock } from "./wall-clock.ts";
 import {
@@ -65,7 +65,10 @@ function session(request: Request): Session {
       happened({ type: "connect", id: client.id });
       await client.emit(`welcome ${client.id}`);
     },
-    onEvent: ({ id: from }, message) => happened({ type: "event", id: from, message }),
+    async onEvent({ id: from }, message) {
+      happened({ type: "event", id: from, message });
+      if (String(message).includes("slow ")) await new Promise((resolve) => setTimeout(resolve, 200));
+    },
     onDisconnect: ({ id: gone }, code, reason) => happened({ type: "disconnect", id: gone, code, reason }),
     onError: ({ id: of }, error) => happened({ type: "error", id: of, message: error.message }),
   };
@@ -168,6 +171,7 @@ function makeHub({ storage: setup, defect, hub: options }: NodeSetup): DistHub {
   const hub = new DistHub({ ...options, storage, logger });
   hub.on("nodejoin", ({ node }) => happened({ type: "nodejoin", host: node.host }));
   hub.on("nodeleave", ({ node }) => happened({ type: "nodeleave", host: node.host }));
+  hub.on("lost", ({ client: { id }, undelivered }) => happened({ type: "lost", id, undelivered }));
   hub.on("ready", () => happened({ type: "ready" }));
   hub.on("degraded", () => happened({ type: "degraded" }));
   hub.on("drained", () => happened({ type: "drained" }));
@@ -183,6 +187,7 @@ async function main(): Promise<void> {
   if (setup.clockAheadMs !== undefined) setClock(setup.clockAheadMs);
   const serve = await loadServe();
   try {
+    spoilResume(setup.defect);
     const hub = makeHub(setup);
     const server = await serve(hub, {
       port: 0,

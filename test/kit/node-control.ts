@@ -36,7 +36,10 @@ export type StorageSetup =
   | { readonly endpoints: readonly string[]; readonly prefix: string };
 
 /** What is wrong on purpose with a node, to see whether a test notices. */
-export type Defect = "release without compare" | "retry without dedupe" | "no inbox window";
+export type Defect = "release without compare" | "retry without dedupe" | "no inbox window" | ResumeDefect;
+
+/** What is wrong on purpose with the way in which a node resumes clients. */
+export type ResumeDefect = "no escape" | "ack before handling" | "state fetched twice" | "token reusable";
 
 /** The first line to a child: what node to be. */
 export interface NodeSetup {
@@ -91,6 +94,7 @@ export type NodeEvent =
   | { readonly type: "connect"; readonly id: string }
   | { readonly type: "event"; readonly id: string; readonly message: string | Uint8Array }
   | { readonly type: "disconnect"; readonly id: string; readonly code: number; readonly reason: string }
+  | { readonly type: "lost"; readonly id: string; readonly undelivered: readonly (string | Uint8Array)[] }
   | { readonly type: "error"; readonly id: string; readonly message: string }
   | { readonly type: "nodejoin" | "nodeleave"; readonly host: string }
   | { readonly type: "ready" | "degraded" | "drained" | "closed" };

@@ -1,0 +1,188 @@
+import type { Delivery } from "../../src/send/verbs.ts";
+import { ChaosCluster, type Seat } from "./chaos-cluster.ts";
+import { type ChaosFault, FAULTS } from "./chaos-faults.ts";
+import type { StoreName } from "./chaos-store.ts";
+import type { Defect, Outcome, VerbCall } from "./node-control.ts";
+import type { NodeProcess } from "./node-process.ts";
+import { Random } from "./random.ts";
+import { type NodeSend, ResumeHistory, type ResumeVerdict } from "./resume-check.ts";
+import { ResumeClients, TOPIC } from "./resume-clients.ts";
+
+/** What run to make. */
+export interface ResumeRunOptions {
+  readonly store: StoreName;
+  readonly seed: number;
+  readonly clients: number;
+  readonly forMs: number;
+  readonly defect?: Defect;
+  /** The only faults that happen, by name. Default: all. */
+  readonly faults?: readonly string[];
+  readonly log?: (line: string) => void;
+}
+
+/** Those after which a publish may miss a node without a word have no place here: the storage that forgets. */
+const NODE_FAULTS = FAULTS.filter(({ name }) => !/wipe|lost|clients/.test(name));
+
+const EMITS = 20;
+/** Within it all clients are connected after the last fault. */
+const COMPLETE_MS = 30_000;
+
+/**
+ * Three nodes on the three runtimes, clients of the client package that resume, messages in both directions, and faults that
+ * the seed chooses: on nodes, on the storage, on the lines between nodes, and on the clients' connections.
+ */
+export async function resumeRun(options: ResumeRunOptions): Promise<ResumeVerdict & { faults: readonly string[] }> {
+  const { store, seed, clients: count, forMs, defect, log = () => {} } = options;
+  const random = new Random(seed);
+  const history = new ResumeHistory();
+  const faults: string[] = [];
+  await using cluster = await ChaosCluster.start({ store, defect });
+  const clients = new ResumeClients(cluster, history, random, count);
+  const heard = new Set<NodeProcess>();
+  const read = (): void => readEvents(cluster, history, heard);
+  const reading = setInterval(read, 50);
+  try {
+    await clients.start(600);
+    await untilComplete(clients, history, cluster);
+    const survivor = random.pick(cluster.seats);
+    const chosen = [...NODE_FAULTS, ...frontFaults(clients)].filter(({ name }) =>
+      options.faults?.includes(name) ?? true
+    );
+    const endsAtMs = performance.now() + forMs;
+    const stop = sendFromAll(cluster, clients.ids, history);
+    while (performance.now() < endsAtMs) {
+      const fault = random.pick(chosen);
+      faults.push(fault.name);
+      log(fault.name);
+      const nobody = { ids: clients.ids, leave() {}, doubleUp: () => Promise.resolve() };
+      await fault.run({ cluster, clients: nobody, random, survivor });
+      await new Promise((resolve) => setTimeout(resolve, random.below(800)));
+    }
+    clients.heal();
+    try {
+      await untilComplete(clients, history, cluster);
+    } finally {
+      await stop();
+    }
+    await clients.confirmed();
+    // The last word of each node: whatever it sent before must be there.
+    for (const seat of cluster.seats) await send(seat, clients.ids.map((id) => ["emit", id]), history);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    read();
+    return { ...history.verdict(true), faults };
+  } finally {
+    clearInterval(reading);
+    await clients.stop();
+  }
+}
+
+async function untilComplete(clients: ResumeClients, history: ResumeHistory, cluster: ChaosCluster): Promise<void> {
+  const untilMs = performance.now() + COMPLETE_MS;
+  while (!clients.complete) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (performance.now() < untilMs) continue;
+    const nodes = await Promise.all(cluster.seats.map(({ node }) => node.status().catch(String)));
+    const why = [
+      ...clients.incomplete.slice(0, 5),
+      ...history.verdict(false).broken.slice(0, 5),
+      JSON.stringify(nodes),
+    ];
+    throw new Error(`not every client is connected: ${why.join("; ")}`);
+  }
+}
+
+/** Faults on the connections of clients. */
+function frontFaults(clients: ResumeClients): ChaosFault[] {
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+  const cut = (name: string, run: () => void): ChaosFault => ({
+    name,
+    async run() {
+      for (let times = 0; times < 3; times++) {
+        run();
+        await sleep(300);
+      }
+    },
+  });
+  return [
+    cut("clients' connections cut", () => clients.front().cut()),
+    cut("clients' connections reset", () => clients.front().reset()),
+    {
+      name: "clients' connections half-open",
+      async run() {
+        const front = clients.front();
+        front.shape({ swallow: true });
+        await sleep(1_500);
+        front.cut();
+        front.resume();
+      },
+    },
+    {
+      name: "clients' connections held up",
+      async run() {
+        const front = clients.front();
+        front.shape({ hold: true });
+        await sleep(700);
+        front.resume();
+      },
+    },
+  ];
+}
+
+/** Notes what the nodes handled; of nodes that were killed, too. */
+function readEvents(cluster: ChaosCluster, history: ResumeHistory, heard: Set<NodeProcess>): void {
+  for (const { node } of cluster.seats) heard.add(node);
+  for (const node of heard) {
+    for (const event of node.events.splice(0)) {
+      if (event.type === "event") history.handled(String(event.message));
+      else if (event.type === "lost") { for (const one of event.undelivered) history.givenBack(event.id, String(one)); }
+    }
+  }
+}
+
+let sends = 0;
+
+/** Sends from every node, one batch after the other, until told to stop: now to some, now to all. */
+function sendFromAll(cluster: ChaosCluster, ids: readonly string[], history: ResumeHistory): () => Promise<void> {
+  let going = true;
+  const rounds = cluster.seats.map(async (seat, index) => {
+    for (let round = index; going; round++) {
+      const some = Array.from({ length: EMITS }, (_, at) => ids[(round * EMITS + at) % ids.length] ?? "");
+      const unique = [...new Set(some)];
+      if (round % 3 === 0) await send(seat, [["publish"]], history, ids.length);
+      else if (round % 3 === 1) await send(seat, [["broadcast"]], history, ids.length);
+      else await send(seat, unique.map((id) => ["emit", id]), history);
+      await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+  });
+  return async () => {
+    going = false;
+    await Promise.all(rounds);
+  };
+}
+
+type Wish = readonly ["emit", string] | readonly ["publish"] | readonly ["broadcast"];
+
+async function send({ node }: Seat, wishes: readonly Wish[], history: ResumeHistory, all = 0): Promise<void> {
+  const logs = wishes.map(([, id]): NodeSend => {
+    const number = ++sends;
+    const message = `${number % 4 === 0 ? "~~" : ""}down ${node.runtime} ${node.pid} ${number}`;
+    return { message, sender: `${node.runtime} ${node.pid}`, number, id, startedAt: history.tick(), accepted: false };
+  });
+  history.sendsOfNodes.push(...logs);
+  const calls = wishes.map(([verb, id = ""], index): VerbCall => {
+    const { message = "" } = logs[index] ?? {};
+    if (verb === "emit") return ["emit", id, message];
+    return verb === "publish" ? ["publish", TOPIC, message] : ["broadcast", message];
+  });
+  const outcomes: readonly (Outcome | undefined)[] = await node.callAll(calls).catch(() => []);
+  for (const [index, log] of logs.entries()) log.accepted = isAccepted(outcomes[index], all);
+}
+
+/** A message to all is accepted for every client only if as many were counted: nobody says which are missing. */
+function isAccepted(outcome: Outcome | undefined, all: number): boolean {
+  if (!outcome || !("value" in outcome)) return false;
+  const { value } = outcome;
+  if (typeof value === "boolean") return value;
+  const { delivered, held, dropped, unreachable } = value as Delivery;
+  return delivered + held === all && dropped === 0 && unreachable.length === 0;
+}
