@@ -37,6 +37,8 @@ interface Topic {
   /** The offset of the last message. */
   end: number;
   messages: KeptMessage[];
+  /** The index of the first that is kept: those before it go a few at a time, so that none is moved often. */
+  first: number;
   bytes: number;
   /** Of the latest append. */
   windowMs: number;
@@ -86,12 +88,14 @@ export class MemoryHistory implements HistoryStore {
     checkQuery(name, query);
     const topic = this.#topic(name, query);
     dropOld(topic, this.#now());
-    const { from, to = Infinity, reverse = false } = query;
+    const { from, to = Infinity, reverse = false, limit = MAX_READ_MESSAGES } = query;
     const { offset, recovered } = this.#after(topic, from);
-    const wanted = topic.messages.filter((message) => message.offset > offset && message.offset <= to);
-    const ordered = reverse ? wanted.toReversed() : wanted;
-    const page = pageOf(ordered, query.limit ?? MAX_READ_MESSAGES);
-    return { end: endOf(topic), messages: page, more: page.length < ordered.length, recovered };
+    const { messages, first } = topic;
+    // Offsets grow by one.
+    const start = Math.max(first, messages.length - (topic.end - offset));
+    const count = Math.max(0, messages.length - start - Math.max(0, topic.end - to));
+    const page = pageOf(count, (index) => messages[reverse ? start + count - 1 - index : start + index], limit);
+    return { end: endOf(topic), messages: page, more: page.length < count, recovered };
   }
 
   async position(name: string, options: HistoryCallOptions = {}): Promise<Position> {
@@ -147,6 +151,7 @@ export class MemoryHistory implements HistoryStore {
       epoch: randomId(),
       end: 0,
       messages: [],
+      first: 0,
       bytes: 0,
       windowMs: 1,
       keys: new Map(),
@@ -188,10 +193,8 @@ export class MemoryHistory implements HistoryStore {
     return { offset, repeated: false };
   }
 
-  #after(
-    { epoch, end, messages }: Topic,
-    from: HistoryQuery["from"],
-  ): { offset: number; recovered: boolean } {
+  #after(topic: Topic, from: HistoryQuery["from"]): { offset: number; recovered: boolean } {
+    const { epoch, end, messages } = topic;
     if (from === undefined) return { offset: 0, recovered: true };
     if ("last" in from) return { offset: Math.max(0, end - from.last), recovered: true };
     if ("ms" in from) {
@@ -200,7 +203,7 @@ export class MemoryHistory implements HistoryStore {
     }
     if (from.epoch !== epoch) return { offset: 0, recovered: false };
     if (from.offset > end) return { offset: end, recovered: false };
-    const first = messages[0]?.offset ?? end + 1;
+    const first = messages[topic.first]?.offset ?? end + 1;
     return { offset: from.offset, recovered: from.offset + 1 >= first };
   }
 }
@@ -210,26 +213,31 @@ function endOf({ epoch, end }: Topic): Position {
 }
 
 function trim(topic: Topic, window: HistoryWindow, now: number): void {
-  let drop = Math.max(0, topic.messages.length - window.messages);
-  let bytes = topic.bytes - topic.messages.slice(0, drop).reduce((sum, { data }) => sum + messageBytes(data), 0);
-  for (; bytes > window.bytes; drop++) bytes -= messageBytes(topic.messages[drop]?.data ?? "");
-  topic.messages.splice(0, drop);
-  topic.bytes = bytes;
+  while (topic.messages.length - topic.first > window.messages || topic.bytes > window.bytes) dropFirst(topic);
   dropOld(topic, now);
 }
 
 function dropOld(topic: Topic, now: number): void {
-  const kept = topic.messages.findIndex(({ atMs }) => atMs + topic.windowMs > now);
-  const dropped = topic.messages.splice(0, kept < 0 ? topic.messages.length : kept);
-  for (const { data } of dropped) topic.bytes -= messageBytes(data);
+  for (let { messages, first } = topic; (messages[first]?.atMs ?? Infinity) + topic.windowMs <= now; first++) {
+    dropFirst(topic);
+  }
+  const { messages, first } = topic;
+  if (first * 2 <= messages.length) return;
+  topic.messages = messages.slice(first);
+  topic.first = 0;
 }
 
-function pageOf(messages: readonly KeptMessage[], limit: number): KeptMessage[] {
+function dropFirst(topic: Topic): void {
+  topic.bytes -= messageBytes(topic.messages[topic.first++]?.data ?? "");
+}
+
+/** The first messages of so many, as far as they fit into a page. */
+function pageOf(count: number, at: (index: number) => KeptMessage | undefined, limit: number): KeptMessage[] {
   const page: KeptMessage[] = [];
   let bytes = 0;
-  for (const message of messages) {
+  for (let message = at(0); message && page.length < Math.min(count, limit); message = at(page.length)) {
     bytes += messageBytes(message.data);
-    if (page.length === limit || (page.length > 0 && bytes > MAX_READ_BYTES)) break;
+    if (page.length > 0 && bytes > MAX_READ_BYTES) break;
     page.push(message);
   }
   return page;
