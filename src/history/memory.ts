@@ -218,12 +218,10 @@ function trim(topic: Topic, window: HistoryWindow, now: number): void {
 }
 
 function dropOld(topic: Topic, now: number): void {
-  for (let { messages, first } = topic; (messages[first]?.atMs ?? Infinity) + topic.windowMs <= now; first++) {
-    dropFirst(topic);
-  }
-  const { messages, first } = topic;
-  if (first * 2 <= messages.length) return;
-  topic.messages = messages.slice(first);
+  const { messages } = topic;
+  while ((messages[topic.first]?.atMs ?? Infinity) + topic.windowMs <= now) dropFirst(topic);
+  if (topic.first * 2 <= messages.length) return;
+  topic.messages = messages.slice(topic.first);
   topic.first = 0;
 }
 
