@@ -39,7 +39,12 @@ export function checkHub<Data>(usage: string, hub: unknown): asserts hub is Hub<
 
 /** Whether a request asks to become a WebSocket on the path; any path when that is undefined. */
 export function isUpgradeFor(request: Request, path: string | undefined): boolean {
-  return isUpgrade(request) && (path === undefined || new URL(request.url).pathname === path);
+  return isUpgrade(request) && isOnPath(request, path);
+}
+
+/** Whether a request is for the path; any is, if that is undefined. */
+export function isOnPath(request: Request, path: string | undefined): boolean {
+  return path === undefined || new URL(request.url).pathname === path;
 }
 
 /**

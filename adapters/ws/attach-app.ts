@@ -1,7 +1,6 @@
 import { refuse } from "../../src/door/admission.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import { checkServer } from "../shared/check-server.ts";
-import { isUpgrade } from "../shared/upgrade-options.ts";
 import { UPGRADE_SLOT, type UpgradeSlot } from "../shared/upgrade-slot.ts";
 import { addUpgradeRoute, type UpgradeServer } from "./upgrade.ts";
 
@@ -24,7 +23,7 @@ export function attachApp(app: FetchApp, server: UpgradeServer): () => void {
   }
   checkServer(USAGE, server);
   return addUpgradeRoute(server, {
-    accepts: isUpgrade,
+    accepts: (_, webSocket) => webSocket,
     async answer(request, context, incoming) {
       const slot: UpgradeSlot = { context };
       let response: Response;

@@ -3,7 +3,7 @@ import type { Hub } from "../../src/hub/hub.ts";
 import {
   checkHub,
   checkUpgradeOptions,
-  isUpgradeFor,
+  isOnPath,
   UPGRADE_OPTIONS,
   type UpgradeOptions,
 } from "../shared/upgrade-options.ts";
@@ -31,7 +31,7 @@ const USAGE = "attach(hub, server, { path, session })";
 /** The route on which a hub decides. */
 export function admitRoute<Data>(hub: Hub<Data>, options: UpgradeOptions<Data>): UpgradeRoute {
   return {
-    accepts: (request) => isUpgradeFor(request, options.path),
+    accepts: (request, webSocket) => webSocket && isOnPath(request, options.path),
     async answer(request, context) {
       const answer = await hub.admit(request, options.session, context);
       return isAdmission(answer) ? { admission: answer, hub } : answer;

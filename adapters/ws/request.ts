@@ -28,5 +28,5 @@ function urlOf({ url = "/", headers, socket }: IncomingMessage): string {
   const host = headers.host ?? "localhost";
   if (!isHost(host)) throw new TypeError("the Host header is not a host");
   const scheme = "encrypted" in socket && socket.encrypted ? "https" : "http";
-  return new URL(`${scheme}://${host}${url}`).href;
+  return `${scheme}://${host}${url}`;
 }

@@ -10,7 +10,7 @@ import { appFetch } from "../shared/app-fetch.ts";
 import { opened } from "../shared/opened.ts";
 import { keepListening } from "../shared/keep-listening.ts";
 import { type OpenPort, start, type StartRpc } from "../shared/start.ts";
-import { isUpgrade, isUpgradeFor, refuseLostUpgrade } from "../shared/upgrade-options.ts";
+import { isOnPath, refuseLostUpgrade } from "../shared/upgrade-options.ts";
 import { admitRoute } from "./attach.ts";
 import { toRequest } from "./request.ts";
 import { respond } from "./respond.ts";
@@ -38,9 +38,9 @@ export function serveHttp<Data>(
       const server = createServer(fetch, options);
       const admit = admitRoute(hub, options);
       addUpgradeRoute(server, {
-        accepts: (request) => isUpgrade(request) && (request.method === "GET" || isUpgradeFor(request, options.path)),
+        accepts: (request, webSocket) => webSocket && (request.method === "GET" || isOnPath(request, options.path)),
         async answer(request, context, incoming) {
-          if (isUpgradeFor(request, options.path)) return await admit.answer(request, context, incoming);
+          if (isOnPath(request, options.path)) return await admit.answer(request, context, incoming);
           return await fetch(request);
         },
       });

@@ -26,8 +26,8 @@ export interface UpgradeServer {
 
 /** The handlers of a server's upgrade requests. */
 export interface UpgradeRoute {
-  /** Whether a request is this one's to answer. */
-  accepts(request: Request): boolean;
+  /** Whether a request is this one's to answer; `webSocket`: it asks to become a WebSocket. */
+  accepts(request: Request, webSocket: boolean): boolean;
   /** Answers it. Must not reject. */
   answer(request: Request, context: UpgradeContext, incoming: IncomingMessage): Promise<Response | Admitted>;
 }
@@ -57,16 +57,17 @@ function onUpgrade(this: UpgradeServer, incoming: IncomingMessage, stream: Duple
     void respondToUpgrade(refuse(400, "this is not a valid request"), stream);
     return;
   }
+  const webSocket = isUpgrade(request);
   for (const route of routesOf.get(this) ?? []) {
-    if (!route.accepts(request)) continue;
-    const refusal = isUpgrade(request) ? checkRequestHead(incoming) : undefined;
+    if (!route.accepts(request, webSocket)) continue;
+    const refusal = webSocket ? checkRequestHead(incoming) : undefined;
     if (refusal) void respondToUpgrade(refusal, stream);
     else void answer(route, request, incoming, new PendingUpgrade(stream, head));
     return;
   }
   // Another listener may want it.
   if (this.listenerCount("upgrade") > 1) return;
-  if (isUpgrade(request) && request.method === "GET") void respondToUpgrade(refuse(404, "not found"), stream);
+  if (webSocket && request.method === "GET") void respondToUpgrade(refuse(404, "not found"), stream);
   else if (!declineUpgrade(this, incoming, stream, head)) {
     void respondToUpgrade(refuse(411, "a body with an Upgrade header needs a Content-Length"), stream);
   }

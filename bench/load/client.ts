@@ -19,6 +19,7 @@ export interface ClientOptions {
   dialect: Dialect;
   id: string;
   topic: string;
+  tls: boolean;
   /** Offers permessage-deflate. */
   deflate: boolean;
   /** Whole messages that came. */
@@ -54,7 +55,7 @@ export class LoadClient {
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#open = (error) => (error ? reject(error) : resolve());
-      this.#socket = openSocket(this.#options.port, {
+      this.#socket = openSocket(this.#options.port, this.#options.tls, {
         opened: () => this.#socket?.write(Buffer.from(this.#request())),
         data: (chunk, length) => this.#chunk(chunk, length),
         closed: (why) => {

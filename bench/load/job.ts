@@ -34,9 +34,13 @@ export interface Job {
   /** Broadcasts per second, instead of `outstanding`. */
   rate?: number;
   payloadBytes: number;
+  /** Over TLS, whose certificate is not checked. */
+  tls?: boolean;
   /** The messages are JSON of so many bytes, and the clients offer permessage-deflate. */
   deflate?: boolean;
   warmupMs: number;
+  /** Of `connect`: clients that come and go before. */
+  warmupClients?: number;
   measureMs: number;
   /** Of the clients, how many never read. */
   slow?: number;

@@ -36,8 +36,10 @@ interface BunRuntime {
 const { Bun } = globalThis as unknown as { Bun?: BunRuntime };
 
 /** Connects to a port of this machine, in the way that costs the generator's runtime the least. */
-export function openSocket(port: number, events: LoadSocketEvents): LoadSocket {
-  return Bun ? new BunLoadSocket(Bun, port, events) : nodeSocket(port, events);
+export function openSocket(port: number, tls: boolean, events: LoadSocketEvents): LoadSocket {
+  if (Bun) return new BunLoadSocket(Bun, port, tls, events);
+  if (tls) throw new Error("the generator speaks TLS on Bun alone");
+  return nodeSocket(port, events);
 }
 
 function nodeSocket(port: number, events: LoadSocketEvents): LoadSocket {
@@ -62,7 +64,12 @@ function nodeSocket(port: number, events: LoadSocketEvents): LoadSocket {
 
 /** Bun's own sockets: one set of handlers for all of them. */
 const handlers = {
-  open: (socket: BunSocket) => socket.data.opened(socket),
+  open: (socket: BunSocket) => {
+    if (!socket.data.tls) socket.data.opened(socket);
+  },
+  handshake: (socket: BunSocket) => {
+    if (socket.data.tls) socket.data.opened(socket);
+  },
   data: (socket: BunSocket, chunk: Uint8Array) => socket.data.events.data(chunk, chunk.byteLength),
   drain: (socket: BunSocket) => socket.data.drain(),
   close: (socket: BunSocket) => socket.data.events.closed(LOST),
@@ -72,13 +79,16 @@ const handlers = {
 
 class BunLoadSocket implements LoadSocket {
   readonly events: LoadSocketEvents;
+  readonly tls: boolean;
   #socket: BunSocket | undefined;
   /** Bytes that the operating system did not take yet. */
   #rest: Uint8Array | undefined;
 
-  constructor(bun: BunRuntime, port: number, events: LoadSocketEvents) {
+  constructor(bun: BunRuntime, port: number, tls: boolean, events: LoadSocketEvents) {
     this.events = events;
-    bun.connect({ hostname: "127.0.0.1", port, socket: handlers, data: this }).catch(() => {});
+    this.tls = tls;
+    const over = tls ? { tls: { rejectUnauthorized: false } } : {};
+    bun.connect({ hostname: "127.0.0.1", port, socket: handlers, data: this, ...over }).catch(() => {});
   }
 
   opened(socket: BunSocket): void {

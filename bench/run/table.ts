@@ -1,5 +1,5 @@
 import type { Kind } from "./contenders.ts";
-import { find, ratio, type Results, short, summarize, verdicts } from "./results.ts";
+import { find, isFull, ratio, type Results, short, summarize, verdicts } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
 
 const RUNTIMES = ["node", "bun", "deno"] as const;
@@ -90,8 +90,7 @@ function cell(
   const value = `${short(summary.median)} ±${(summary.spread * 50).toFixed(0)} %${behind}`;
   const [own] = find(results, scenario.name, "meshsocket", runtime);
   const times = ratio(own, series, scenario.metric);
-  const busy = summarize(series, "generatorBusy")?.median ?? 0;
   // Of servers that are as fast as the generator, none is the faster.
-  const bound = busy > 0.9 ? ", generator full" : "";
+  const bound = isFull(series) ? ", generator full" : "";
   return kind === "meshsocket" || !times ? `${value}${bound}` : `${value}${bound} (${times.median.toFixed(2)} ×)`;
 }

@@ -1,5 +1,5 @@
 /** Native control on Bun: its own server, with its own publish. */
-import { ready } from "./control.ts";
+import { ready, setup } from "./control.ts";
 
 interface Ws {
   data: string;
@@ -18,6 +18,7 @@ const { Bun } = globalThis as unknown as {
 };
 const server = Bun.serve({
   port: 0,
+  tls: setup().tls,
   hostname: "127.0.0.1",
   fetch(request: Request, bun: BunServer) {
     const topic = new URL(request.url).searchParams.get("topic") ?? "";

@@ -20,6 +20,8 @@ export interface ServerSetup {
   redisPort?: number;
   /** The server answers `/metrics`. */
   metrics?: boolean;
+  /** The certificate and key of a server over TLS. */
+  tls?: { cert: string; key: string };
   /** Messages are compressed for the clients that offer it. */
   compress?: boolean;
 }

@@ -5,7 +5,7 @@ import { Hub } from "../../src/hub/hub.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { ready, setup } from "./control.ts";
 
-const { storage, compress = false, metrics = false } = setup();
+const { storage, tls, compress = false, metrics = false } = setup();
 // One client of the bench asks for the messages that a thousand get.
 const limits = { messagesPerSecond: Infinity };
 const hub = storage
@@ -16,6 +16,7 @@ const server = await serve(hub, {
   port: 0,
   hostname: "127.0.0.1",
   ...(metrics && { metrics: "/metrics" }),
+  ...(tls && { tls }),
   session(request) {
     const query = new URL(request.url).searchParams;
     const topic = query.get("topic") ?? "";

@@ -21,6 +21,9 @@ export interface End {
   readonly reason: string;
 }
 
+/** The end of a connection that was cut. */
+export const CUT: End = { code: CloseCode.Abnormal, reason: "" };
+
 /** The end of a client, with the messages that it never acknowledged. */
 interface LastWords extends End {
   readonly undelivered: readonly (string | Uint8Array)[];

@@ -9,7 +9,7 @@ import { Expiry } from "./token/expiry.ts";
 import type { FanOutMember } from "./fan-out.ts";
 import type { Frame } from "../send/frame.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES } from "./resume/handover.ts";
-import { type End, type HandledClient, Handlers } from "./handlers.ts";
+import { CUT, type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
 import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
@@ -57,7 +57,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   /** How this side ended it, if it did so first. */
   #closeSent: End | undefined;
   /** How the last connection ended. */
-  #lastEnd: End = { code: CloseCode.Abnormal, reason: "" };
+  #lastEnd: End = CUT;
   #ended = false;
   #moved = false;
   /** With what it came back on another node, which has not taken it yet. */
