@@ -12,7 +12,8 @@ const MAX_UINT32 = 4_294_967_295;
 
 /** A {@link Socket} over Bun's own WebSocket; it is that WebSocket's `data`. */
 export class BunSocket implements Socket {
-  readonly #admission: Admission;
+  /** Let go of once the connection is open: it holds what the upgrade was decided by. */
+  #admission: Admission | undefined;
   #ws: BunWebSocket<BunSocket> | undefined;
   #receiver: SocketReceiver | undefined;
   /** Bun may call `close` from within a method of ours; what it said waits until that has returned. */
@@ -60,7 +61,8 @@ export class BunSocket implements Socket {
   opened(ws: BunWebSocket<BunSocket>): void {
     this.#ws = ws;
     ws.binaryType = "uint8array";
-    this.#receiver = this.#admission.open(this);
+    this.#receiver = this.#admission?.open(this);
+    this.#admission = undefined;
   }
 
   message(message: string | Uint8Array): void {
