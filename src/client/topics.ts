@@ -47,9 +47,11 @@ export class TopicIndex<Data> {
     for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) yield topic;
   }
 
-  /** How many topics have listeners, with the library's own. */
+  /** How many topics have listeners, without the library's own. Looks at each. */
   get size(): number {
-    return this.#byTopic.size;
+    let size = 0;
+    for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) size++;
+    return size;
   }
 
   listeners(topic: string): Listeners<HubClient<Data>> | undefined {

@@ -35,7 +35,7 @@ test("each call of the Cluster service belongs to one right", () => {
 test("every node tells its state, and one that does not answer is named", async () => {
   await using cluster = new MemoryCluster();
   const [a, b] = [await cluster.start(), await cluster.start()];
-  await b.connect("alice", { onConnect: (client) => client.subscribe("room") });
+  await b.connect("alice", { user: "al", onConnect: (client) => client.subscribe("room") });
   await a.hub.emit("alice", "hi");
   const { nodes } = await clusterOf(a).nodes({ state: true });
   assert.deepEqual(nodes.map(({ host, unheard }) => [host, unheard]), [[a.host, ""], [b.host, ""]]);
