@@ -47,12 +47,14 @@ export { V1_PROTOCOL } from "./wire/v1.ts";
 export { CloseCode, shouldReconnect } from "./base/close-code.ts";
 
 // Sending, and what becomes of it
+export type { CompressOptions } from "./send/compression.ts";
 export type { Message } from "./send/frame.ts";
 export type {
   Count,
   Delivery,
   EmitOptions,
   From,
+  HistoryReadOptions,
   ListenOptions,
   Members,
   MembersOptions,
