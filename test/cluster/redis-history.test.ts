@@ -1,6 +1,8 @@
-import { after, before } from "node:test";
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { KEYS_MS } from "../../src/history/history.ts";
 import { RedisHistory } from "../../src/history/redis.ts";
-import { historyContract } from "../contract/history.ts";
+import { historyContract, WIDE } from "../contract/history.ts";
 import { startRedis, type TestRedis } from "../kit/redis.ts";
 
 let redis: TestRedis;
@@ -29,3 +31,17 @@ for (const [name, target] of Object.entries(WAYS)) {
     };
   });
 }
+
+test("Redis history: keys end 5 minutes after the last message with a key", async () => {
+  const history = new RedisHistory(`redis://127.0.0.1:${redis.port}`, "keys", { timeoutMs: 5_000 });
+  const append = (key?: string): Promise<unknown> => history.append("room", [{ data: "", key }], WIDE);
+  await append("a");
+  const left = async (): Promise<number> => Number(await redis.command("PTTL", "{keys}:keys:room"));
+  assert.ok(await left() > KEYS_MS - 60_000 && await left() <= KEYS_MS);
+  await redis.command("PEXPIRE", "{keys}:keys:room", "1000");
+  await append();
+  assert.ok(await left() <= 1_000);
+  await append("a");
+  assert.ok(await left() > 1_000);
+  await history.close();
+});

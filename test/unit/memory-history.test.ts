@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { HistoryStore } from "../../src/history/history.ts";
+import { type HistoryStore, KEYS_MS, MAX_KEYS } from "../../src/history/history.ts";
 import { MemoryHistory } from "../../src/history/memory.ts";
 import { historyContract, type HistoryUnderTest, numbers, WIDE } from "../contract/history.ts";
 
@@ -58,4 +58,20 @@ test("memory history: a topic unused for longer than its end is kept begins anot
   assert.equal((await history.position("room")).epoch, epoch);
   now += 10_001;
   assert.notEqual((await history.position("room")).epoch, epoch);
+});
+
+test("memory history: a key is forgotten 5 minutes after the last message with a key, and after 1,024 newer ones", async () => {
+  let now = Date.now();
+  const history = new MemoryHistory({ now: () => now });
+  const append = async (key: string): Promise<boolean> => {
+    const { appended: [one] } = await history.append("room", [{ data: "", key }], WIDE);
+    return one?.repeated === true;
+  };
+  assert.equal(await append("a"), false);
+  now += KEYS_MS - 1;
+  assert.equal(await append("a"), true);
+  now += KEYS_MS;
+  assert.equal(await append("a"), false);
+  for (let index = 0; index < MAX_KEYS; index++) await append(String(index));
+  assert.equal(await append("a"), false);
 });
