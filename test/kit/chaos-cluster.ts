@@ -93,7 +93,9 @@ export class ChaosCluster implements AsyncDisposable {
     this.problems.push(...seat.node.problems);
     seat.rpc.detach();
     await seat.rpc.listenAgain();
-    seat.node = await (this.#starts.get(seat) ?? (() => Promise.reject(new Error("an unknown seat"))))();
+    const start = this.#starts.get(seat) ?? (() => Promise.reject(new Error("an unknown seat")));
+    // A storage that is busy with the clients of the one that was killed may not answer in time.
+    seat.node = await start().catch(() => start());
   }
 
   /** Resolves once each node of these seats knows exactly the others. */
