@@ -25,8 +25,7 @@ export function deliveryMessage(delivery: Delivery): MessageInitShape<typeof Del
     held: BigInt(delivery.held),
     dropped: BigInt(delivery.dropped),
     unreachable: [...delivery.unreachable],
-    epoch: delivery.epoch ?? "",
-    offset: BigInt(delivery.offset ?? 0),
+    ...(delivery.offset !== undefined && { epoch: delivery.epoch, offset: BigInt(delivery.offset) }),
   };
 }
 
@@ -36,7 +35,7 @@ export function deliveryOf(message: DeliveryMessage | undefined): Delivery {
     held: Number(message?.held ?? 0),
     dropped: Number(message?.dropped ?? 0),
     unreachable: message?.unreachable ?? [],
-    ...(message?.epoch && { epoch: message.epoch, offset: Number(message.offset) }),
+    ...(message?.epoch && { epoch: message.epoch, offset: Number(message.offset ?? 0n) }),
   };
 }
 
