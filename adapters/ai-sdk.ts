@@ -30,11 +30,14 @@ export type { ChatChunks, ChatOptions, ChatRequest } from "./ai-sdk/options.ts";
  *
  * const hub = new Hub({ topics: [{ match: "chat:*", history: { messages: 10_000, ms: 3_600_000 } }] });
  * const session = chatSession(hub, {
- *   session: (request) => ({ user: userOf(request) }),
+ *   async session(request) {
+ *     const user = await userOf(request);
+ *     return user ? { user: user.name } : { refuse: 4401, reason: "sign in" };
+ *   },
  *   topic: (client, chatId) => `chat:${client.user}:${chatId}`,
  *   async respond({ messages, signal }) {
  *     const prompt = await convertToModelMessages(await validateUIMessages({ messages }));
- *     return streamText({ model, messages: prompt, abortSignal: signal }).toUIMessageStream();
+ *     return streamText({ model: "openai/gpt-5.2", messages: prompt, abortSignal: signal }).toUIMessageStream();
  *   },
  * });
  * await serve(hub, { port: 8080, path: "/chat", session });

@@ -47,7 +47,6 @@ export function upgradeHandler<Data = unknown>(hub: Hub<Data>, options: UpgradeO
   checkHub("upgradeHandler(hub, { path, session })", hub);
   checkUpgradeOptions<UpgradeOptions>("upgradeHandler(hub, { path, session })", options, UPGRADE_OPTIONS);
   warnUncompressed(hub, "Deno.upgradeWebSocket");
-  warnUncompressed(hub, "Deno.upgradeWebSocket");
   return {
     async fetch(request, info) {
       if (!isUpgrade(request)) return refuseLostUpgrade(request, options.path);
