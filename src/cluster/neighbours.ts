@@ -17,6 +17,7 @@ import {
 import { Hello } from "./hello.ts";
 import { disownItem, type SizedItem } from "../link/items.ts";
 import { handoverAnswer, waitingAnswer } from "./handover.ts";
+import { replace } from "../client/resume/replace.ts";
 import { Moves } from "./moves/moves.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { TopicPlace } from "../client/resume/handover.ts";
@@ -161,7 +162,7 @@ export class Neighbours<Data> {
     if (resume && client.arrival) return plainAnswer(Status.FAILED);
     const refusal = resume ? client.leaves(resume) : "unknown";
     if (refusal !== undefined) {
-      client.close(CloseCode.Replaced, "replaced by a newer connection");
+      replace(client, resume);
       return handoverAnswer(refusal);
     }
     this.moves.leaves(client, claim);

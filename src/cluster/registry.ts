@@ -33,6 +33,8 @@ export class ClusterRegistry<Data> implements Registry<Data> {
   }
 
   async claim(id: string, resume: ResumeOffer | undefined): Promise<Grant> {
+    // One that leaves for another node comes back from there.
+    if (resume) await this.#node.cluster.neighbours.moves.left(id);
     const older = this.#node.clients.get(id);
     const grant = await this.#node.cluster.neighbours.claims.claim(id, older?.keeps(resume) === false);
     // A storage that lost its last writes may count from a smaller number. The older connection stays the older one.

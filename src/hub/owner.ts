@@ -13,6 +13,7 @@ import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { InfoChanges } from "./info-changes.ts";
+import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/ledger.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
@@ -126,7 +127,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     clients.add(client);
     // Before the older client leaves the topic of the user: the topic keeps its listener on this node.
     const known = resume ? undefined : this.#toUser(client);
-    current?.close(CloseCode.Replaced, "replaced by a newer connection");
+    if (current) replace(current, identity.resume);
     clients.watch(connection);
     if (resume) {
       client.expected(connection, this.#takeOver(client, connection, resume, grant));
@@ -186,7 +187,8 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     const client = new HubClient<Data>(this, identity);
     const connection = new Connection(client, this, socket, identity);
     client.connected(connection, identity.resume && "unknown");
-    client.close(CloseCode.Replaced, "replaced by a newer connection");
+    // One that came to resume may have been overtaken by an earlier attempt of its own.
+    client.close(identity.resume ? CloseCode.TryAgainLater : CloseCode.Replaced, "replaced by a newer connection");
     return connection;
   }
 

@@ -104,3 +104,30 @@ test("a client that is away when its node begins to close may still come back on
   assert.deepEqual([second.hello.resumed, await second.next()], [true, "meanwhile"]);
   await closed;
 });
+
+test("a client that comes back to the node which it is just leaving resumes there", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const first = await connect(a);
+  first.socket.terminate();
+  assert.equal(await c.hub.emit("me", "one"), true);
+  cluster.delay(c.host, 30);
+  void V1Client.open(b.hub, session, `0.${first.hello.token}`).catch(() => {});
+  while (a.hub.client("me")?.away !== true || b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  const third = await V1Client.open(a.hub, session, `0.${first.hello.token}`);
+  assert.deepEqual([third.hello.resumed, await third.next()], [true, "one"]);
+});
+
+for (const where of ["same", "another"]) {
+  test(`an attempt that arrives late at ${where} node, with a used token, leaves its client free to connect again`, async () => {
+    await using cluster = new MemoryCluster();
+    const [a, b] = await threeNodes(cluster);
+    const first = await connect(a);
+    first.socket.terminate();
+    const second = await V1Client.open(a.hub, session, `0.${first.hello.token}`);
+    second.send("~ack 0");
+    const late = await V1Client.open(where === "same" ? a.hub : b.hub, session, `0.${first.hello.token}`);
+    assert.deepEqual([late.hello.lost, await second.closed()], ["token", 1013]);
+  });
+}

@@ -11,6 +11,8 @@ export class ResumeToken {
   readonly #prefix: string;
   #current: string;
   #used: string | undefined;
+  /** The one before the present: good for nothing but to know an earlier attempt of the same client. */
+  #former: string | undefined;
 
   constructor(idSecret?: string) {
     this.#prefix = idSecret === undefined ? "" : `${idSecret}.`;
@@ -29,8 +31,13 @@ export class ResumeToken {
 
   /** A client came with `token`: makes the next one. */
   next(token: string): void {
-    this.#used = token;
+    this.#used = this.#former = token;
     this.#current = this.#prefix + randomId();
+  }
+
+  /** Whether it is the token before the present one, of which the client made use. */
+  wasUsed(token: string): boolean {
+    return this.#former !== undefined && isEqual(token, this.#former);
   }
 
   /** The client sent something: it has the current token. */

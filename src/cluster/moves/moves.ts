@@ -1,6 +1,10 @@
 import type { Except } from "../../send/verbs.ts";
 import type { Frame } from "../../send/frame.ts";
+import { settledWithin } from "../../send/deadline.ts";
 import type { Holder } from "../../storage/storage.ts";
+
+/** How long a client that comes back waits until it has left. */
+const MAX_LEAVING_MS = 3_000;
 
 /**
  * The clients that are moving from this node or to it, and which node delivers to them what each sender sends.
@@ -30,7 +34,18 @@ export class Moves {
 
   /** The move is over, for better or worse. */
   end(id: string): void {
-    if (this.#moves.delete(id)) this.#leftOut.clear();
+    const move = this.#moves.get(id);
+    if (!move) return;
+    this.#moves.delete(id);
+    this.#leftOut.clear();
+    move.ended.resolve();
+  }
+
+  /** Settles when a client that leaves this node has left it; undefined if there is none. After a while it settles in any case. */
+  left(id: string): Promise<unknown> | undefined {
+    const move = this.get(id);
+    if (!move || move.old) return undefined;
+    return settledWithin(move.ended.promise, MAX_LEAVING_MS);
   }
 
   /** Messages of the sender from now on are for the clients at their new nodes. */
@@ -78,6 +93,8 @@ export class Move {
   readonly marked: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<void>[] = [];
+  /** Settled when the move is over. */
+  readonly ended: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   /** One of those may be missing: the client cannot resume. */
   failed = false;
 
