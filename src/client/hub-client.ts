@@ -8,7 +8,7 @@ import { type Json, toJson } from "../base/json.ts";
 import { Expiry } from "./token/expiry.ts";
 import type { FanOutMember } from "./fan-out.ts";
 import type { Frame } from "../send/frame.ts";
-import { type HandedOver, MAX_HANDOVER_BYTES } from "./resume/handover.ts";
+import { type HandedOver, MAX_HANDOVER_BYTES, MAX_LEAVING_MS } from "./resume/handover.ts";
 import { CUT, type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
 import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
@@ -217,7 +217,8 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.outbox.detach();
     this.#leaving = offer;
     if (!this.#open || !v1.ledger.complete) return "overflow";
-    if (connection) this.#waitInWindow();
+    clearTimeout(this.#window as number);
+    this.#waitInWindow("replaced", MAX_LEAVING_MS);
     connection?.terminate();
     return undefined;
   }
@@ -294,8 +295,8 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     if (!this.v1?.ledger.complete) this.lose("overflow");
   }
 
-  #waitInWindow(): void {
-    this.#window = setTimeout(() => this.lose("window"), this.#owner.resume.windowMs);
+  #waitInWindow(reason: LostReason = "window", ms: number = this.#owner.resume.windowMs): void {
+    this.#window = setTimeout(() => this.lose(reason), ms);
     unref(this.#window);
   }
 

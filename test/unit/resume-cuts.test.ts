@@ -131,3 +131,21 @@ for (const where of ["same", "another"]) {
     assert.deepEqual([late.hello.lost, await second.closed()], ["token", 1013]);
   });
 }
+
+test("a client whose new node dies before it took it is given up soon by the old one, with what waits for it", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster, { leaseMs: 60_000, resume: { windowMs: 60_000 } });
+  const lost = new Promise<unknown>((resolve) => {
+    a.hub.on("lost", ({ reason, undelivered }) => resolve([reason, ...undelivered]));
+  });
+  const first = await connect(a);
+  first.socket.terminate();
+  assert.equal(await c.hub.emit("me", "one"), true);
+  const found = cluster.lose(c.host);
+  void V1Client.open(b.hub, session, `0.${first.hello.token}`).catch(() => {});
+  while (a.hub.client("me")?.away !== true || b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await cluster.kill(b.host);
+  found();
+  assert.deepEqual(await lost, ["replaced", "one"]);
+});

@@ -33,3 +33,6 @@ export interface HeldMessage {
 
 /** The most bytes of messages that one client takes along to another node: as much as fits into an answer between nodes. */
 export const MAX_HANDOVER_BYTES = 786_432;
+
+/** How long a client waits on its old node for the one that takes it, which needs less, unless it died. */
+export const MAX_LEAVING_MS = 10_000;
