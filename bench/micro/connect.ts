@@ -5,32 +5,16 @@
  */
 import { Buffer } from "node:buffer";
 import { createServer, IncomingMessage } from "node:http";
-import { Duplex } from "node:stream";
 import process from "node:process";
 import { WebSocketServer } from "ws";
 import { attach } from "../../adapters/node.ts";
 import { Hub } from "../../src/hub/hub.ts";
+import { MemoryStream } from "./memory-stream.ts";
 
 const AT_ONCE = 100;
 const ROUNDS = 100;
 const http = createServer();
 const which = process.argv[2] ?? "hub";
-let written = 0;
-
-class Client extends Duplex {
-  setTimeout(): this {
-    return this;
-  }
-  setNoDelay(): this {
-    return this;
-  }
-  remoteAddress = "127.0.0.1";
-  override _read(): void {}
-  override _write(_chunk: unknown, _encoding: unknown, done: () => void): void {
-    written++;
-    done();
-  }
-}
 
 if (which === "bare") {
   const server = new WebSocketServer({ server: http, perMessageDeflate: false });
@@ -45,11 +29,11 @@ if (which === "bare") {
 }
 
 /** Kept, as the clients of a server are. */
-const clients: Client[] = [];
+const clients: MemoryStream[] = [];
 let number = 0;
 
 function connect(): void {
-  const client = new Client();
+  const client = new MemoryStream();
   const request = new IncomingMessage(client as never);
   request.method = "GET";
   request.url = `/?id=c${number++}&topic=`;
@@ -69,7 +53,7 @@ function connect(): void {
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 async function round(): Promise<void> {
   for (let left = AT_ONCE; left > 0; left--) connect();
-  while (written < number) await tick();
+  while (MemoryStream.written < number) await tick();
 }
 
 for (let left = ROUNDS / 2; left > 0; left--) await round();

@@ -5,36 +5,16 @@
  */
 import { Buffer } from "node:buffer";
 import { createServer, IncomingMessage } from "node:http";
-import { Duplex } from "node:stream";
 import process from "node:process";
 import { WebSocketServer } from "ws";
 import { attach } from "../../adapters/node.ts";
 import { Hub } from "../../src/hub/hub.ts";
+import { MemoryStream } from "./memory-stream.ts";
 
 const CLIENTS = 1_000;
 const ROUNDS = 300;
 const http = createServer();
 const which = process.argv[2] ?? "hub";
-let written = 0;
-
-class Client extends Duplex {
-  setTimeout(): this {
-    return this;
-  }
-  setNoDelay(): this {
-    return this;
-  }
-  remoteAddress = "127.0.0.1";
-  override _read(): void {}
-  override _write(_chunk: unknown, _encoding: unknown, done: () => void): void {
-    written++;
-    done();
-  }
-  override _writev(_chunks: unknown, done: () => void): void {
-    written++;
-    done();
-  }
-}
 
 if (which === "bare") {
   const server = new WebSocketServer({
@@ -55,9 +35,9 @@ if (which === "bare") {
     }),
   });
 }
-const clients: Client[] = [];
+const clients: MemoryStream[] = [];
 for (let index = 0; index < CLIENTS; index++) {
-  const client = new Client();
+  const client = new MemoryStream();
   const request = new IncomingMessage(client as never);
   request.method = "GET";
   request.url = "/";
@@ -79,14 +59,14 @@ const frame = Buffer.concat([
   Buffer.from([0x81, 0x80 | 64, 0, 0, 0, 0]),
   payload,
 ]);
-console.log("written at start", written);
+console.log("written at start", MemoryStream.written);
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 for (let round = 0; round < 100; round++) {
   for (const client of clients) client.push(Buffer.from(frame));
   await tick();
   await tick();
 }
-written = 0;
+MemoryStream.written = 0;
 const start = process.cpuUsage();
 for (let round = 0; round < ROUNDS; round++) {
   for (const client of clients) client.push(Buffer.from(frame));
@@ -96,7 +76,7 @@ for (let round = 0; round < ROUNDS; round++) {
 const { user, system } = process.cpuUsage(start);
 console.log(
   which,
-  written,
+  MemoryStream.written,
   ((user + system) * 1000 / (CLIENTS * ROUNDS)).toFixed(0),
   "ns for an echo",
 );

@@ -1,4 +1,5 @@
 /** Proxies that people put in front of an RPC port, with HTTP/2 on both sides. */
+import { nginxFolders } from "./nginx.ts";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -43,11 +44,7 @@ error_log stderr error;
 events {}
 http {
   access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
+  ${nginxFolders(folder)}
   server {
     listen 127.0.0.1:${port} http2;
     client_max_body_size 0;

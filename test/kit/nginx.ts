@@ -67,11 +67,7 @@ error_log stderr error;
 events {}
 http {
   access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
+  ${nginxFolders(folder)}
   ${http}
   server {
     listen 127.0.0.1:${port};
@@ -80,4 +76,10 @@ http {
   }
 }
 `;
+}
+
+/** The folders that nginx writes to: all in the one of the test. */
+export function nginxFolders(folder: string): string {
+  const kinds = { client_body: "body", proxy: "proxy", fastcgi: "fastcgi", uwsgi: "uwsgi", scgi: "scgi" };
+  return Object.entries(kinds).map(([kind, name]) => `${kind}_temp_path ${folder}/${name};`).join("\n  ");
 }

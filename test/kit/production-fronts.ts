@@ -1,4 +1,5 @@
 /** The proxies of docs/production.md, started with the settings of that page. */
+import { nginxFolders } from "./nginx.ts";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -121,11 +122,7 @@ error_log stderr error;
 events { worker_connections 4096; }
 http {
   access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
+  ${nginxFolders(folder)}
   server {
     listen 127.0.0.1:${versionPort};
     location / { return 200 "${version}"; }

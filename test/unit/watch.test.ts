@@ -105,11 +105,9 @@ test("a key opens the calls of its rights and no others", async () => {
   const reader = clusterOf(node, KEY);
   assert.equal((await reader.nodes({ state: true })).nodes.length, 1);
   await reader.why({ subject: { case: "id", value: "alice" } });
-  for (
-    const call of [reader.emit({ id: "alice" }), reader.drain({ host: node.host }), reader.disconnect({ id: "a" })]
-  ) {
-    await assert.rejects(call, denied);
-  }
+  await assert.rejects(reader.emit({ id: "alice" }), denied);
+  await assert.rejects(reader.drain({ host: node.host }), denied);
+  await assert.rejects(reader.disconnect({ id: "a" }), denied);
   const sender = clusterOf(node, `${KEY} 2`);
   assert.equal((await sender.emit({ id: "alice", data: new Uint8Array([65]) })).accepted, false);
   assert.equal((await sender.online({ id: "alice" })).online, false);
