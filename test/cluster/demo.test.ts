@@ -230,6 +230,10 @@ test("demo: a failed send keeps its text", async () => {
   await pane("Node").locator("#to").selectOption("");
 });
 
+/** The visible targets of a page, each with its height. */
+const TARGETS = `[...document.querySelectorAll("button, input, select")].filter((each) => each.checkVisibility())
+  .map((each) => [each.outerHTML, each.getBoundingClientRect().height])`;
+
 test("demo: on a phone two panes are in view, and what is to be touched is 44 px high", async () => {
   const phone = await browser.newPage({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   await phone.goto(demo.url);
@@ -238,15 +242,11 @@ test("demo: on a phone two panes are in view, and what is to be touched is 44 px
   const inView = boxes.filter((box) => box && box.y >= 0 && box.y + box.height <= 844);
   assert.equal(inView.length, 2);
   assert.equal(await phone.evaluate("document.documentElement.scrollWidth"), 390);
-  const frames = phone.frames();
-  for (const frame of frames) {
-    for (const target of await frame.locator("button:visible, input:visible, select:visible").all()) {
-      const box = await target.boundingBox();
-      assert.ok(
-        (box?.height ?? 0) >= 44,
-        `${String(await target.evaluate("(each) => each.outerHTML"))} is ${box?.height} px high`,
-      );
-    }
+  for (const each of await phone.locator("iframe").all()) await connected(each.contentFrame());
+  for (const frame of phone.frames()) {
+    const targets = await frame.evaluate<[string, number][]>(TARGETS);
+    assert.ok(targets.length > 0);
+    for (const [html, height] of targets) assert.ok(height >= 44, `${html} is ${height} px high`);
   }
   await phone.close();
 });
