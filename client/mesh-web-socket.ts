@@ -375,6 +375,8 @@ export class MeshWebSocket extends MeshEventTarget {
       this.#fire("away", { code, reason });
     }
     const hint = this.#line.retryAfterMs ?? hintOf(reason);
+    // For one attempt: should that meet the same node, another follows soon.
+    this.#line.retryAfterMs = undefined;
     this.#timer = setTimeout(() => this.#attempt(), hint ?? delayBefore(this.#attempts, this.#settings));
     this.#attempts++;
   }
