@@ -236,7 +236,6 @@ export class Line {
     this.#known = true;
     this.#token = token;
     this.windowMs = windowMs;
-    this.retryAfterMs = undefined;
     this.id = id;
     if (resumed && !outbox.resume(received, handled)) return this.#give(this.#ws, "so many messages were never sent");
     if (!resumed) this.#received = 0;
