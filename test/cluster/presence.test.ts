@@ -74,9 +74,11 @@ for (const runtime of NODE_RUNTIMES) {
     const topic = `moving ${runtime}`;
     const id = `mover ${runtime}`;
     await Promise.all(cluster.nodes.map((one) => one.node.watch(topic)));
-    const older = await node.connect(id, [topic], { info: { name: "Mo", tags: ["a", null] } });
+    // Another info would be an update.
+    const info = { name: "Mo", tags: ["a", null] };
+    const older = await node.connect(id, [topic], { info });
     for (const one of cluster.nodes) await until("the join", () => heard(one.node, topic).length === 1);
-    const newer = await next.connect(id, [topic]);
+    const newer = await next.connect(id, [topic], { info });
     assert.equal((await older.closed()).code, 4409);
     await newer.close();
     for (const one of cluster.nodes) await until("the leave", () => heard(one.node, topic).length > 1);
