@@ -20,7 +20,7 @@ after(async () => {
 function makeStore(): StoreUnderTest {
   const store = `store-${stores++}-`;
   return {
-    shortMs: 60,
+    shortMs: 300,
     open: (prefix) => new RedisStorage(redis.target, store + prefix, { timeoutMs: 5_000 }),
     async untilLapsed(storage, { life }) {
       await until("the lease to end", async () => (await storage.living()).every((holder) => holder.life !== life));
