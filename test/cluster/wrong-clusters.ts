@@ -15,6 +15,6 @@ export const ELSEWHERE: readonly (Omit<WrongCluster, "run"> & { file: string; te
     line: "",
     results: "unaffected",
     file: "test/cluster/node-cluster.test.ts",
-    test: "each worker of node:cluster has an RPC address of its own",
+    test: "each worker of node:cluster, or each process on one machine, has an RPC address of its own",
   },
 ];
