@@ -23,7 +23,7 @@ import { type Runtime, runtimes, versionOf } from "./runtimes.ts";
 
 /** The most that one test file, and that all of them on one runtime, may take. */
 const FILE_TIMEOUT_MS = 180_000;
-const RUNTIME_TIMEOUT_MS = 1_500_000;
+const RUNTIME_TIMEOUT_MS = 1_650_000;
 /** Folders whose tests run real processes against time limits, which a busy machine can break: a file that fails there runs once more. */
 const AGAIN = /^test\/(?:cluster|chaos)\//;
 
