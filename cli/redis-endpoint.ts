@@ -5,12 +5,12 @@
  * without a token: 200 while Redis answers, else 503. `npx meshsocket redis-endpoint` runs it (`redis-endpoint-command.ts`).
  */
 import { Buffer } from "node:buffer";
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { opened } from "../adapters/shared/opened.ts";
+import { bearerCheck, HttpError } from "./http.ts";
 import { connectRedis } from "./redis-tcp.ts";
 import type { RedisPipeline, RedisTcpOptions, Reply } from "./redis-tcp.ts";
 
@@ -41,25 +41,17 @@ const REFUSED: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
-class HttpError extends Error {
-  readonly status: number;
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** Connects to Redis and returns the fetch handler. Rejects if Redis cannot be reached. */
 export async function createRedisEndpoint(options: RedisEndpointOptions): Promise<RedisEndpoint> {
   if (options.token === "") throw new TypeError("the endpoint needs a token");
   const redis = await connectRedis(options);
-  const expected = digest(`Bearer ${options.token}`);
+  const isBearer = bearerCheck(options.token);
   const maxBodyBytes = options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES;
 
   async function answer(request: Request): Promise<Response> {
     const path = new URL(request.url).pathname;
     if (path === "/health" && request.method === "GET") return await health(redis);
-    if (!timingSafeEqual(digest(request.headers.get("authorization") ?? ""), expected)) {
+    if (!isBearer(request.headers.get("authorization"))) {
       throw new HttpError(401, "WRONGPASS invalid or missing auth token");
     }
     if (request.method !== "POST") throw new HttpError(405, "ERR use POST");
@@ -98,10 +90,6 @@ function failure(error: unknown): Response {
   if (error instanceof HttpError) return Response.json({ error: error.message }, { status: error.status });
   const said = error instanceof ErrorReply ? error.message : "ERR the endpoint cannot reach its Redis";
   return Response.json({ error: said }, { status: 503 });
-}
-
-function digest(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
 }
 
 function parse(text: string): unknown {

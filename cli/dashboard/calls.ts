@@ -1,16 +1,7 @@
 import type { ServerResponse } from "node:http";
 import type { ClusterCaller } from "../cluster-caller.ts";
+import { HttpError } from "../http.ts";
 import { plain } from "../output.ts";
-
-/** An answer of the dashboard that is not a result. */
-export class HttpError extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 /** The questions and the actions of the page, each by one call of the Cluster service. */
 export class DashboardCalls {
@@ -58,7 +49,7 @@ export class DashboardCalls {
             client.disconnect({ id: textOf(body, "id"), code: 4000, reason: "closed from the dashboard" }, options),
         );
       default:
-        throw new HttpError(404, "there is no such call");
+        throw new HttpError(404, "the dashboard has no such call");
     }
   }
 

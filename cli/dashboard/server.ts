@@ -4,12 +4,12 @@
  * The files are open; every call needs the key as `authorization: Bearer <key>`, which a page of another site cannot send.
  * `npx meshsocket dashboard` runs it (`../dashboard-command.ts`).
  */
-import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { opened } from "../../adapters/shared/opened.ts";
 import type { ClusterCaller } from "../cluster-caller.ts";
-import { DashboardCalls, HttpError } from "./calls.ts";
+import { bearerCheck, HttpError } from "../http.ts";
+import { DashboardCalls } from "./calls.ts";
 import { staticFile } from "./files.ts";
 
 /** How a dashboard is served. */
@@ -31,9 +31,9 @@ export interface ServedDashboard {
 /** Serves the dashboard. Rejects if the address cannot be listened on. */
 export async function serveDashboard(options: DashboardOptions): Promise<ServedDashboard> {
   const calls = new DashboardCalls(options.connection);
-  const expected = digest(`Bearer ${options.key}`);
+  const isBearer = bearerCheck(options.key);
   const server = createServer((request, response) => {
-    answer(request, response, calls, expected).catch((error: unknown) => fail(response, error));
+    answer(request, response, calls, isBearer).catch((error: unknown) => fail(response, error));
   });
   await opened(server, { host: options.hostname, port: options.port });
   const { port, address, family } = server.address() as AddressInfo;
@@ -52,13 +52,11 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   calls: DashboardCalls,
-  expected: Uint8Array,
+  isBearer: ReturnType<typeof bearerCheck>,
 ): Promise<void> {
   const url = new URL(request.url ?? "/", "http://dashboard");
   if (!url.pathname.startsWith("/api/")) return sendFile(request, response, url.pathname);
-  if (!timingSafeEqual(digest(request.headers.authorization ?? ""), expected)) {
-    throw new HttpError(401, "the key is wrong");
-  }
+  if (!isBearer(request.headers.authorization)) throw new HttpError(401, "the key is wrong");
   const name = url.pathname.slice("/api/".length);
   if (name === "tap") return await calls.tap(url.searchParams, response);
   const method = calls.isChange(name) ? "POST" : "GET";
@@ -108,8 +106,4 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new HttpError(400, "the body must be JSON");
   }
-}
-
-function digest(text: string): Uint8Array {
-  return createHash("sha256").update(text).digest();
 }

@@ -315,8 +315,13 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   async listen(client: HubClient<Data>, topic: string, from: unknown, stream: boolean): Promise<Subscribed> {
+    const subscribed = await this.#listen(client, topic, from);
+    if (stream && this.#node.kept.windowOf(topic)) (await this.#node.loadStreams()).guardClients(topic);
+    return subscribed;
+  }
+
+  async #listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {
     const { kept, subscriptions } = this.#node;
-    if (stream && kept.windowOf(topic)) (await this.#node.loadStreams()).guardClients(topic);
     if (from !== undefined && kept.windowOf(topic) && !client.topics.has(topic)) {
       const { position, recovered } = await subscriptions.listenFrom(client, topic, from as From);
       return { ...position, recovered };

@@ -5,7 +5,7 @@
  * name of its run, which ends with a line feed: so entries of an earlier run of the topic are told apart.
  */
 import { MeshError, type MeshErrorCode } from "../base/error.ts";
-import type { Payload } from "./v1.ts";
+import { parse, type Payload, prefixed } from "./v1.ts";
 
 /** One entry of a stream. */
 export type StreamEntry =
@@ -19,10 +19,9 @@ const MARKS = { begin: "*", part: "+", end: ".", fail: "!" } as const;
 const TYPES: Readonly<Record<string, keyof typeof MARKS>> = { "*": "begin", "+": "part", ".": "end", "!": "fail" };
 /** The message that asks the producer of a stream to stop. */
 export const STOP = "?";
-/** The longest mark and run, with the line feed. */
-const MAX_HEAD = 32;
+/** The most bytes of a mark and a run, with the line feed. */
+export const MAX_ENTRY_HEAD_BYTES = 32;
 const LINE_FEED = 10;
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** The first line of an entry. */
@@ -32,18 +31,15 @@ export function headOf(type: keyof typeof MARKS, run: string): string {
 
 /** A part as a message of the topic. */
 export function partEntry(run: string, data: Payload): Payload {
-  const head = headOf("part", run);
-  if (typeof data === "string") return head + data;
-  const whole = new Uint8Array(head.length + data.length);
-  whole.set(encoder.encode(head));
-  whole.set(data, head.length);
-  return whole;
+  return prefixed(headOf("part", run), data);
 }
 
 /** The entry that a message of the topic is; undefined if it is none. Never throws. */
 export function readEntry(message: Payload): StreamEntry | undefined {
   if (message === STOP) return { type: "stop" };
-  const head = typeof message === "string" ? message.slice(0, MAX_HEAD) : decoder.decode(message.subarray(0, MAX_HEAD));
+  const head = typeof message === "string"
+    ? message.slice(0, MAX_ENTRY_HEAD_BYTES)
+    : decoder.decode(message.subarray(0, MAX_ENTRY_HEAD_BYTES));
   const [line, mark = "", run = ""] = /^([*+.!])([\w-]{1,30})\n/.exec(head) ?? [];
   const type = TYPES[mark];
   if (line === undefined || type === undefined) return undefined;
@@ -52,19 +48,10 @@ export function readEntry(message: Payload): StreamEntry | undefined {
     : message.subarray(message.indexOf(LINE_FEED) + 1);
   if (type === "part") return { type, run, data };
   if (type === "end") return { type, run };
-  const json = parse(data);
+  const json = (typeof data === "string" ? parse(data) : undefined) ?? {};
   if (type === "begin") return { type, run, life: String(json["life"]) };
   const code = json["code"] as MeshErrorCode;
   return { type, run, code: typeof code === "string" ? code : "internal", message: String(json["message"]) };
-}
-
-function parse(data: Payload): Record<string, unknown> {
-  try {
-    const json: unknown = typeof data === "string" ? JSON.parse(data) : undefined;
-    return typeof json === "object" && json !== null ? json as Record<string, unknown> : {};
-  } catch {
-    return {};
-  }
 }
 
 /**

@@ -168,8 +168,8 @@ export function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-/** A JSON object; undefined for anything else. */
-function parse(json: string): Record<string, unknown> | undefined {
+/** A JSON object; undefined for a text that is not JSON. */
+export function parse(json: string): Record<string, unknown> | undefined {
   try {
     return JSON.parse(json) as Record<string, unknown>;
   } catch {

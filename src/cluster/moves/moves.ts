@@ -4,7 +4,7 @@ import { settledWithin } from "../../send/deadline.ts";
 import type { Holder } from "../../storage/storage.ts";
 
 /** How long a client that comes back waits until it has left. */
-const MAX_LEAVING_MS = 3_000;
+const MAX_RETURN_MS = 3_000;
 
 /**
  * The clients that are moving from this node or to it, and which node delivers to them what each sender sends.
@@ -45,7 +45,7 @@ export class Moves {
   left(id: string): Promise<unknown> | undefined {
     const move = this.get(id);
     if (!move || move.old) return undefined;
-    return settledWithin(move.ended.promise, MAX_LEAVING_MS);
+    return settledWithin(move.ended.promise, MAX_RETURN_MS);
   }
 
   /** Messages of the sender from now on are for the clients at their new nodes. */

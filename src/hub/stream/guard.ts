@@ -34,11 +34,6 @@ export class Guard implements Ear {
     unref(this.#timer);
   }
 
-  /** Settles when the stream is guarded. Rejects if its history cannot be read. */
-  async ready(): Promise<void> {
-    await this.#unhear;
-  }
-
   message(data: Payload): void {
     const entry = readEntry(data);
     if (entry?.type === "begin") this.#open = entry;

@@ -4,7 +4,7 @@ import { randomId } from "../../base/random-id.ts";
 import { afterTick } from "../../base/tick.ts";
 import { Frame } from "../../send/frame.ts";
 import type { Delivery } from "../../send/verbs.ts";
-import { headOf, joined, partEntry, readEntry } from "../../wire/stream.ts";
+import { headOf, joined, MAX_ENTRY_HEAD_BYTES, partEntry, readEntry } from "../../wire/stream.ts";
 import type { Payload } from "../../wire/v1.ts";
 import type { Ear } from "../history/ear.ts";
 import type { StreamsNode } from "./streams-node.ts";
@@ -83,7 +83,7 @@ export class Producer implements Ear {
 
   /** The parts of the next message: of one kind, and as many as a message may have. */
   #next(): Waiting[] {
-    const maxBytes = this.#node.limits.maxMessageBytes - HEAD_BYTES;
+    const maxBytes = this.#node.limits.maxMessageBytes - MAX_ENTRY_HEAD_BYTES;
     const kind = typeof this.#queue[0]?.data;
     let bytes = 0;
     const end = this.#queue.findIndex(({ data }, index) => {
@@ -199,8 +199,6 @@ export function failEntry(run: string, { code, message }: MeshError): string {
 
 const SUPERSEDED = new MeshError("failed_precondition", "another stream began on the topic: use a topic for each");
 const MAX_RETRIES = 5;
-/** Room for the first line of an entry. */
-const HEAD_BYTES = 32;
 
 function isPassing(error: unknown): boolean {
   const code = errorCode(error);

@@ -1,7 +1,7 @@
 import { checkMs, checkOptions, checkSignal, type OptionTable } from "../../base/check/check.ts";
 import { MeshError } from "../../base/error.ts";
 import { Frame, type Message } from "../../send/frame.ts";
-import type { StreamState } from "../../wire/stream.ts";
+import { MAX_ENTRY_HEAD_BYTES, type StreamState } from "../../wire/stream.ts";
 import type { Producer } from "./producer.ts";
 import type { Streams } from "./streams.ts";
 
@@ -52,8 +52,9 @@ export class Stream {
   append(part: Message): Promise<void> {
     return this.#produce((producer) => {
       const { payload, messageBytes } = Frame.of(part);
-      if (messageBytes + HEAD_BYTES <= this.#maxMessageBytes) return producer.append(payload);
-      throw new MeshError("resource_exhausted", `a part has at most ${this.#maxMessageBytes - HEAD_BYTES} bytes`);
+      const maxBytes = this.#maxMessageBytes - MAX_ENTRY_HEAD_BYTES;
+      if (messageBytes <= maxBytes) return producer.append(payload);
+      throw new MeshError("resource_exhausted", `a part has at most ${maxBytes} bytes`);
     });
   }
 
@@ -113,8 +114,6 @@ export interface ReadOptions {
 export type { StreamState };
 
 const DEFAULT_IDLE_MS = 300_000;
-/** Room for the first line of an entry. */
-const HEAD_BYTES = 32;
 const STREAM_OPTIONS: OptionTable<StreamOptions> = { idleMs: (name, value) => checkMs(name, value, 1) };
 const READ_OPTIONS: OptionTable<ReadOptions> = { signal: checkSignal };
 

@@ -14,7 +14,6 @@ export class Streams {
   readonly #node: StreamsNode;
   readonly #producers = new Map<string, Producer>();
   readonly #guards = new Map<string, { readonly guard: Guard; users: number }>();
-
   readonly #guardedForClients = new Set<string>();
 
   constructor(node: StreamsNode) {
@@ -43,16 +42,15 @@ export class Streams {
     const reader = new Reader(limits.maxReplayBytes);
     const { reading } = reader;
     const unhear = await this.#node.hear(topic, reader);
-    const release = this.guard(topic);
+    const inDoubt = (): boolean => reading.state === "open" && !registry.lives(reading.life ?? "");
+    const release = inDoubt() ? this.guard(topic) : undefined;
     const untilMs = performance.now() + 2 * registry.leaseMs + limits.timeoutMs;
     try {
-      while (reading.state === "open" && !registry.lives(reading.life ?? "") && performance.now() < untilMs) {
-        await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-      }
+      while (inDoubt() && performance.now() < untilMs) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
       return reading.state;
     } finally {
       unhear();
-      release();
+      release?.();
     }
   }
 

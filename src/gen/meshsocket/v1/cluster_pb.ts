@@ -328,7 +328,7 @@ export type HistoryRequest = Message$1<"meshsocket.v1.HistoryRequest"> & {
    */
   from: {
     /**
-     * What comes after this place.
+     * Messages after this place.
      *
      * @generated from field: meshsocket.v1.HistoryPosition after = 2;
      */

@@ -2,7 +2,7 @@
 // @generated from file meshsocket/v1/watch.proto (package meshsocket.v1, syntax proto3)
 /* eslint-disable */
 
-// What a cluster tells of itself: the state of its nodes, its clients and topics, why a message did not arrive, and the
+// The knowledge of a cluster about itself: the state of its nodes, its clients and topics, why a message did not arrive, and the
 // messages themselves as they pass. The Cluster service asks every node for these by the Node service.
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
@@ -225,7 +225,7 @@ export const WhyRequestSchema: GenMessage<WhyRequest> = /*@__PURE__*/
  */
 export type WhyResponse = Message<"meshsocket.v1.WhyResponse"> & {
   /**
-   * What explains, the most important first.
+   * The reasons, the most important first.
    *
    * @generated from field: repeated meshsocket.v1.Finding findings = 1;
    */
@@ -246,7 +246,7 @@ export type WhyResponse = Message<"meshsocket.v1.WhyResponse"> & {
   clients: ClientState[];
 
   /**
-   * What happened to the subject on all nodes, by time.
+   * Events of the subject on all nodes, by time.
    *
    * @generated from field: repeated meshsocket.v1.Record records = 4;
    */

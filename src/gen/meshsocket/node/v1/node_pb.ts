@@ -1340,7 +1340,7 @@ export const Node: GenService<{
     output: typeof PresenceResponseSchema;
   },
   /**
-   * What the Cluster service answers of all nodes, of this node alone.
+   * The same answers as those of the Cluster service, but of this node alone.
    *
    * @generated from rpc meshsocket.node.v1.Node.State
    */
