@@ -98,18 +98,16 @@ export class TopicIndex<Data> {
     return true;
   }
 
-  /** Adds a listener; true when it is the topic's first on this node. */
-  add(topic: string, client: HubClient<Data>): boolean {
+  /** Adds a listener. */
+  add(topic: string, client: HubClient<Data>): void {
     this.#unwait(topic, client);
     let listeners = this.#byTopic.get(topic);
-    const first = listeners === undefined;
     if (!listeners) this.#byTopic.set(topic, listeners = new Listeners());
-    if (listeners.has(client)) return false;
+    if (listeners.has(client)) return;
     this.#beforeChange(listeners);
     listeners.add(client);
     for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
     if (!isOwnTopic(topic)) (client.topicSet ??= new Set()).add(topic);
-    return first;
   }
 
   /** The client's info changed: tells the observers of its topics. */

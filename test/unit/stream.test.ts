@@ -5,6 +5,8 @@ import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { MeshError } from "../../src/base/error.ts";
 import type { Stream } from "../../src/hub/stream/stream.ts";
+import { MemoryHistory } from "../../src/history/memory.ts";
+import { until } from "../kit/until.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
 
 const TOPICS: HubOptions["topics"] = [{ match: "answer:*", history: { messages: 10_000 } }];
@@ -13,6 +15,18 @@ async function textOf(stream: Stream): Promise<string> {
   let text = "";
   for await (const part of stream.read()) text += String(part);
   return text;
+}
+
+/** A history that cannot be written for a while. */
+class BrokenHistory extends MemoryHistory {
+  broken = false;
+  failures = 0;
+
+  override append(...args: Parameters<MemoryHistory["append"]>): ReturnType<MemoryHistory["append"]> {
+    if (!this.broken) return super.append(...args);
+    this.failures++;
+    return Promise.reject(new MeshError("unavailable", "the history is down"));
+  }
 }
 
 function hubsOf([a, b, c]: readonly [MemoryNode, MemoryNode, MemoryNode]): [DistHub, DistHub, DistHub] {
@@ -145,6 +159,37 @@ test("a stream to which nothing is appended fails, and one whose beginning is go
   const longer = hub.stream("answer:2");
   for (const part of "abc") await longer.append(part);
   await assert.rejects(textOf(hub.stream("answer:2")), { code: "not_found" });
+});
+
+test("a stream whose history could not be written fails for its readers as soon as it can be", async () => {
+  const history = new BrokenHistory();
+  await using hub = new Hub({ topics: TOPICS, history });
+  const answer = hub.stream("answer:1");
+  await answer.append("one");
+  const reader = hub.stream("answer:1").read();
+  assert.equal((await reader.next()).value, "one");
+  const failed = assert.rejects(reader.next(), { code: "unavailable" });
+  history.broken = true;
+  await assert.rejects(answer.append("two"), { code: "unavailable" });
+  // Longer than anything is tried again for.
+  await until("many failures", () => history.failures > 12);
+  history.broken = false;
+  await failed;
+});
+
+test("a stream that could not be ended, and is left alone, fails for its readers as soon as it can be", async () => {
+  const history = new BrokenHistory();
+  await using hub = new Hub({ topics: TOPICS, history });
+  const answer = hub.stream("answer:1", { idleMs: 4_000 });
+  await answer.append("one");
+  const failed = assert.rejects(textOf(hub.stream("answer:1")), { code: "deadline_exceeded" });
+  history.broken = true;
+  await assert.rejects(answer.end(), { code: "unavailable" });
+  const { failures } = history;
+  await until("many failures after the idle time", () => history.failures > failures + 8);
+  history.broken = false;
+  await failed;
+  assert.equal((answer.stopped.reason as MeshError).code, "deadline_exceeded");
 });
 
 test("bad arguments of a stream are refused", async () => {

@@ -73,7 +73,7 @@ export class Producer implements Ear {
   async #publishNext(): Promise<void> {
     const waiting = this.#next();
     try {
-      await this.#publish(partEntry(this.run, together(waiting)), `${this.run}:${this.#messages++}`);
+      await this.#publish(partEntry(this.run, together(waiting)), `${this.run}:${this.#messages++}`, MAX_RETRIES);
     } catch (error) {
       for (const { reject } of waiting) reject(error);
       throw error;
@@ -102,7 +102,7 @@ export class Producer implements Ear {
     const unhear = await this.#node.hear(this.#topic, this);
     const entry = headOf("begin", this.run) + JSON.stringify({ life: this.#node.registry.life });
     try {
-      await this.#publish(entry, `${this.run}:begin`);
+      await this.#publish(entry, `${this.run}:begin`, MAX_RETRIES);
     } catch (error) {
       unhear();
       throw error;
@@ -110,14 +110,15 @@ export class Producer implements Ear {
     return unhear;
   }
 
-  /** Publishes an entry once, however often that is tried. */
-  async #publish(entry: Payload, key: string): Promise<Delivery> {
+  /** Publishes an entry once, however often that is tried. Without `retries` it is tried until the hub is closed. */
+  async #publish(entry: Payload, key: string, retries = Infinity): Promise<Delivery> {
     for (let failures = 0;; failures++) {
       if (this.#over && !key.endsWith(":end")) throw this.#over;
       try {
         return await this.#node.verbs.publish(this.#topic, Frame.of(entry), undefined, { key });
       } catch (error) {
-        if (failures === MAX_RETRIES || !isPassing(error)) throw error;
+        const givesUp = failures >= retries || this.#node.state.status === "closed";
+        if (givesUp || !isPassing(error)) throw error;
         await new Promise((resolve) => setTimeout(resolve, backoffMs(failures)));
       }
     }
@@ -127,7 +128,7 @@ export class Producer implements Ear {
     if (this.#over) throw this.#over;
     await this.#busy;
     await this.#begin();
-    const { epoch = "", offset = 0 } = await this.#publish(entry, endKey(this.run));
+    const { epoch = "", offset = 0 } = await this.#publish(entry, endKey(this.run), MAX_RETRIES);
     this.#close(over, undefined);
     const { messages } = await this.#node.verbs.history(this.#topic, {
       from: { epoch, offset: offset - 1 },
@@ -183,7 +184,7 @@ export class Producer implements Ear {
     clearTimeout(this.#idle);
     const { idleMs } = this.#options;
     const late = new MeshError("deadline_exceeded", `nothing was appended to the stream for ${idleMs} ms`);
-    this.#idle = setTimeout(() => void this.fail(late).catch(() => {}), idleMs);
+    this.#idle = setTimeout(() => this.#break(late), idleMs);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { HubStatus } from "../../base/hub-status.ts";
 import type { Limits } from "../../base/limits.ts";
 import type { Verbs } from "../../send/verbs.ts";
 import type { Ear } from "../history/ear.ts";
@@ -11,7 +12,10 @@ export interface StreamsNode {
     readonly leaseMs: number;
     lives(life: string): boolean;
   };
-  readonly state: { readonly events: { on(type: "nodeleave", listener: () => void): () => void } };
+  readonly state: {
+    readonly status: HubStatus;
+    readonly events: { on(type: "nodeleave", listener: () => void): () => void };
+  };
   /** How many clients of this node listen on a topic. */
   listeners(topic: string): number;
   /** Lets a part of this node listen on a topic with history. Returns what ends that. */
