@@ -30,7 +30,7 @@ export type { RefusalReason, RefusedEvent, Visit } from "./door/refusal.ts";
 export type { RpcListener, RpcOptions, ServeOptions, Server, TlsOptions } from "./hub/serve-options.ts";
 
 // Topics that keep history
-export type { HistoryOptions, TopicOptions } from "./hub/history/topic-options.ts";
+export type { HistoryOptions, TopicOptions } from "./hub/topics/topic-options.ts";
 export { MemoryHistory, type MemoryHistoryOptions } from "./history/memory.ts";
 export type { HistoryPage, HistoryQuery, HistoryStore, KeptMessage } from "./history/history.ts";
 export type { Position } from "./send/position.ts";

@@ -3,7 +3,7 @@ import { CHAT, Chat } from "../demo/chat.ts";
 import { DistHub } from "../src/distributed/dist-hub.ts";
 import { Hub } from "../src/hub/hub.ts";
 import type { Origins } from "../src/door/origin.ts";
-import type { TopicOptions } from "../src/hub/history/topic-options.ts";
+import type { TopicOptions } from "../src/hub/topics/topic-options.ts";
 import { RedisStorage } from "../src/storage/redis/redis.ts";
 import type { RpcOptions, Server } from "../src/hub/serve-options.ts";
 import type { Storage } from "../src/storage/storage.ts";

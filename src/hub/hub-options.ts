@@ -5,7 +5,7 @@ import type { ResumeOptions } from "../client/resume/resume.ts";
 import { type CompressOptions, compressOptions } from "../send/compression.ts";
 import type { GateOptions } from "../door/gate.ts";
 import { checkHistoryStore, type HistoryStore } from "../history/history.ts";
-import { checkTopics, type TopicOptions } from "./history/topic-options.ts";
+import { checkTopics, type TopicOptions } from "./topics/topic-options.ts";
 import { checkOrigins, type Origins } from "../door/origin.ts";
 import { checkTrustProxy, type TrustProxy } from "../door/proxy.ts";
 

@@ -2,7 +2,7 @@ import { about } from "../base/log/about.ts";
 import type { Admission, UpgradeContext } from "../door/admission.ts";
 import type { Counters } from "../base/counters/counters.ts";
 import type { Compression } from "../send/compression.ts";
-import { compressionOf } from "./history/topic-compression.ts";
+import { compressionOf } from "./topics/topic-compression.ts";
 import { checkFunction, checkName, checkOptions } from "../base/check/check.ts";
 import { checkTopic } from "../base/check/topic.ts";
 import type { Client } from "../client/client.ts";

@@ -12,7 +12,7 @@ import { Traces } from "../base/trace/tracing.ts";
 import { Presences } from "./presences.ts";
 import { LocalRegistry, type Registry } from "./registry.ts";
 import { HubState } from "./state.ts";
-import { TopicCompression } from "./history/topic-compression.ts";
+import { TopicCompression } from "./topics/topic-compression.ts";
 import type { Ear } from "./history/ear.ts";
 import { KeptTopics } from "./history/kept-topics.ts";
 import type { Streams } from "./stream/streams.ts";

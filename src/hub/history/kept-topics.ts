@@ -1,15 +1,15 @@
-import { BoundedMap } from "../../base/bounded-map.ts";
-import { isOwnTopic } from "../../base/check/topic.ts";
 import { invalidArgument, MeshError } from "../../base/error.ts";
 import type { HistoryStore, HistoryWindow } from "../../history/history.ts";
 import type { Histories, HistoriesNode } from "./histories.ts";
-import { type HistoryOptions, matches, type TopicOptions } from "./topic-options.ts";
+import type { HistoryOptions, TopicOptions } from "../topics/topic-options.ts";
+import { TopicRules } from "../topics/topic-rules.ts";
 
 /** The topics of a hub that keep history. The code behind them is loaded for a hub that has such topics. */
 export class KeptTopics<Data> {
   readonly #node: KeptTopicsDependencies<Data>;
-  readonly #rules: readonly TopicOptions[];
-  readonly #known = new BoundedMap<string, HistoryWindow | undefined>(MAX_KNOWN);
+  /** Whether any topic keeps history. */
+  readonly any: boolean;
+  readonly #windows: TopicRules<HistoryWindow | undefined>;
   /** Undefined until it is known: a hub on its own makes one. */
   store: HistoryStore | undefined;
   #loading: Promise<Histories<Data>> | undefined;
@@ -19,27 +19,17 @@ export class KeptTopics<Data> {
   constructor(node: KeptTopicsDependencies<Data>) {
     const { topics = [], history } = node.options;
     this.#node = node;
-    this.#rules = topics;
+    this.any = topics.some((entry) => entry.history);
+    this.#windows = new TopicRules(topics, (entry) => entry.history && filled(entry.history));
     this.store = history;
     if (history && !this.any) {
       throw invalidArgument("no topic has a history: write topics: [{ match, history: { messages } }] as well");
     }
   }
 
-  /** Whether any topic keeps history. */
-  get any(): boolean {
-    return this.#rules.some(({ history }) => history);
-  }
-
   /** How much of the topic is kept; undefined: nothing. */
   windowOf(topic: string): HistoryWindow | undefined {
-    if (this.#rules.length === 0) return undefined;
-    const known = this.#known.get(topic);
-    if (known || this.#known.has(topic)) return known;
-    const rule = isOwnTopic(topic) ? undefined : this.#rules.find(({ match }) => matches(match, topic));
-    const window = rule?.history && filled(rule.history);
-    this.#known.set(topic, window);
-    return window;
+    return this.#windows.of(topic);
   }
 
   /** The code behind; undefined until {@link load} settled. */
@@ -70,9 +60,6 @@ type Call<Data, Result> = (histories: Histories<Data>, window: HistoryWindow) =>
 function filled({ messages, ms = 86_400_000, bytes = 4_194_304 }: HistoryOptions): HistoryWindow {
   return { messages, ms, bytes };
 }
-
-/** Topics whose window is remembered. Over it that of one is looked for again. */
-const MAX_KNOWN = 10_000;
 
 /** Throws the error of a call that needs the history of a topic that keeps none. */
 export function keepsNone(topic: string): never {

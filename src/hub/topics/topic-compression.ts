@@ -1,8 +1,7 @@
 import type { CompressionByTopic } from "../../client/clients.ts";
-import { BoundedMap } from "../../base/bounded-map.ts";
-import { isOwnTopic } from "../../base/check/topic.ts";
 import { type Compression, type CompressOptions, compressOptions } from "../../send/compression.ts";
-import { matches, type TopicOptions } from "./topic-options.ts";
+import type { TopicOptions } from "./topic-options.ts";
+import { TopicRules } from "./topic-rules.ts";
 
 /** Which messages of a hub are compressed; undefined if none are. The options must have been checked. */
 export function compressionOf({ compress, topics = [] }: CompressedHub): Compression | undefined {
@@ -12,11 +11,10 @@ export function compressionOf({ compress, topics = [] }: CompressedHub): Compres
 
 /** How the messages of topics are compressed, by the first entry of the hub's `topics` that matches. */
 export class TopicCompression implements CompressionByTopic {
-  readonly #rules: readonly TopicOptions[];
-  readonly #known = new BoundedMap<string, Readonly<CompressOptions> | null | undefined>(MAX_KNOWN);
+  readonly #rules: TopicRules<Readonly<CompressOptions> | null | undefined>;
 
-  private constructor(rules: readonly TopicOptions[]) {
-    this.#rules = rules;
+  private constructor(topics: readonly TopicOptions[]) {
+    this.#rules = new TopicRules(topics, optionsOf);
   }
 
   /** Undefined if no topic has settings of its own. */
@@ -25,16 +23,14 @@ export class TopicCompression implements CompressionByTopic {
   }
 
   of(topic: string): Readonly<CompressOptions> | null | undefined {
-    if (this.#known.has(topic)) return this.#known.get(topic);
-    const rule = isOwnTopic(topic) ? undefined : this.#rules.find(({ match }) => matches(match, topic));
-    const options = rule?.compress === undefined ? undefined : compressOptions("compress", rule.compress) ?? null;
-    this.#known.set(topic, options);
-    return options;
+    return this.#rules.of(topic);
   }
 }
 
-/** Topics that are remembered. Over it that of one is looked for again. */
-const MAX_KNOWN = 10_000;
+/** Undefined: as the hub says; null: never. */
+function optionsOf({ compress }: TopicOptions): Readonly<CompressOptions> | null | undefined {
+  return compress === undefined ? undefined : compressOptions("compress", compress) ?? null;
+}
 
 /** The options of a hub that say what is compressed. */
 interface CompressedHub {
