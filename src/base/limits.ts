@@ -10,6 +10,8 @@ export interface Limits {
   maxMessageBytes: number;
   /** Bytes held for a client that reads too slowly. Over it: the send is dropped and counted, and the client closed with 4008, unless `slowConsumer` is `"drop"`. */
   maxBufferedBytes: number;
+  /** Bytes that a client has not read, or, if it speaks `meshsocket.v1`, not acknowledged. Over it: of a topic with `slowConsumer: "latest"` it gets only the newest message, once it has read. */
+  maxLagBytes: number;
   /** Messages of one client that wait for its handler. At it reading pauses, or, where the engine cannot pause, the client is closed with 1008. */
   maxBacklogMessages: number;
   /** Bytes of those messages; the outcome is the same. */
@@ -100,6 +102,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxMessageBytes: 1_048_576,
   maxBufferedBytes: 4_194_304,
+  maxLagBytes: 131_072,
   maxBacklogMessages: 1_024,
   maxBacklogBytes: 4_194_304,
   maxIdBytes: 512,

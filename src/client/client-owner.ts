@@ -4,7 +4,7 @@ import type { OutboxOwner } from "./outbox.ts";
 import type { ProtocolOwner } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { SessionFields } from "./session.ts";
-import type { Message } from "../send/frame.ts";
+import type { Frame, Message } from "../send/frame.ts";
 import type { Delivery, SendToTopicOptions } from "../send/verbs.ts";
 
 /** Dependencies of a client, `Own`, and of its parts. */
@@ -14,6 +14,8 @@ export interface ClientOwner<Data, Own>
   /** The client takes no more messages. Called once. */
   left(client: Own): void;
   away(client: Own): void;
+  /** The messages that wait until the client has read, as it is to get them, and wait no more. */
+  takeWaiting(client: Own): Frame[];
   infoChanged(client: Own): void;
   resumed(client: Own): void;
   /** An away client was given up, with the messages that it did not acknowledge. */

@@ -230,8 +230,9 @@ function sendToEach<Data>(
   let offered = 0;
   for (const client of group.values()) {
     if (except !== undefined && except.has(client.id)) continue;
-    client.outbox.enqueue(frame.tagged !== undefined && group.tagged?.has(client) ? frame.tagged : frame);
     offered++;
+    if (group.newest?.keep(client, [frame], frame.byteLength)) continue;
+    client.outbox.enqueue(frame.tagged !== undefined && group.tagged?.has(client) ? frame.tagged : frame);
   }
   return offered;
 }

@@ -51,7 +51,7 @@ export class FanOut<Member extends FanOutMember> {
 
   #give(client: Member, passed: number): void {
     const burst = this.#tagged !== undefined && this.group.tagged?.has(client) ? this.#tagged : this.#burst;
-    if (burst === undefined) return;
+    if (burst === undefined || this.group.newest?.keep(client, this.#frames.slice(passed), burst.byteLength)) return;
     if (passed === 0) client.outbox.enqueueBurst(burst);
     else for (const frame of burst.frames.slice(passed)) client.outbox.append(frame);
   }
@@ -61,6 +61,8 @@ export class FanOut<Member extends FanOutMember> {
 export interface Group<Member> {
   /** Members that get {@link Frame.tagged}. */
   readonly tagged?: ReadonlySet<Member> | undefined;
+  /** The newest message for members that read slowly; undefined if they get every message. */
+  readonly newest?: { keep(client: Member, frames: readonly Frame[], bytes: number): boolean } | undefined;
   readonly size: number;
   has(client: Member): boolean;
   values(): Iterable<Member>;

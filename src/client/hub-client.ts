@@ -200,8 +200,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   /** Counts the messages that came for it while it waited; false if its connection ended meanwhile. */
   #settleIn(connection: Connection): boolean {
-    this.outbox.catchUp();
-    this.outbox.flush();
+    this.outbox.flushAll();
     return this.#expected === connection;
   }
 
@@ -210,8 +209,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     const { v1 } = this;
     const refusal = v1 ? v1.refusalOf(offer) : "unknown";
     if (!v1 || refusal !== undefined) return refusal ?? "unknown";
-    this.outbox.catchUp();
-    this.outbox.flush();
+    this.outbox.flushAll();
     const connection = this.#connection;
     this.#connection = undefined;
     this.outbox.detach();
@@ -230,8 +228,8 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   handOver(places: HandedOver["places"]): HandedOver | string {
     const { v1 } = this;
     if (!v1 || !this.#leaving || !this.#open) return "unknown";
-    this.outbox.catchUp();
-    this.outbox.flush();
+    for (const frame of this.#owner.takeWaiting(this)) this.outbox.enqueue(frame);
+    this.outbox.flushAll();
     if (!this.#open || v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
     const handed = v1.handOver(this.#leaving, { ...this.listensOn, places });
     this.#moved = true;
@@ -305,8 +303,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     const connection = this.#connection;
     if (this.away && !this.#arrival) return;
     if (!connection || !this.#mayComeBack(CloseCode.Interrupted)) return this.close(code, reason);
-    this.outbox.catchUp();
-    this.outbox.flush();
+    this.outbox.flushAll();
     if (this.#connection !== connection) return;
     this.#lastEnd = { code, reason };
     connection.close(code, reason);
@@ -326,8 +323,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   close(code: number = CloseCode.Normal, reason = ""): void {
     checkClose(code, reason);
     if (!this.#open) return;
-    this.outbox.catchUp();
-    this.outbox.flush();
+    this.outbox.flushAll();
     // The flush may have found the connection gone.
     if (!this.#open) return;
     this.#closeSent = { code, reason };
@@ -369,9 +365,8 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   lose(reason: LostReason): void {
     const { v1 } = this;
     if (!this.away || !v1) return;
-    this.outbox.catchUp();
-    this.outbox.flush();
-    const undelivered = v1.ledger.undelivered();
+    this.outbox.flushAll();
+    const undelivered = v1.ledger.undelivered(this.#owner.takeWaiting(this));
     this.#leave();
     this.#owner.lost(this, reason, undelivered);
     this.#finish(this.#closeSent ?? this.#lastEnd, undelivered);

@@ -49,6 +49,20 @@ export class Outbox<Own extends OutboxClient> {
     return this.#queuedAndHeld();
   }
 
+  /**
+   * Whether the client has not read so much that of some topics it gets only the newest message: more than `limits.maxLagBytes`, or so
+   * much that `bytes` more would not fit. A client that is away lags behind.
+   */
+  lags(bytes: number): boolean {
+    if (!this.#client.open) return false;
+    if (this.#socket === undefined) return true;
+    const { maxBufferedBytes, maxLagBytes } = this.#owner.limits;
+    const buffered = this.#queuedAndHeld();
+    if (buffered > maxLagBytes || (buffered > 0 && buffered + bytes > maxBufferedBytes)) return true;
+    const { v1 } = this.#client;
+    return v1 !== undefined && (v1.ledger.bytes > maxLagBytes || !v1.ledger.complete);
+  }
+
   /** How many frames this tick's write has so far. */
   get queued(): number {
     return this.#burst?.length ?? 0;
@@ -107,6 +121,12 @@ export class Outbox<Own extends OutboxClient> {
   /** Takes over the frames that this tick sent to a group of this client: they come before those that follow. */
   catchUp(): void {
     this.#owner.fanOut?.handOn(this.#client);
+  }
+
+  /** Writes the frames of this tick, with those that it sent to a group of this client. */
+  flushAll(): void {
+    this.catchUp();
+    this.flush();
   }
 
   /** Writes the frames of this tick. */

@@ -1,5 +1,7 @@
 import { isOwnTopic } from "../base/check/topic.ts";
+import type { Frame } from "../send/frame.ts";
 import type { HubClient } from "./hub-client.ts";
+import type { Newest, SlowClient, SlowReaders } from "./slow/newest.ts";
 
 /** Is told of every client of this node that starts or stops listening on a topic, or that has another info there. */
 export interface TopicObserver {
@@ -12,13 +14,17 @@ export interface TopicObserver {
 export type Listener = Pick<HubClient, "id" | "info" | "user" | "replaced">;
 
 /** The clients of this node that listen on one topic. */
-export class Listeners<Member> extends Set<Member> {
+export class Listeners<Member extends SlowClient> extends Set<Member> {
   /** Those that subscribed themselves: they get messages with their topic. Undefined as long as there were none. */
   tagged: Set<Member> | undefined = undefined;
+  /** The newest message for those that read slowly; undefined if they get every message. */
+  newest: Newest<Member> | undefined = undefined;
 }
 
 /** Which clients of this node listen on which topic. */
 export class TopicIndex<Data> {
+  /** Undefined if slow clients get every message of all topics. */
+  #slow: SlowReaders<HubClient<Data>> | undefined = undefined;
   readonly #beforeChange: (listeners: Listeners<HubClient<Data>>) => void;
   readonly #byTopic = new Map<string, Listeners<HubClient<Data>>>();
   /** Clients that are caught up before they listen, each with a mark of the present attempt. */
@@ -102,12 +108,34 @@ export class TopicIndex<Data> {
   add(topic: string, client: HubClient<Data>): void {
     this.#unwait(topic, client);
     let listeners = this.#byTopic.get(topic);
-    if (!listeners) this.#byTopic.set(topic, listeners = new Listeners());
+    if (!listeners) this.#byTopic.set(topic, listeners = this.#begin(topic));
     if (listeners.has(client)) return;
     this.#beforeChange(listeners);
     listeners.add(client);
     for (const observer of this.#observers.get(topic) ?? []) observer.joined(client);
     if (!isOwnTopic(topic)) (client.topicSet ??= new Set()).add(topic);
+  }
+
+  #begin(topic: string): Listeners<HubClient<Data>> {
+    const listeners = new Listeners<HubClient<Data>>();
+    this.#spare(topic, listeners);
+    return listeners;
+  }
+
+  /** Of some topics slow clients get only the newest message from now on. */
+  spare(slow: SlowReaders<HubClient<Data>>): void {
+    this.#slow = slow;
+    for (const [topic, listeners] of this.#byTopic) this.#spare(topic, listeners);
+  }
+
+  #spare(topic: string, listeners: Listeners<HubClient<Data>>): void {
+    listeners.newest = this.#slow?.of(topic, (client) => listeners.tagged?.has(client) === true);
+  }
+
+  /** The messages that wait until a client has read, as it is to get them, and wait no more. */
+  takeWaiting(client: HubClient<Data>): Frame[] {
+    if (this.#slow === undefined) return [];
+    return [...client.topics].flatMap((topic) => this.#byTopic.get(topic)?.newest?.take(client) ?? []);
   }
 
   /** The client's info changed: tells the observers of its topics. */
@@ -138,6 +166,7 @@ export class TopicIndex<Data> {
     this.#beforeChange(listeners);
     listeners.delete(client);
     listeners.tagged?.delete(client);
+    listeners.newest?.forget(client);
     for (const observer of this.#observers.get(topic) ?? []) observer.left(client);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);

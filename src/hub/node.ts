@@ -61,6 +61,7 @@ export class HubNode<Data> {
     this.calls = new Calls((error) => this.state.sendFailed(error), this.counters, this.traces);
     this.clients = new Clients<Data>(this.limits, this.counters);
     this.clients.compression = TopicCompression.from(options);
+    if (options.topics?.some(({ slowConsumer }) => slowConsumer)) void this.#loadSlowReaders();
     this.kept = new KeptTopics<Data>(this);
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits, this.kept);
     this.presences = new Presences<Data>(this.clients, this.limits, this.logger);
@@ -77,6 +78,16 @@ export class HubNode<Data> {
   /** Loads the code of streams, which few hubs need. */
   loadStreams(): Promise<Streams> {
     return (this.#loading ??= import("./stream/streams.ts").then(({ Streams }) => (this.#streams = new Streams(this))));
+  }
+
+  /** Loads the code of `slowConsumer: "latest"`, which few hubs need. It is there before a client has had the time to be slow. */
+  async #loadSlowReaders(): Promise<void> {
+    try {
+      const { slowReadersOf } = await import("./topics/slow-readers.ts");
+      this.clients.topics.spare(slowReadersOf(this.options, this.counters));
+    } catch (error) {
+      this.logger.error('meshsocket: could not load what slowConsumer: "latest" needs', error);
+    }
   }
 
   /** How many clients of this node listen on a topic. */

@@ -250,6 +250,10 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.#node.state.events.dispatch("away", { client });
   }
 
+  takeWaiting(client: HubClient<Data>): Frame[] {
+    return this.#node.clients.topics.takeWaiting(client);
+  }
+
   infoChanged(client: HubClient<Data>): void {
     this.#infoChanges.add(client);
   }
@@ -316,8 +320,9 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   async listen(client: HubClient<Data>, topic: string, from: unknown, stream: boolean): Promise<Subscribed> {
     const subscribed = await this.#listen(client, topic, from);
+    const latest = this.#node.clients.topics.listeners(topic)?.newest && true;
     if (stream && this.#node.kept.windowOf(topic)) (await this.#node.loadStreams()).guardClients(topic);
-    return subscribed;
+    return latest ? { ...subscribed, latest } : subscribed;
   }
 
   async #listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {

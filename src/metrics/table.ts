@@ -106,6 +106,12 @@ export const HUB_METRICS: readonly Definition[] = [
     read: ({ counters }) => one(counters.dropped),
   },
   {
+    name: "meshsocket_conflated_messages_total",
+    type: "counter",
+    help: "Messages that a newer one of their topic replaced, because a client had not read so far.",
+    read: ({ counters }) => one(counters.conflated),
+  },
+  {
     name: "meshsocket_sends_total",
     type: "counter",
     help:

@@ -36,6 +36,8 @@ export interface Place {
 export interface Subscribed extends Place {
   /** Whether the client gets everything after the place that it named; undefined if it named none. */
   readonly recovered?: boolean | undefined;
+  /** Of messages that it does not read in time the client may get only the newest: offsets then jump. */
+  readonly latest?: boolean | undefined;
 }
 
 /** The outcome of a publish. */

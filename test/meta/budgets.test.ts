@@ -18,7 +18,7 @@ const WITHOUT_CLUSTER: Readonly<Record<string, number>> = {
 const MAX_HUB_BYTES = 36_000;
 
 /** Files that a Hub loads by `import()` when it has an option that needs them. */
-const LOADED_LATER: readonly string[] = ["histories.ts", "streams.ts"];
+const LOADED_LATER: readonly string[] = ["histories.ts", "slow-readers.ts", "streams.ts"];
 
 /** Imports that are loaded at the start: those of types alone and `import()` are not. */
 const LOADED = /^(?:(?:import|export)\s(?!type\b)[^;"']*?\bfrom|import)\s+["']([^"']+)["']/gm;

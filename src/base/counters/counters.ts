@@ -44,6 +44,8 @@ export class Counters {
   sentBytes = 0;
   /** Messages that a client's socket did not take, because its buffer was full or it was closing. */
   dropped = 0;
+  /** Messages that a newer one of their topic replaced before a slow client had read so far. */
+  conflated = 0;
   /** When a message or the end of a handler was last seen, by the monotonic clock. */
   nowMs = 0;
   /** Messages that were handed to `onEvent`. */

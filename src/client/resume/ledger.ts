@@ -96,10 +96,10 @@ export class Ledger {
     for (const each of burst ? [burst, ...here] : here) this.keep(each);
   }
 
-  /** The messages of the application that the client did not acknowledge, as far as they are kept. */
-  undelivered(): (string | Uint8Array)[] {
+  /** The messages of the application that the client did not acknowledge, as far as they are kept, and those that `wait` to be sent. */
+  undelivered(wait: readonly Frame[]): (string | Uint8Array)[] {
     const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
-    return frames.flatMap((frame) => {
+    return [...frames, ...wait].flatMap((frame) => {
       if (!frame.isControl) return [frame.payload];
       const { name, payload } = partsOf(frame.payload);
       return name === "message" ? [payload] : [];

@@ -228,7 +228,12 @@ export class Histories<Data> {
   /** These listeners go on after this place, and may have missed messages before it. */
   gap(topic: string, position: Position, listeners: Iterable<HubClient<Data>>): void {
     const frame = Frame.control(gapLine(topic, position));
-    for (const client of listeners) if (client.tagged?.has(topic)) client.outbox.enqueue(frame);
+    const newest = this.#deps.clients.topics.listeners(topic)?.newest;
+    for (const client of listeners) {
+      // It would come after the gap, from a place before it.
+      newest?.forget(client);
+      if (client.tagged?.has(topic)) client.outbox.enqueue(frame);
+    }
     this.#deps.events.dispatch("gap", { topic, ...position });
   }
 

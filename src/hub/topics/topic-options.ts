@@ -1,4 +1,4 @@
-import { checkMs, checkOptions, checkText, kindOf, type OptionTable } from "../../base/check/check.ts";
+import { checkMs, checkOptions, checkText, kindOf, oneOf, type OptionTable } from "../../base/check/check.ts";
 import { type CompressOptions, compressOptions } from "../../send/compression.ts";
 import { invalidArgument } from "../../base/error.ts";
 
@@ -13,6 +13,11 @@ export interface TopicOptions {
    * the hub's option `compress` says.
    */
   compress?: boolean | Partial<CompressOptions>;
+  /**
+   * `"latest"`: a client that reads too slowly (`limits.maxLagBytes`), or is away, gets only the newest message of the topic, once it has
+   * read. For prices and cursors. Default: it gets every message, and its fate is that of the hub's option `slowConsumer`.
+   */
+  slowConsumer?: "latest";
 }
 
 /** How much of a topic is kept. A message goes as soon as one of the three is exceeded. */
@@ -75,6 +80,7 @@ const HISTORY_OPTIONS: OptionTable<HistoryOptions> = {
 
 const TOPIC_OPTIONS: OptionTable<TopicOptions> = {
   match: checkText,
+  slowConsumer: oneOf("latest"),
   compress: (name, value) => void compressOptions(name, value as TopicOptions["compress"]),
   history(name, value) {
     checkOptions<HistoryOptions>(name, value, HISTORY_OPTIONS, `${name}.`);

@@ -1,0 +1,91 @@
+/** `slowConsumer: "latest"`: a client that is away or does not read gets the newest message of a topic, and nothing older after it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { silentLogger } from "../../src/base/log/logger.ts";
+import type { Client } from "../../src/client/client.ts";
+import type { Session } from "../../src/client/session.ts";
+import { Hub } from "../../src/hub/hub.ts";
+import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
+import { V1Client } from "../kit/v1-client.ts";
+import { Events } from "../kit/wait.ts";
+
+const TOPICS: HubOptions["topics"] = [{ match: "price:*", slowConsumer: "latest" }];
+const ME: Session = { id: "me", onConnect: (client) => client.subscribe(["price:1", "price:2", "room"]) };
+const MANY = Array.from({ length: 100 }, (_, number) => `${number}`);
+
+/** A client that is away from a hub. */
+async function away(hub: Hub, session = ME): Promise<{ readonly inside: Client; readonly token: string }> {
+  const connected = Promise.withResolvers<Client>();
+  const onConnect = async (client: Client): Promise<void> => {
+    await session.onConnect?.(client);
+    connected.resolve(client);
+  };
+  const gone = Promise.withResolvers<void>();
+  const client = await V1Client.open(hub, { ...session, onConnect, onAway: () => gone.resolve() });
+  const inside = await connected.promise;
+  client.socket.terminate();
+  await gone.promise;
+  return { inside, token: client.hello.token };
+}
+
+function hubOf(options: HubOptions = {}): Hub {
+  return new Hub({ logger: silentLogger, topics: TOPICS, ...options });
+}
+
+test("a client that was away gets the newest message of each such topic, and all of the others", async () => {
+  await using hub = hubOf();
+  const { token } = await away(hub);
+  for (const text of MANY) {
+    assert.equal((await hub.publish("price:1", `one ${text}`)).held, 1);
+    await hub.publish("price:2", `two ${text}`);
+  }
+  for (const text of ["a", "b"]) await hub.publish("room", text);
+  assert.equal(hub.counters.conflated, 198);
+  const back = await V1Client.open(hub, ME, `0.${token}`);
+  assert.deepEqual(await back.take(4), ["a", "b", "one 99", "two 99"]);
+  await hub.publish("price:1", "live");
+  assert.equal(await back.next(), "live");
+});
+
+test("messages of one tick are conflated as well, and none is dropped", async () => {
+  await using hub = hubOf();
+  const { token } = await away(hub);
+  await Promise.all(MANY.map((text) => hub.publish("price:1", text)));
+  const back = await V1Client.open(hub, ME, `0.${token}`);
+  assert.deepEqual(await back.next(), "99");
+  assert.deepEqual([hub.counters.conflated, hub.counters.dropped], [99, 0]);
+});
+
+test("a message that waits goes with the topic, and is not sent after it", async () => {
+  await using hub = hubOf();
+  const { inside, token } = await away(hub);
+  await hub.publish("price:1", "old");
+  await inside.unsubscribe("price:1");
+  await hub.emit("me", "last");
+  const back = await V1Client.open(hub, ME, `0.${token}`);
+  assert.equal(await back.next(), "last");
+  await hub.publish("price:2", "other");
+  assert.equal(await back.next(), "other");
+});
+
+test("a message that waits for a client that does not come back is among those that it never got", async () => {
+  await using hub = hubOf({ resume: { windowMs: 20 } });
+  const lost = new Events<readonly unknown[]>("a lost client");
+  hub.on("lost", ({ undelivered }) => lost.add(undelivered));
+  await away(hub);
+  await hub.publish("price:1", "0");
+  await hub.publish("price:1", "1");
+  assert.deepEqual(await lost.next(), ["1"]);
+});
+
+test("a message that waits moves with the client to another node", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS });
+  const { token } = await away(a.hub);
+  for (const text of MANY) await b.hub.publish("price:1", text);
+  const back = await V1Client.open(b.hub, ME, `0.${token}`);
+  assert.equal(await back.next(), "99");
+  await a.hub.publish("price:1", "live");
+  assert.equal(await back.next(), "live");
+});
