@@ -9,6 +9,12 @@ import { checkHost } from "../../src/base/host.ts";
 import { dialStream } from "./dial.ts";
 import type { Runtime } from "./runtime.ts";
 
+/**
+ * MiB that Node may count for the connection: no limit. It counts what a cancelled or refused call had still to send for as
+ * long as the connection lives, and at its own limit of 10 MiB every later call fails.
+ */
+const MAX_COUNTED_MIB = 1_048_576;
+
 /** Options of {@link transportTo}. */
 export interface TransportOptions {
   runtime: Runtime;
@@ -68,6 +74,7 @@ function overHttp2(baseUrl: string, options: TransportOptions): Closable {
     {
       settings: { enablePush: false },
       maxReservedRemoteStreams: 0,
+      maxSessionMemory: MAX_COUNTED_MIB,
       ...(tls?.ca !== undefined && { ca: tls.ca }),
       ...ownCertificate(tls),
     },

@@ -62,7 +62,7 @@ function fetchClient(fetch: Fetch): UniversalClientFn {
     return {
       status: response.status,
       header: response.headers,
-      body: fromReadableStream(response.body),
+      body: fromReadableStream(response.body, request.signal),
       trailer: new Headers(),
     };
   };

@@ -197,3 +197,28 @@ for (const way of ways.filter(({ streams }) => streams)) {
     });
   });
 }
+
+test("a transport whose long calls were cancelled, again and again, still makes a good one", async () => {
+  const port = await openToy({ maxConcurrentStreams: 128, readMaxBytes: 1_000_000 });
+  const transport = transportTo(port.host, { runtime, readMaxBytes: 10_000, writeMaxBytes: 1_000_000 });
+  const broadcast = (bytes: number, signal?: AbortSignal): Promise<{ count: bigint }> =>
+    createClient(Websocket, transport).broadcast({ data: new Uint8Array(bytes) }, signal && { signal });
+  try {
+    await broadcast(1_000);
+    // Together more than the 10 MiB that Node lets a connection hold.
+    for (let turn = 0; turn < 60; turn++) {
+      const controller = new AbortController();
+      const call = fateOf(broadcast(900_000, controller.signal), controller.signal);
+      setTimeout(() => controller.abort(), 1);
+      assert.ok(["canceled", "ok"].includes(await call));
+    }
+    assert.equal((await broadcast(1_000)).count, 1_000n);
+  } finally {
+    transport.close();
+    await port.close();
+  }
+});
+
+async function fateOf(call: Promise<unknown>, signal: AbortSignal): Promise<string> {
+  return await call.then(() => "ok", (error: unknown) => fromRpcError(error, { signal }).code);
+}

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { MembersRequestSchema } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { createToken } from "../../src/rpc/token.ts";
 import { grpc, type GrpcCall, GrpcCode } from "../kit/grpc.ts";
 import { END_HEADERS, END_STREAM, H2, h2Frame, h2Headers, RawH2 } from "../kit/h2.ts";
@@ -31,6 +33,45 @@ test("a gRPC channel that sent more oversized calls than it may have streams sti
     const round = [ResourceExhausted, Ok];
     assert.deepEqual(results.map(({ code }) => code), [...round, ...round, ...round]);
   } finally {
+    await port.close();
+  }
+});
+
+/** More answers than Node's own limit of what a connection holds, 10 MiB, has room for. */
+const CUT_ANSWERS = 700;
+
+test("a connection that cancels more answers than one may hold at once still gets one", async () => {
+  const port = await openToy({ secret: SECRET });
+  const client = new RawH2(port.port);
+  try {
+    const token = await createToken({ secret: SECRET, audience: TOY_HOST });
+    const request = toBinary(MembersRequestSchema, create(MembersRequestSchema, { topic: "large" }));
+    const head = h2Headers({
+      ":method": "POST",
+      ":scheme": "http",
+      ":path": "/meshsocket.v1.Cluster/Members",
+      ":authority": "x",
+      "content-type": "application/proto",
+      "connect-protocol-version": "1",
+      authorization: `Bearer ${token}`,
+    });
+    const call = (stream: number): void =>
+      client.send(h2Frame(H2.HEADERS, END_HEADERS, stream, head), h2Frame(H2.DATA, END_STREAM, stream, request));
+    // No stream may send a byte: each answer waits until it is cancelled.
+    client.send(h2Frame(H2.SETTINGS, 0, 0, Buffer.of(0, 4, 0, 0, 0, 0)));
+    for (let stream = 1; stream < 2 * CUT_ANSWERS; stream += 2) {
+      call(stream);
+      await until("the head of the answer", () => client.of(stream, H2.HEADERS).length > 0);
+      client.send(h2Frame(H2.RST_STREAM, 0, stream, Buffer.of(0, 0, 0, 8)));
+      client.frames.length = 0;
+    }
+    client.send(h2Frame(H2.SETTINGS, 0, 0, Buffer.of(0, 4, 0, 0, 255, 255)));
+    const last = 2 * CUT_ANSWERS + 1;
+    call(last);
+    const bytes = (): number => client.of(last, H2.DATA).reduce((sum, { payload }) => sum + payload.length, 0);
+    await until("a whole answer", () => bytes() > 2 * MAX_BYTES);
+  } finally {
+    client.socket.destroy();
     await port.close();
   }
 });
