@@ -8,7 +8,8 @@ const MIN_SPREAD_MS = 1_000;
 
 /**
  * Closes all connections with 1012 and a hint when to come back, in slices over `drainMs`. Settles when they are gone or were
- * cut, and the clients of `meshsocket.v1` have come back on other nodes, or had the time to; the rest is lost.
+ * cut, and the clients of `meshsocket.v1` have come back on other nodes, or had the time to: many take longer than a few, so that
+ * each that comes gives the others more. The rest is lost.
  */
 export async function drainClients<Data>(
   clients: Clients<Data>,
@@ -27,15 +28,26 @@ export async function drainClients<Data>(
     }
   }
   await settledWithin(Promise.all(gone), closeTimeoutMs + SLICE_MS);
-  if (moveTimeoutMs > 0) await settledWithin(clients.emptied(), spreadMs + moveTimeoutMs);
+  if (moveTimeoutMs > 0) await moved(clients, spreadMs + moveTimeoutMs, moveTimeoutMs);
   for (const client of [...clients.values()]) client.lose("closed");
+}
+
+/** Waits at least `ms` for the clients to come back on other nodes, and longer as long as one did within `quietMs`, or is on its way. */
+async function moved<Data>(clients: Clients<Data>, ms: number, quietMs: number): Promise<void> {
+  let untilMs = performance.now() + ms;
+  while (clients.size > 0 && performance.now() < untilMs) {
+    const { size } = clients;
+    await settledWithin(clients.emptied(), SLICE_MS);
+    const moving = clients.size < size || [...clients.values()].some(({ leaving }) => leaving);
+    if (moving) untilMs = Math.max(untilMs, performance.now() + quietMs);
+  }
 }
 
 /** How long the parts of a drain may take, in milliseconds. */
 interface DrainTimes {
   readonly drainMs: number;
   readonly closeTimeoutMs: number;
-  /** After the time that the clients were told; 0 if there is no other node to come back to. */
+  /** After the time that the clients were told, and after each that came; 0 if there is no other node to come back to. */
   readonly moveTimeoutMs: number;
 }
 

@@ -104,6 +104,7 @@ export class ResumeHistory {
       lives: lives.length,
       why: this.#why,
       lost: lives.filter(({ ended }) => ended).length,
+      whoLost: lives.flatMap(({ id, ended }) => ended ? [id] : []),
       resumes: lives.reduce((sum, { resumes }) => sum + resumes, 0),
       down: this.sendsOfNodes.length,
       accepted: this.sendsOfNodes.filter(({ accepted }) => accepted).length,
@@ -175,6 +176,8 @@ export interface ResumeVerdict {
   /** Why clients were lost, as they were told. */
   readonly why: Readonly<Record<string, number>>;
   readonly lost: number;
+  /** The ids of those, once for each time. */
+  readonly whoLost: readonly string[];
   readonly resumes: number;
   /** Messages of nodes, those accepted for all they were sent to, and how many clients got. */
   readonly down: number;

@@ -13,10 +13,16 @@ export interface ResumeRunOptions {
   readonly store: StoreName;
   readonly seed: number;
   readonly clients: number;
-  readonly forMs: number;
+  /** How long random faults happen. */
+  readonly forMs?: number;
   readonly defect?: Defect;
   /** The only faults that happen, by name. Default: all. */
   readonly faults?: readonly string[];
+  /** What happens to the nodes rather than random faults for `forMs`. */
+  readonly act?: (cluster: ChaosCluster, clients: ResumeClients) => Promise<void>;
+  /** Milliseconds between two bursts of each client, and between two sends of each node. Default 600 and 60. */
+  readonly clientMs?: number;
+  readonly nodeMs?: number;
   readonly log?: (line: string) => void;
 }
 
@@ -32,7 +38,7 @@ const COMPLETE_MS = 30_000;
  * the seed chooses: on nodes, on the storage, on the lines between nodes, and on the clients' connections.
  */
 export async function resumeRun(options: ResumeRunOptions): Promise<ResumeVerdict & { faults: readonly string[] }> {
-  const { store, seed, clients: count, forMs, defect, log = () => {} } = options;
+  const { store, seed, clients: count, defect } = options;
   const random = new Random(seed);
   const history = new ResumeHistory();
   const faults: string[] = [];
@@ -42,22 +48,11 @@ export async function resumeRun(options: ResumeRunOptions): Promise<ResumeVerdic
   const read = (): void => readEvents(cluster, history, heard);
   const reading = setInterval(read, 50);
   try {
-    await clients.start(600);
+    await clients.start(options.clientMs ?? 600);
     await untilComplete(clients, history, cluster);
-    const survivor = random.pick(cluster.seats);
-    const chosen = [...NODE_FAULTS, ...frontFaults(clients)].filter(({ name }) =>
-      options.faults?.includes(name) ?? true
-    );
-    const endsAtMs = performance.now() + forMs;
-    const stop = sendFromAll(cluster, clients.ids, history);
-    while (performance.now() < endsAtMs) {
-      const fault = random.pick(chosen);
-      faults.push(fault.name);
-      log(fault.name);
-      const nobody = { ids: clients.ids, leave() {}, doubleUp: () => Promise.resolve() };
-      await fault.run({ cluster, clients: nobody, random, survivor });
-      await new Promise((resolve) => setTimeout(resolve, random.below(800)));
-    }
+    const stop = sendFromAll(cluster, clients.ids, history, options.nodeMs ?? 60);
+    if (options.act) await options.act(cluster, clients);
+    else await strike(options, { cluster, clients, random, faults });
     clients.heal();
     try {
       await untilComplete(clients, history, cluster);
@@ -74,6 +69,30 @@ export async function resumeRun(options: ResumeRunOptions): Promise<ResumeVerdic
     clearInterval(reading);
     await clients.stop();
   }
+}
+
+/** Random faults, one after the other. */
+async function strike({ faults: wanted, forMs = 0, log }: ResumeRunOptions, scene: Struck): Promise<void> {
+  const { cluster, clients, random, faults } = scene;
+  const survivor = random.pick(cluster.seats);
+  const chosen = [...NODE_FAULTS, ...frontFaults(clients)].filter(({ name }) => wanted?.includes(name) ?? true);
+  const nobody = { ids: clients.ids, leave() {}, doubleUp: () => Promise.resolve() };
+  const endsAtMs = performance.now() + forMs;
+  while (performance.now() < endsAtMs) {
+    const fault = random.pick(chosen);
+    faults.push(fault.name);
+    log?.(fault.name);
+    await fault.run({ cluster, clients: nobody, random, survivor });
+    await new Promise((resolve) => setTimeout(resolve, random.below(800)));
+  }
+}
+
+/** The scene of {@link strike}, which adds the faults that happened. */
+interface Struck {
+  readonly cluster: ChaosCluster;
+  readonly clients: ResumeClients;
+  readonly random: Random;
+  readonly faults: string[];
 }
 
 async function untilComplete(clients: ResumeClients, history: ResumeHistory, cluster: ChaosCluster): Promise<void> {
@@ -142,7 +161,12 @@ function readEvents(cluster: ChaosCluster, history: ResumeHistory, heard: Set<No
 let sends = 0;
 
 /** Sends from every node, one batch after the other, until told to stop: now to some, now to all. */
-function sendFromAll(cluster: ChaosCluster, ids: readonly string[], history: ResumeHistory): () => Promise<void> {
+function sendFromAll(
+  cluster: ChaosCluster,
+  ids: readonly string[],
+  history: ResumeHistory,
+  everyMs: number,
+): () => Promise<void> {
   let going = true;
   const rounds = cluster.seats.map(async (seat, index) => {
     for (let round = index; going; round++) {
@@ -151,7 +175,7 @@ function sendFromAll(cluster: ChaosCluster, ids: readonly string[], history: Res
       if (round % 3 === 0) await send(seat, [["publish"]], history, ids.length);
       else if (round % 3 === 1) await send(seat, [["broadcast"]], history, ids.length);
       else await send(seat, unique.map((id) => ["emit", id]), history);
-      await new Promise((resolve) => setTimeout(resolve, 60));
+      await new Promise((resolve) => setTimeout(resolve, everyMs));
     }
   });
   return async () => {
