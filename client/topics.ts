@@ -18,6 +18,8 @@ import { type SubscribeFrom, type SubscribeOptions, Subscription } from "./subsc
 export class Topics {
   readonly #client: TopicsClient;
   readonly #topics = new Map<string, Topic>();
+  /** By topic: settles when no message of an earlier subscription can come any more. */
+  readonly #leaving = new Map<string, Promise<void>>();
 
   constructor(client: TopicsClient) {
     this.#client = client;
@@ -40,9 +42,7 @@ export class Topics {
     const { signal, timeoutMs = this.#client.settings.timeoutMs, maxBytes = this.#client.settings.maxBytes } = options;
     signal?.throwIfAborted();
     const { positions } = this.#client.settings;
-    const topic = this.#topics.get(name) ??
-      new Topic(name, this.#client, options.from ?? saved(positions, name), stream, () => this.#topics.delete(name));
-    this.#topics.set(name, topic);
+    const topic = this.#topics.get(name) ?? this.#open(name, options.from ?? saved(positions, name), stream);
     const onAbort = (): void => subscription.end(signal?.reason);
     const subscription = new Subscription(name, maxBytes, (error) => {
       signal?.removeEventListener("abort", onAbort);
@@ -53,6 +53,17 @@ export class Topics {
     const timer = setTimeout(late, Math.min(timeoutMs, MAX_TIMER_MS));
     await topic.add(subscription, options.from).finally(() => clearTimeout(timer));
     return subscription;
+  }
+
+  #open(name: string, from: SubscribeFrom | undefined, stream: boolean): Topic {
+    const topic = new Topic(name, this.#client, from, stream, this.#leaving.get(name), (left) => {
+      this.#topics.delete(name);
+      if (!left) return;
+      this.#leaving.set(name, left);
+      void left.then(() => this.#leaving.get(name) === left && this.#leaving.delete(name));
+    });
+    this.#topics.set(name, topic);
+    return topic;
   }
 
   /** Resolves with how many clients got the message. */
@@ -98,7 +109,9 @@ export class Topics {
 class Topic {
   readonly #name: string;
   readonly #client: TopicsClient;
-  readonly #leave: () => void;
+  readonly #leave: (left?: Promise<void>) => void;
+  /** Messages that come before this settled are of an earlier subscription, of which the page has left. */
+  #after: Promise<void> | undefined;
   /** Each with its call to settle, or undefined once it holds. */
   readonly #subscriptions = new Map<Subscription, Opening | undefined>();
   /** Counts attempts, so that an answer to an earlier one is noticed. */
@@ -113,8 +126,17 @@ class Topic {
   #tells = true;
   readonly #stream: boolean;
 
-  constructor(name: string, client: TopicsClient, from: SubscribeFrom | undefined, stream: boolean, leave: () => void) {
+  /** `leave` is called at the end, with when the server has ended it too. */
+  constructor(
+    name: string,
+    client: TopicsClient,
+    from: SubscribeFrom | undefined,
+    stream: boolean,
+    after: Promise<void> | undefined,
+    leave: (left?: Promise<void>) => void,
+  ) {
     this.#stream = stream;
+    this.#after = after;
     this.#name = name;
     this.#client = client;
     this.#place = from;
@@ -138,11 +160,13 @@ class Topic {
     this.#subscriptions.delete(subscription);
     if (this.#subscriptions.size > 0) return;
     this.#attempt++;
-    this.#leave();
-    if (this.#tells) this.#client.calls.request((number) => unsubscribeLine(number, this.#name)).reply.catch(() => {});
+    if (!this.#tells) return this.#leave();
+    const { reply } = this.#client.calls.request((number) => unsubscribeLine(number, this.#name));
+    this.#leave(reply.then(() => {}, () => {}));
   }
 
   message({ epoch, offset }: Place, data: Payload): void {
+    if (this.#after) return;
     this.#goTo(epoch, offset);
     const publication = { topic: this.#name, data: data as Pending, epoch, offset };
     for (const subscription of this.#subscriptions.keys()) subscription.push(publication);
@@ -150,6 +174,7 @@ class Topic {
 
   /** Messages before this place may be missing. */
   gap({ epoch, offset }: Place): void {
+    if (this.#after) return;
     this.#goTo(epoch, offset);
     for (const subscription of this.#subscriptions.keys()) subscription.recovered = false;
   }
@@ -174,6 +199,7 @@ class Topic {
   restore(): void {
     this.#restoring ||= this.#holds;
     this.#holds = false;
+    this.#after = undefined;
     void this.#ask();
   }
 
@@ -187,6 +213,8 @@ class Topic {
   /** Asks the server until it agrees, or refuses. */
   async #ask(): Promise<void> {
     const attempt = ++this.#attempt;
+    if (this.#after) await this.#after;
+    this.#after = undefined;
     for (let tries = 0; attempt === this.#attempt; tries++) {
       const line = (number: number): string => subscribeLine(number, this.#name, this.#place, this.#stream);
       const answer = await this.#client.calls.request<Subscribed>(line).reply.catch((error: unknown) => ({ error }));

@@ -79,6 +79,21 @@ test("client: a gap that the history does not fill is told, and the newest can b
     assert.equal(room.recovered, false);
   }, { topics, resume: { windowMs: 0 } }));
 
+test("client: a subscription that follows another at once gets its own messages alone", () =>
+  scene(all, async ({ hub, proxy, open }) => {
+    const { ws } = open();
+    for (const text of ["1", "2", "3"]) await hub.publish("room:1", text);
+    const before = await ws.subscribe("room:1");
+    proxy.shape({ hold: true }, ["back"]);
+    await hub.publish("room:1", "4");
+    before.close();
+    const next = ws.subscribe("room:1", { from: { last: 3 } });
+    proxy.resume();
+    assert.deepEqual(texts(await take(await next, 3)), ["2", "3", "4"]);
+    await hub.publish("room:1", "5");
+    assert.deepEqual(texts(await take(await next, 1)), ["5"]);
+  }, { topics }));
+
 test("client: places that a store remembers outlive the page", () =>
   scene(all, async ({ hub, open }) => {
     const saved = new Map<string, string>();
