@@ -126,6 +126,17 @@ async function enter(nginx: Nginx): Promise<{ client: TestClient; node: string }
   return { client, node: String(await client.next()) };
 }
 
+/** Opens clients through nginx, which takes turns among all its requests, until so many are on the node. Resolves with those. */
+async function enterUntil(nginx: Nginx, wanted: string, count: number): Promise<TestClient[]> {
+  const there: TestClient[] = [];
+  for (let tries = 0; there.length < count; tries++) {
+    assert.ok(tries < 20 * count, `nginx sends nobody to the node that is ${wanted}`);
+    const { client, node } = await enter(nginx);
+    if (node === wanted) there.push(client);
+  }
+  return there;
+}
+
 test("health: a balancer that reads /readyz takes a node out while it is announced, and no request is lost in the drain", async () => {
   const [leaving, staying] = [await startNode("leaving"), await startNode("staying")];
   const { port } = leaving.server;
@@ -137,18 +148,15 @@ test("health: a balancer that reads /readyz takes a node out while it is announc
       () => (requests.by.get("leaving") ?? 0) > 20 && (requests.by.get("staying") ?? 0) > 20,
     );
     await until("the probe", () => probe.seen.includes("ready"));
-    const clients = await Promise.all(Array.from({ length: 20 }, () => enter(nginx)));
-    const moving = clients.filter(({ node }) => node === "leaving");
-    assert.ok(moving.length > 5, `${moving.length} clients`);
+    const moving = await enterUntil(nginx, "leaving", 6);
     const closed = leaving.hub.close({ announceMs: ANNOUNCE_MS, drainMs: 600 });
     await until("the announcement", () => probe.seen.includes("announced"));
     const before = requests.by.get("leaving") ?? 0;
-    const late = [await enter(nginx), await enter(nginx)];
-    assert.ok(late.some(({ node }) => node === "leaving"), "an announced node takes clients");
+    moving.push(...await enterUntil(nginx, "leaving", 1));
     await until("the node to serve on", () => (requests.by.get("leaving") ?? 0) > before + 5);
     await nginx.reload(upstreams([staying.server.port], port));
     assert.equal(leaving.hub.readiness.status, "announced", "the balancer was too slow for this announceMs");
-    for (const { client } of moving) {
+    for (const client of moving) {
       assert.equal((await client.closed()).code, 1012);
       const again = await enter(nginx);
       assert.equal(again.node, "staying");
