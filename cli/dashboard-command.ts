@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import process from "node:process";
 import { Arguments } from "./arguments.ts";
 import { type Command, UsageError } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { serveDashboard, type ServedDashboard } from "./dashboard/server.ts";
 
 const HELP = `Usage: npx meshsocket dashboard [--host HOST] [--port PORT]
@@ -29,7 +29,7 @@ export const dashboardCommand: Command = {
     if (!/^[\x21-\x7e]{16,}$/.test(key)) {
       throw new UsageError("MESHSOCKET_DASHBOARD_KEY must have at least 16 characters and no spaces");
     }
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     const [hostname, port] = [given.value("host") ?? "127.0.0.1", given.count("port", 8_090, 65_535)];
     const served = await serveDashboard({ connection, key, hostname, port }).catch((error: unknown) => {
       const code = String((error as { code?: unknown }).code ?? error);

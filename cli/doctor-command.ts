@@ -1,7 +1,7 @@
 import process from "node:process";
 import { Arguments } from "./arguments.ts";
 import { type Command, ExitCode, UsageError } from "./command.ts";
-import { ClusterCaller, CONNECTION_OPTIONS, keyOf } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_OPTIONS, keyOf } from "./cluster-caller.ts";
 import type { Diagnosis } from "./doctor/diagnosis.ts";
 import { checkNodes, checkSecret } from "./doctor/nodes.ts";
 import { checkPage } from "./doctor/page.ts";
@@ -71,7 +71,7 @@ function checksOf(given: Arguments): Check[] {
     checks.push({ what: "the secret", check: async () => [checkSecret(secret)] });
   }
   if (given.value("url", "MESHSOCKET_URL") !== undefined) {
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     checks.push({ what: "the nodes", check: () => checkNodes(connection) });
   }
   const page = given.value("page");

@@ -1,7 +1,8 @@
 import type { Node } from "../src/gen/meshsocket/v1/cluster_pb.ts";
+import type { ClusterCaller } from "../adapters/dashboard/cluster-caller.ts";
 import { Arguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { Output, shown } from "./output.ts";
 import { pause, untilInterrupted } from "./until-interrupted.ts";
 
@@ -27,7 +28,7 @@ export const drainCommand: Command = {
     const given = new Arguments(args, environment, kinds, ["NODE"]);
     const [host = ""] = given.positionals;
     const output = new Output(given.flag("json"));
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     const request = { host, announceMs: given.count("announce", 0), drainMs: given.count("drain", 10_000) };
     const { clients } = await connection.call("drain", (client, call) => client.drain(request, call));
     output.progress(`${shown(host)} drains: ${clients} clients are to move`);

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { Arguments } from "./arguments.ts";
 import { type Command, ExitCode } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { nodeTable, troubles } from "./node-table.ts";
 import { Output } from "./output.ts";
 
@@ -24,7 +24,7 @@ export const nodesCommand: Command = {
   async run(args, environment) {
     const given = new Arguments(args, environment, CONNECTION_OPTIONS);
     const output = new Output(given.flag("json"));
-    const { nodes } = await ClusterCaller.from(given).call(
+    const { nodes } = await callerOf(given).call(
       "nodes",
       (client, call) => client.nodes({ state: true }, call),
     );

@@ -1,5 +1,6 @@
 import process from "node:process";
 import { stripVTControlCharacters } from "node:util";
+import { plain } from "../adapters/dashboard/plain-json.ts";
 
 /** The output of a command: text for people, or JSON for programs. */
 export class Output {
@@ -56,14 +57,6 @@ function isTerminal(): boolean {
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/** JSON of messages: a big number becomes a number, bytes become base64, and what is only for the library is left out. */
-export function plain(name: string, value: unknown): unknown {
-  if (name === "$typeName" || name === "$unknown") return undefined;
-  if (typeof value === "bigint") return Number(value);
-  if (value instanceof Uint8Array) return btoa(Array.from(value, (byte) => String.fromCharCode(byte)).join(""));
-  return value;
 }
 
 /** Rows under a head, in columns. A column is aligned to the right if its head begins with a space. */

@@ -10,7 +10,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ErrorReply } from "redis";
 import { opened } from "../adapters/shared/opened.ts";
-import { bearerCheck, HttpError } from "./http.ts";
+import { HttpError } from "../adapters/shared/http-error.ts";
+import { bearerCheck } from "./bearer-check.ts";
 import { connectRedis } from "./redis-tcp.ts";
 import type { RedisPipeline, RedisTcpOptions, Reply } from "./redis-tcp.ts";
 

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { Arguments } from "./arguments.ts";
 import { type Command, ExitCode } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { messageArgument } from "./message-argument.ts";
 import { Output, shown } from "./output.ts";
 
@@ -26,7 +26,7 @@ export const emitCommand: Command = {
     const given = new Arguments(args, environment, kinds, ["ID", "MESSAGE"]);
     const [id = "", text = ""] = given.positionals;
     const output = new Output(given.flag("json"));
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     const message = { ...(await messageArgument(given, text)), confirm: given.flag("confirm") };
     const answer = await connection.call("emit", (client, call) => client.emit({ id, ...message }, call));
     const how = message.confirm ? "confirmed by" : "accepted for";
@@ -59,7 +59,7 @@ export const publishCommand: Command = {
     const given = new Arguments(args, environment, { ...CONNECTION_OPTIONS, base64: "flag" }, ["TOPIC", "MESSAGE"]);
     const [topic = "", text = ""] = given.positionals;
     const output = new Output(given.flag("json"));
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     const message = await messageArgument(given, text);
     const answer = await connection.call("publish", (client, call) => client.publish({ topic, ...message }, call));
     const { delivered = 0n, held = 0n, dropped = 0n, unreachable = [] } = answer.delivery ?? {};

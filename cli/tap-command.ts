@@ -1,7 +1,7 @@
 import type { TapResponse } from "../src/gen/meshsocket/v1/watch_pb.ts";
 import { Arguments } from "./arguments.ts";
 import { type Command, UsageError } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { clock, Output, shown } from "./output.ts";
 import { untilInterrupted } from "./until-interrupted.ts";
 
@@ -44,7 +44,7 @@ export const tapCommand: Command = {
     // A stream that is only left would wait for its next message.
     const enough = new AbortController();
     const signal = AbortSignal.any([untilInterrupted(), enough.signal]);
-    const messages = ClusterCaller.from(given).stream("tap", (client) => client.tap(request, { signal }), signal);
+    const messages = callerOf(given).stream("tap", (client) => client.tap(request, { signal }), signal);
     let seen = 0;
     for await (const message of messages) {
       output.answer(message, () => lineOf(message, output));

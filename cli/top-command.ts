@@ -1,8 +1,9 @@
 import process from "node:process";
 import type { NodeState } from "../src/gen/meshsocket/v1/watch_pb.ts";
+import type { ClusterCaller } from "../adapters/dashboard/cluster-caller.ts";
 import { Arguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { nodeTable, type Rates, ratesOf, troubles } from "./node-table.ts";
 import { Output, short } from "./output.ts";
 import { pause, untilInterrupted } from "./until-interrupted.ts";
@@ -26,7 +27,7 @@ export const topCommand: Command = {
   async run(args, environment) {
     const given = new Arguments(args, environment, { ...CONNECTION_OPTIONS, interval: "value", count: "value" });
     const output = new Output(given.flag("json"));
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     const [intervalMs, looks] = [Math.max(100, given.count("interval", 1_000)), given.count("count", 0)];
     const signal = untilInterrupted();
     const before = new Map<string, NodeState>();

@@ -2,7 +2,7 @@ import process from "node:process";
 import { WatchPresenceResponse_Change as Change } from "../src/gen/meshsocket/v1/cluster_pb.ts";
 import { Arguments } from "./arguments.ts";
 import { type Command, ExitCode } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { clock, Output, shown, table } from "./output.ts";
 import { untilInterrupted } from "./until-interrupted.ts";
 
@@ -23,7 +23,7 @@ export const membersCommand: Command = {
     const given = new Arguments(args, environment, CONNECTION_OPTIONS, ["TOPIC"]);
     const [topic = ""] = given.positionals;
     const output = new Output(given.flag("json"));
-    const connection = ClusterCaller.from(given);
+    const connection = callerOf(given);
     const { ids, infos, unreachable } = await connection.call(
       "members",
       (client, call) => client.members({ topic }, call),
@@ -57,7 +57,7 @@ export const watchCommand: Command = {
     const [topic = ""] = given.positionals;
     const output = new Output(given.flag("json"));
     const signal = untilInterrupted();
-    const changes = ClusterCaller.from(given).stream(
+    const changes = callerOf(given).stream(
       "watch",
       (client) => client.watchPresence({ topic }, { signal }),
       signal,

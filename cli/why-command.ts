@@ -2,7 +2,7 @@ import process from "node:process";
 import type { Record, WhyResponse } from "../src/gen/meshsocket/v1/watch_pb.ts";
 import { Arguments } from "./arguments.ts";
 import { type Command, ExitCode } from "./command.ts";
-import { ClusterCaller, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
+import { callerOf, CONNECTION_HELP, CONNECTION_OPTIONS } from "./cluster-caller.ts";
 import { ago, bytes, clock, Output, shown } from "./output.ts";
 import { subjectOf } from "./tap-command.ts";
 
@@ -28,7 +28,7 @@ export const whyCommand: Command = {
     const given = new Arguments(args, environment, { ...CONNECTION_OPTIONS, topic: "value" }, ["ID?"]);
     const output = new Output(given.flag("json"));
     const subject = subjectOf(given);
-    const answer = await ClusterCaller.from(given).call("why", (client, call) => client.why({ subject }, call));
+    const answer = await callerOf(given).call("why", (client, call) => client.why({ subject }, call));
     output.answer(answer, () => textOf(answer, output));
     if (answer.clients.length + answer.topics.length === 0) process.exitCode = ExitCode.No;
   },

@@ -11,10 +11,12 @@ import { isDistHub } from "./is-dist-hub.ts";
 export function appFetch<Data>(hub: Hub<Data>, options: ServeOptions<Data>): (request: Request) => Promise<Response> {
   const health = healthOf(hub, options);
   const metrics = metricsOf(hub, options);
+  const dashboard = dashboardOf(hub, options);
   const rpc = options.publicRpc ? publicRpc(hub) : undefined;
   const answer = async (request: Request): Promise<Response> => {
     try {
-      const own = health?.(request) ?? (await metrics?.(request)) ?? (await rpc?.(request));
+      const own = health?.(request) ?? (await metrics?.(request)) ?? (await dashboard?.(request)) ??
+        (await rpc?.(request));
       if (own) return own;
       return options.fetch ? await options.fetch(request) : nothingHere(request, options.path);
     } catch (error) {
@@ -62,6 +64,24 @@ function metricsOf<Data>(hub: Hub<Data>, { metrics }: ServeOptions<Data>): AppPa
   const handler = import("../../src/metrics/prometheus.ts").then((module) => module.metricsHandler(hub, options));
   handler.catch(() => {});
   return async (request) => (await handler)(request);
+}
+
+function dashboardOf<Data>(hub: Hub<Data>, { dashboard: path }: ServeOptions<Data>): AppPart | undefined {
+  if (path === undefined) return undefined;
+  if (!isDistHub(hub)) throw invalidArgument("dashboard goes with a DistHub: a Hub has no cluster to show");
+  if (!hub.hasApiKeys) {
+    throw new MeshError(
+      "failed_precondition",
+      'dashboard needs a key that opens it: new DistHub({ apiKeys: [{ secret: process.env.DASHBOARD_KEY, rights: ["read"] }] })',
+    );
+  }
+  let mounted: Promise<AppPart> | undefined;
+  return async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname !== path && !pathname.startsWith(`${path}/`)) return undefined;
+    mounted ??= import("../dashboard/mount.ts").then((module) => module.mountDashboard(hub, path));
+    return await (await mounted)(request);
+  };
 }
 
 function publicRpc<Data>(hub: Hub<Data>): AppPart {

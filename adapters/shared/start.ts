@@ -1,8 +1,8 @@
 import { about } from "../../src/base/log/about.ts";
-import { anything, checkFlag, kindOf, type OptionTable } from "../../src/base/check/check.ts";
+import { anything, checkFlag, checkPath, defined, kindOf, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument, MeshError } from "../../src/base/error.ts";
 import { checkServeHealth, healthPaths } from "../../src/hub/health.ts";
-import { checkServeMetrics } from "../../src/hub/metrics-options.ts";
+import { checkServeMetrics, metricsOptions } from "../../src/hub/metrics-options.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { RpcListener, RpcOptions, ServeOptions, Server } from "../../src/hub/serve-options.ts";
 import { listenError } from "./listen-error.ts";
@@ -41,6 +41,7 @@ export async function start<Data>(
   checkUpgradeOptions<ServeOptions>(USAGE, options, SERVE_OPTIONS);
   checkServeHealth(options.health, options.path);
   checkServeMetrics(options.metrics, [options.path, ...healthPaths(options.health)]);
+  checkDashboardPath(options);
   const { port = DEFAULT_PORT, hostname = DEFAULT_HOSTNAME } = options;
   const rpc = await starter.startRpc?.(hub, options.rpc);
   let open: OpenPort;
@@ -66,6 +67,16 @@ export async function start<Data>(
   };
 }
 
+function checkDashboardPath<Data>({ dashboard, path, health, metrics }: ServeOptions<Data>): void {
+  if (dashboard === undefined) return;
+  const others = [path, ...healthPaths(health), ...(metrics === undefined ? [] : [metricsOptions(metrics).path])];
+  if (!dashboard.endsWith("/") && !others.includes(dashboard)) return;
+  const why = dashboard.endsWith("/")
+    ? 'must not end in "/"'
+    : `needs a path of its own, and ${JSON.stringify(dashboard)} is taken`;
+  throw invalidArgument(`dashboard ${why}: write "/dashboard"`);
+}
+
 function checkOpen<Data>(hub: Hub<Data>): void {
   if (hub.status === "draining" || hub.status === "closed") {
     throw new MeshError("failed_precondition", "the hub is closed: make another one");
@@ -86,6 +97,7 @@ const SERVE_OPTIONS: OptionTable<ServeOptions> = {
   // Checked next to path, from which they must differ.
   health: anything,
   metrics: anything,
+  dashboard: defined(checkPath),
   tls: (_, value) => checkTls(value),
   rpc: (_, value) => checkRpcOptions(value),
   publicRpc: checkFlag,

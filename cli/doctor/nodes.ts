@@ -2,7 +2,7 @@ import { Socket } from "node:net";
 import type { Node } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { isWeakSecret } from "../../src/rpc/token.ts";
 import { VERSION } from "../../src/watch/version.ts";
-import type { ClusterCaller } from "../cluster-caller.ts";
+import type { ClusterCaller } from "../../adapters/dashboard/cluster-caller.ts";
 import { type Diagnosis, note, ok, wrong } from "./diagnosis.ts";
 
 /** Whether the nodes are ready, agree with each other, and can be reached from here. */

@@ -55,6 +55,15 @@ export class DistHub<Data = unknown> extends Hub<Data> {
   }
 
   /**
+   * Whether the hub has API keys.
+   *
+   * @internal
+   */
+  get hasApiKeys(): boolean {
+    return this.#node.secrets.hasApiKeys;
+  }
+
+  /**
    * Changes the secrets while the node runs; nothing is cut. The first mints from now on, all are accepted.
    *
    * To rotate: give every node `[old, new]`, then every node `[new, old]`, then every node `new`.

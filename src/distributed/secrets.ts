@@ -1,6 +1,7 @@
 import { about } from "../base/log/about.ts";
 import { MeshError } from "../base/error.ts";
 import type { Logger } from "../base/log/logger.ts";
+import { isEqual } from "../base/random-id.ts";
 import {
   type Access,
   type AccessRules,
@@ -37,6 +38,16 @@ export class Secrets {
   /** Whether there is a secret, so that callers need a token. */
   get required(): boolean {
     return this.#rules.secrets.length > 0;
+  }
+
+  /** Whether there are API keys besides the secret of the cluster. */
+  get hasApiKeys(): boolean {
+    return this.#rules.apiKeys.length > 0;
+  }
+
+  /** Whether a text is a secret of the cluster itself. Takes the same time for every wrong one. */
+  isOwn(text: string): boolean {
+    return this.#rules.secrets.filter((secret) => isEqual(text, secret)).length > 0;
   }
 
   /** Mints with the first of these secrets and accepts all of them from now on. Throws as the constructor does. */

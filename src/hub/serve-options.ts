@@ -73,6 +73,19 @@ export interface ServeOptions<Data = unknown> {
    * ```
    */
   metrics?: string | MetricsOptions;
+  /**
+   * Serves the dashboard of a DistHub's cluster below this path, before `fetch` does. Its page is opened by the secret of one of the
+   * hub's `apiKeys`, which it cannot do without, or by a token; it shows and does what the rights of that key open. Never on the path
+   * `"/"`, and never on that of another option. Default: nothing.
+   *
+   * ```ts
+   * import { serve } from "meshsocket/node";
+   *
+   * // hub: new DistHub({ storage, secret, apiKeys: [{ secret: process.env.DASHBOARD_KEY, rights: ["read", "tap"] }] })
+   * await serve(hub, { port: 8080, path: "/ws", session, dashboard: "/dashboard" });
+   * ```
+   */
+  dashboard?: string;
   /** Serves https and wss. */
   tls?: TlsOptions;
   /** The RPC port of a DistHub. */

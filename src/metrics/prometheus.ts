@@ -9,7 +9,7 @@
 import "../base/check/check-node.ts";
 import { kindOf } from "../base/check/check.ts";
 import { invalidArgument } from "../base/error.ts";
-import { isEqual } from "../client/resume/resume-token.ts";
+import { isEqual } from "../base/random-id.ts";
 import { refuse } from "../door/admission.ts";
 import { Hub } from "../hub/hub.ts";
 import { type MetricsOptions, metricsOptions } from "../hub/metrics-options.ts";

@@ -200,8 +200,10 @@ test("dashboard serves its page and its files, and asks for its key", async () =
   const serving = cli(["dashboard", "--port", "0"], { MESHSOCKET_DASHBOARD_KEY: "a-key-of-the-dashboard" });
   const [, origin = ""] = await serving.match(/(http:\/\/127\.0\.0\.1:\d+)\/#key=a-key-of-the-dashboard/);
   const page = await (await fetch(`${origin}/`)).text();
-  for (const [, path = ""] of page.matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
-    const file = await fetch(`${origin}${path}`);
+  const files = [...page.matchAll(/(?:src|href)="([\w-]+\.\w+)"/g)].map(([, path = ""]) => path);
+  assert.deepEqual(files, ["uplot.css", "style.css", "uplot.js", "app.js"]);
+  for (const path of files) {
+    const file = await fetch(`${origin}/${path}`);
     assert.equal(file.status, 200, path);
     await file.body?.cancel();
   }

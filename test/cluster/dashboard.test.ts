@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { root } from "../../tools/run.ts";
 import { Arguments } from "../../cli/arguments.ts";
-import { ClusterCaller, CONNECTION_OPTIONS } from "../../cli/cluster-caller.ts";
+import { callerOf, CONNECTION_OPTIONS } from "../../cli/cluster-caller.ts";
 import { serveDashboard, type ServedDashboard } from "../../cli/dashboard/server.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
@@ -20,6 +20,7 @@ import { until } from "../kit/until.ts";
 
 const SECRET = "a secret of more than thirty-two bytes";
 const KEY = "a-key-of-the-dashboard";
+const API_KEY = "a-key-of-the-cluster-of-more-than-32-bytes";
 const CLIENTS = 20_000;
 
 const hubs: DistHub[] = [];
@@ -34,6 +35,7 @@ before(async () => {
     const hub = new DistHub({
       storage,
       secret: SECRET,
+      apiKeys: [{ secret: API_KEY, rights: ["read"] }],
       logger: silentLogger,
       limits: { closeTimeoutMs: 1, pingMs: Infinity },
     });
@@ -42,14 +44,16 @@ before(async () => {
       await serve(hub, {
         port: 0,
         hostname: "127.0.0.1",
+        path: "/ws",
         rpc: { hostname: "127.0.0.1" },
+        dashboard: "/ops/dashboard",
         session: (request) => ({ id: new URL(request.url).searchParams.get("id") ?? undefined }),
       }),
     );
   }
   await Promise.all(hubs.map((hub, at) => connectIdle(hub, CLIENTS / 2, `client-${at}`)));
   const environment = { MESHSOCKET_URL: `http://${servers[0]?.rpc?.host}`, MESHSOCKET_SECRET: SECRET };
-  const connection = ClusterCaller.from(new Arguments([], environment, CONNECTION_OPTIONS));
+  const connection = callerOf(new Arguments([], environment, CONNECTION_OPTIONS));
   dashboard = await serveDashboard({ connection, key: KEY, hostname: "127.0.0.1", port: 0 });
   browser = await startBrowser();
 });
@@ -118,7 +122,7 @@ test("clients are searched and paged, and a click opens one", async () => {
 });
 
 test("a client is tapped, sent to and disconnected, and the page says what became of it", async () => {
-  const client = await TestClient.open(`${servers[1]?.url.replace("http", "ws")}/?id=alice`);
+  const client = await TestClient.open(`${servers[1]?.url.replace("http", "ws")}/ws?id=alice`);
   const { page, errors } = await open("#/clients/alice");
   await page.waitForSelector("text=Connected ·");
   await page.check("text=contents");
@@ -171,6 +175,26 @@ test("without the key there is a page and nothing else", async () => {
   await page.fill("#key", KEY);
   await page.click("button:has-text('Open')");
   await page.waitForSelector("text=2 nodes ready");
+  await page.close();
+});
+
+test("a node serves the same page below a path, opened by an API key, which may look and no more", async () => {
+  const page = await browser.newPage();
+  await page.goto(`${servers[1]?.url}/ops/dashboard`);
+  await page.waitForSelector("text=Paste the secret of one of the cluster's apiKeys");
+  await page.fill("#key", SECRET);
+  await page.click("button:has-text('Open')");
+  await page.waitForSelector("text=which belongs in no page");
+  await page.fill("#key", API_KEY);
+  await page.click("button:has-text('Open')");
+  await page.waitForSelector("text=2 nodes ready");
+  await page.click("nav >> text=Clients");
+  await page.waitForSelector("text=1–25 of 20,000");
+  await page.click("td a");
+  await page.waitForSelector("text=Connected ·");
+  await page.fill("#message", "hi");
+  await page.click("button:has-text('Send')");
+  await page.waitForSelector('text=/does not open it: give it the right "send"/');
   await page.close();
 });
 

@@ -54,6 +54,7 @@ async function pack(folder: string): Promise<Manifest> {
   await succeeds("tsc", ["-p", "tsconfig.build.json", "--outDir", join(source, "dist")], root);
   const manifest = readFileSync(join(root, "package.json"), "utf8");
   writeFileSync(join(source, "package.json"), manifest);
+  await succeeds("node", [join(root, "tools/bundle.ts"), source], root);
   for (const name of ["README.md", "LICENSE"]) copyFileSync(join(root, name), join(source, name));
   for (const name of ["proto", "cli/dashboard/static"]) {
     cpSync(join(root, name), join(source, name), { recursive: true });

@@ -23,19 +23,19 @@ function headers() {
 
 /** Asks for something. Rejects with the text of the node or of the network. */
 export async function get(name, query = {}, signal) {
-  return await answerOf(await fetch(`/api/${name}?${new URLSearchParams(query)}`, { headers: headers(), signal }));
+  return await answerOf(await fetch(`api/${name}?${new URLSearchParams(query)}`, { headers: headers(), signal }));
 }
 
 /** Changes something. */
 export async function post(name, body) {
   return await answerOf(
-    await fetch(`/api/${name}`, { method: "POST", headers: headers(), body: JSON.stringify(body) }),
+    await fetch(`api/${name}`, { method: "POST", headers: headers(), body: JSON.stringify(body) }),
   );
 }
 
 /** Calls `onMessage` with each line of a stream until the signal is aborted, or the stream ends. */
 export async function stream(name, query, signal, onMessage) {
-  const response = await fetch(`/api/${name}?${new URLSearchParams(query)}`, { headers: headers(), signal });
+  const response = await fetch(`api/${name}?${new URLSearchParams(query)}`, { headers: headers(), signal });
   if (!response.ok) await answerOf(response);
   const decoder = new TextDecoder();
   let rest = "";
@@ -52,8 +52,8 @@ async function* chunksOf(body) {
 }
 
 async function answerOf(response) {
-  if (response.status === 401) throw new WrongKey("the key is wrong");
   const answer = await response.json();
+  if (response.status === 401) throw new WrongKey(answer.error);
   if (!response.ok) throw new Error(answer.error);
   return answer;
 }

@@ -62,26 +62,26 @@ function seen({ nodes }) {
 }
 
 function failed(error) {
-  if (error instanceof WrongKey) return login();
+  if (error instanceof WrongKey) return login(error.message);
   banner.hidden = false;
   setText(
     banner,
     error instanceof TypeError
-      ? "The dashboard does not answer: is npx meshsocket dashboard still running?"
+      ? "The dashboard does not answer: is the program that serves it still running?"
       : `${error.message}. The page goes on asking.`,
   );
   health.querySelector("i").className = "dot bad";
   setText(health.querySelector("span"), "Not connected");
 }
 
-function login() {
+function login(how) {
   clearTimeout(timer);
   banner.hidden = true;
   setText(health.querySelector("span"), "Locked");
   const input = el("input", { type: "password", id: "key", autocomplete: "current-password", required: true });
   const enter = (event) => {
     event.preventDefault();
-    setKey(input.value);
+    setKey(input.value.trim());
     show();
     void look();
   };
@@ -89,7 +89,7 @@ function login() {
     "form.body",
     { onsubmit: enter },
     el("h1", {}, "This page is locked"),
-    el("p", {}, "npx meshsocket dashboard prints the address with its key. Open that address, or paste the key here."),
+    el("p", {}, how),
     el("label", { for: "key" }, el("span.sr", {}, "Key"), input),
     el("button.main", { type: "submit" }, "Open"),
   );

@@ -1,4 +1,4 @@
-import { randomId } from "../../base/random-id.ts";
+import { isEqual, randomId } from "../../base/random-id.ts";
 
 /**
  * The token with which a client may resume, once.
@@ -44,11 +44,4 @@ export class ResumeToken {
   proven(): void {
     this.#used = undefined;
   }
-}
-
-/** Whether two texts are the same. Takes the same time for every wrong one. */
-export function isEqual(one: string, other: string): boolean {
-  let different = one.length ^ other.length;
-  for (let index = 0; index < other.length; index++) different |= one.charCodeAt(index) ^ other.charCodeAt(index);
-  return different === 0;
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 /** A file of the page. */
 export interface StaticFile {
   readonly type: string;
-  readonly content: Uint8Array;
+  readonly content: Uint8Array<ArrayBuffer>;
 }
 
 /** The files of the page by their path: nothing else of the disk can be asked for. */
@@ -29,13 +29,18 @@ export function staticFile(path: string): StaticFile | undefined {
   if (known) return known;
   const [name, type] = (Object.hasOwn(FILES, path) ? FILES[path] : undefined) ?? [];
   if (name === undefined || type === undefined) return undefined;
-  const file = { type, content: new Uint8Array(readFileSync(locate(name))) };
+  const file = { type, content: new Uint8Array(readFileSync(new URL(name, folder()))) };
   read.set(path, file);
   return file;
 }
 
-/** Next to the source; the built package has the files where the source has them, three folders above what is built. */
-function locate(name: string): URL {
-  const near = new URL(`static/${name}`, import.meta.url);
-  return existsSync(near) ? near : new URL(`../../../cli/dashboard/static/${name}`, import.meta.url);
+/** The folder of the files, as seen from this file, from a chunk of the built package, and from this file built alone. */
+const PLACES: readonly string[] = ["../../cli/dashboard/static/", "../../../cli/dashboard/static/"];
+
+function folder(): URL {
+  const found = PLACES.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
+  if (found) return found;
+  throw new Error(
+    "could not find the files of the dashboard: they are in the package meshsocket, so leave it out of a bundle (as an external package)",
+  );
 }

@@ -1,15 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** An answer over HTTP that is not a result. */
-export class HttpError extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** Says whether an `Authorization` header carries this bearer token. Takes the same time for every wrong one. */
 export function bearerCheck(token: string): (authorization: string | null | undefined) => boolean {
   const expected = digest(`Bearer ${token}`);
