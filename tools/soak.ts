@@ -5,14 +5,16 @@
  *   npm run soak -- --seeds 10 --minutes 0.25           ten short runs on each storage, with seeds that follow each other
  *
  *   npm run soak -- --resume --store etcd               clients of the client package that resume, judged in both directions
+ *   npm run soak -- --history --store etcd              readers of topics with history, whose Redis is wiped, restarted and failed over
  *
  * The same seed brings the same faults in the same order. Exits with 1 when a promise was broken, too much was exempt, or the node that
  * lived through the run did not give back its memory and its files.
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { chaosRun } from "../test/kit/chaos-run.ts";
-import { resumeRun, type ResumeRunOptions } from "../test/kit/resume-run.ts";
+import { catchUpRun } from "../test/kit/catch-up-run.ts";
+import { type ChaosResult, chaosRun } from "../test/kit/chaos-run.ts";
+import { resumeRun } from "../test/kit/resume-run.ts";
 import { type StoreName, STORES } from "../test/kit/chaos-store.ts";
 import { tooManyExempt } from "../test/kit/emit-history.ts";
 
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     clients: { type: "string", default: "300" },
     store: { type: "string" },
     resume: { type: "boolean", default: false },
+    history: { type: "boolean", default: false },
   },
 });
 
@@ -48,7 +51,7 @@ async function soak(store: StoreName, seed: number): Promise<number> {
     forMs: Number(values.minutes) * 60_000,
     log: (line: string): void => void (values.seeds === "1" && console.log(`${new Date().toISOString()} ${line}`)),
   };
-  if (values.resume) return await soakResume(options);
+  if (values.resume || values.history) return told(await (values.history ? catchUpRun : resumeRun)(options));
   const result = await chaosRun(options);
   const { faults, broken: found, ...counts } = result;
   const all = tooManyExempt(result) ? [...found, `${result.exempt} messages were exempt`] : found;
@@ -57,8 +60,7 @@ async function soak(store: StoreName, seed: number): Promise<number> {
   return all.length;
 }
 
-async function soakResume(options: ResumeRunOptions): Promise<number> {
-  const { broken: found, faults, ...counts } = await resumeRun(options);
+function told({ broken: found, faults, ...counts }: Pick<ChaosResult, "broken" | "faults">): number {
   console.log(`${faults.length} faults, ${JSON.stringify(counts)}, ${found.length} broken promises`);
   for (const line of found.slice(0, 50)) console.log(line);
   return found.length;

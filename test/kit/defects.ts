@@ -4,6 +4,10 @@ import { Frame } from "../../src/send/frame.ts";
 import { Ledger } from "../../src/client/resume/ledger.ts";
 import { Protocol } from "../../src/client/resume/protocol.ts";
 import { ResumeToken } from "../../src/client/resume/resume-token.ts";
+import { RedisHistory } from "../../src/history/redis.ts";
+import { HISTORY_SCRIPTS } from "../../src/history/scripts.ts";
+import { Histories } from "../../src/hub/history/histories.ts";
+import { Tail } from "../../src/hub/history/tail.ts";
 import { errorCode } from "../../src/base/error.ts";
 import { BatchAnswerSchema, BatchSchema } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import { randomId } from "../../src/base/random-id.ts";
@@ -43,6 +47,28 @@ export function spoilResume(defect: Defect | undefined): void {
   if (defect === "ack before handling") acknowledgeAtOnce();
   if (defect === "token reusable") ResumeToken.prototype.proven = () => {};
   if (defect === "state fetched twice") arriveTwice();
+}
+
+/** Breaks the history of this process's topics. */
+export function spoilHistory(defect: Defect | undefined): void {
+  if (defect === "epoch kept after a wipe") keepEpochs();
+  if (defect === "live not held during a replay") Tail.prototype.since = () => [];
+  if (defect === "gap untold") Histories.prototype.gap = () => {};
+  if (defect === "keys forgotten") forgetKeys();
+}
+
+function keepEpochs(): void {
+  const same = (script: string): string =>
+    script.replace("local function open(fresh,", "local fresh = 'same'\nlocal function open(_,");
+  const { append, read } = HISTORY_SCRIPTS;
+  Object.assign(HISTORY_SCRIPTS, { append: same(append), read: same(read) });
+}
+
+function forgetKeys(): void {
+  const append = Reflect.get(RedisHistory.prototype, "append");
+  RedisHistory.prototype.append = function (topic, messages, ...args) {
+    return append.call(this, topic, messages.map(({ data }) => ({ data })), ...args);
+  };
 }
 
 function unescaped(this: Frame): Frame {

@@ -5,10 +5,11 @@ import { errorCode } from "../../src/base/error.ts";
 import type { Json } from "../../src/base/json.ts";
 import { V1_PROTOCOL } from "../../src/wire/v1.ts";
 import type { Session } from "../../src/client/session.ts";
+import { RedisHistory } from "../../src/history/redis.ts";
 import { EtcdStorage } from "../../src/storage/etcd/etcd.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import type { Storage } from "../../src/storage/storage.ts";
-import { spoil, spoilResume, spoilStorage } from "./defects.ts";
+import { spoil, spoilHistory, spoilResume, spoilStorage } from "./defects.ts";
 import { usedHeapBytes } from "./heap.ts";
 import { setClock } from "./wall-clock.ts";
 import {
@@ -59,6 +60,7 @@ function session(request: Request): Session {
     user: user === null ? undefined : (JSON.parse(user) as string),
     info: info === null ? undefined : (JSON.parse(info) as Json),
     protocol: askable ? V1_PROTOCOL : undefined,
+    onSubscribe: () => true,
     id: id === null ? undefined : (JSON.parse(id) as string),
     async onConnect(client) {
       if (topics.length > 0) await client.subscribe(topics);
@@ -133,7 +135,10 @@ setInterval(() => {
 }, LAG_BEAT_MS);
 
 function openStorage(setup: NodeSetup["storage"]): Storage {
-  if (!("endpoints" in setup)) return new RedisStorage({ url: setup.url, token: setup.token }, setup.prefix);
+  if (!("endpoints" in setup)) {
+    const { url, token, prefix } = setup;
+    return new RedisStorage(token === undefined ? url : { url, token }, prefix);
+  }
   return new EtcdStorage({ endpoints: setup.endpoints }, setup.prefix);
 }
 
@@ -168,7 +173,10 @@ function makeHub({ storage: setup, defect, hub: options }: NodeSetup): DistHub {
     warn() {},
     error: (text: string, error: unknown) => say({ say: "logged", text: `${text}: ${textOf(error)}` }),
   };
-  const hub = new DistHub({ ...options, storage, logger });
+  const kept = "history" in setup && setup.history !== undefined
+    ? new RedisHistory(setup.history, setup.prefix)
+    : undefined;
+  const hub = new DistHub({ ...options, storage, logger, ...(kept ? { history: kept } : {}) });
   hub.on("nodejoin", ({ node }) => happened({ type: "nodejoin", host: node.host }));
   hub.on("nodeleave", ({ node }) => happened({ type: "nodeleave", host: node.host }));
   hub.on("lost", ({ client: { id }, undelivered }) => happened({ type: "lost", id, undelivered }));
@@ -188,6 +196,7 @@ async function main(): Promise<void> {
   const serve = await loadServe();
   try {
     spoilResume(setup.defect);
+    spoilHistory(setup.defect);
     const hub = makeHub(setup);
     const server = await serve(hub, {
       port: 0,

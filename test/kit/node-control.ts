@@ -14,6 +14,7 @@ export type Verb =
   | "online"
   | "broadcast"
   | "publish"
+  | "position"
   | "members"
   | "count"
   | "request"
@@ -30,22 +31,39 @@ export type ClientVerb = "publish" | "broadcast" | "request";
 /** How a call ended. */
 export type Outcome = { readonly value: unknown } | { readonly code: string; readonly message: string };
 
-/** Which storage a child opens: Redis through its endpoint, or etcd. */
+/** Which storage a child opens: Redis through its endpoint or, without a token, over TCP; or etcd. */
 export type StorageSetup =
-  | { readonly url: string; readonly token: string; readonly prefix: string }
-  | { readonly endpoints: readonly string[]; readonly prefix: string };
+  | { readonly url: string; readonly token?: string; readonly prefix: string }
+  | {
+    readonly endpoints: readonly string[];
+    readonly prefix: string;
+    /** The Redis that keeps the history of topics. */
+    readonly history?: string;
+  };
 
 /** What is wrong on purpose with a node, to see whether a test notices. */
-export type Defect = "release without compare" | "retry without dedupe" | "no inbox window" | ResumeDefect;
+export type Defect =
+  | "release without compare"
+  | "retry without dedupe"
+  | "no inbox window"
+  | ResumeDefect
+  | CatchUpDefect;
 
 /** What is wrong on purpose with the way in which a node resumes clients. */
 export type ResumeDefect = "no escape" | "ack before handling" | "state fetched twice" | "token reusable";
+
+/** What is wrong on purpose with the history of a node's topics. */
+export type CatchUpDefect =
+  | "epoch kept after a wipe"
+  | "live not held during a replay"
+  | "gap untold"
+  | "keys forgotten";
 
 /** The first line to a child: what node to be. */
 export interface NodeSetup {
   readonly storage: StorageSetup;
   readonly defect?: Defect | undefined;
-  readonly hub: Pick<DistHubOptions, "secret" | "leaseMs" | "limits" | "duplicateIds">;
+  readonly hub: Pick<DistHubOptions, "secret" | "leaseMs" | "limits" | "duplicateIds" | "topics">;
   readonly rpc: RpcOptions;
   readonly publicRpc: boolean;
   /** How far its wall clock is ahead of the true one from the start. */

@@ -25,6 +25,10 @@ export class RemoteHub implements Pick<Sender, Verb> {
     return this.#call(["publish", ...args]) as ReturnType<Sender["publish"]>;
   }
 
+  position(...args: Parameters<Sender["position"]>): ReturnType<Sender["position"]> {
+    return this.#call(["position", ...args]) as ReturnType<Sender["position"]>;
+  }
+
   members(...args: Parameters<Sender["members"]>): ReturnType<Sender["members"]> {
     return this.#call(["members", ...args]) as ReturnType<Sender["members"]>;
   }

@@ -7,6 +7,8 @@ import type { ListenOptions, Recovery } from "../../src/send/verbs.ts";
 import { MemoryClient } from "../../src/testing/memory-client.ts";
 import { MemoryHistory } from "../../src/history/memory.ts";
 import { MeshError } from "../../src/base/error.ts";
+import { subscribeLine } from "../../src/wire/topics.ts";
+import { V1Client } from "../kit/v1-client.ts";
 import { withCode } from "../kit/storage.ts";
 
 const TOPICS: HubOptions["topics"] = [{ match: "room:*", history: { messages: 100 } }];
@@ -102,6 +104,22 @@ test("a client goes on after its position, as far as the history goes back", asy
   assert.equal(dave.subscribed?.recovered, false);
   await hub.publish("room:1", "152");
   for (const { client } of [bob, carol, dave]) assert.equal(await client.next(), "152");
+});
+
+test("a client that subscribes from a position that is not kept hears of the gap before the next message", async () => {
+  const history = new MemoryHistory();
+  await using hub = new Hub({ topics: TOPICS, history });
+  await publishAll(hub, "room:1", 1, 3);
+  const alice = await V1Client.open(hub, { id: "alice", onSubscribe: () => true });
+  const read = history.read.bind(history);
+  history.read = async (...args) => {
+    const page = await read(...args);
+    await hub.publish("room:1", "4");
+    return page;
+  };
+  alice.send(subscribeLine(1, "room:1", { epoch: "another", offset: 2 }));
+  const lines = (await alice.take(3)).map((line) => String(line).split(" ")[0]);
+  assert.deepEqual(lines, ["~gap", "~message", "~subscribed"]);
 });
 
 test("the history is read in pages, from both ends", async () => {

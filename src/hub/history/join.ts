@@ -4,9 +4,10 @@ import type { Limits } from "../../base/limits.ts";
 import type { Clients } from "../../client/clients.ts";
 import type { HubClient } from "../../client/hub-client.ts";
 import type { HistoryWindow } from "../../history/history.ts";
-import type { Frame } from "../../send/frame.ts";
+import { Frame } from "../../send/frame.ts";
 import type { Position } from "../../send/position.ts";
 import type { From, Recovery } from "../../send/verbs.ts";
+import { gapLine } from "../../wire/topics.ts";
 import type { Feed } from "./feed.ts";
 import type { ReplayPace } from "./replay-pace.ts";
 import { type FramePage, framesAfter, type Pages } from "./pages.ts";
@@ -79,9 +80,10 @@ export class Join<Data> {
     }
   }
 
-  /** The client does not get everything, and goes on after this place. */
+  /** The client does not get everything, and goes on after this place. It hears that before the next message. */
   #giveUp(place: Position): Position {
     this.#recovered = false;
+    if (this.#isTagged) this.#client.outbox.enqueue(Frame.control(gapLine(this.#feed.topic, place)));
     return place;
   }
 
