@@ -132,7 +132,8 @@ export class ChaosCluster implements AsyncDisposable {
       });
     };
     try {
-      const node = await start();
+      // On a busy machine a storage may not answer in time.
+      const node = await start().catch(() => start());
       const seat: Seat = { runtime, rpc, storage, node };
       this.#starts.set(seat, start);
       return seat;

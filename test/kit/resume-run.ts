@@ -1,7 +1,8 @@
 import type { Delivery } from "../../src/send/verbs.ts";
 import { ChaosCluster, type Seat } from "./chaos-cluster.ts";
-import { type ChaosFault, FAULTS } from "./chaos-faults.ts";
+import { FAULTS } from "./chaos-faults.ts";
 import type { StoreName } from "./chaos-store.ts";
+import { frontFaults } from "./client-fronts.ts";
 import type { Defect, Outcome, VerbCall } from "./node-control.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { Random } from "./random.ts";
@@ -75,7 +76,9 @@ export async function resumeRun(options: ResumeRunOptions): Promise<ResumeVerdic
 async function strike({ faults: wanted, forMs = 0, log }: ResumeRunOptions, scene: Struck): Promise<void> {
   const { cluster, clients, random, faults } = scene;
   const survivor = random.pick(cluster.seats);
-  const chosen = [...NODE_FAULTS, ...frontFaults(clients)].filter(({ name }) => wanted?.includes(name) ?? true);
+  const chosen = [...NODE_FAULTS, ...frontFaults({ any: () => clients.front() })].filter(({ name }) =>
+    wanted?.includes(name) ?? true
+  );
   const nobody = { ids: clients.ids, leave() {}, doubleUp: () => Promise.resolve() };
   const endsAtMs = performance.now() + forMs;
   while (performance.now() < endsAtMs) {
@@ -108,43 +111,6 @@ async function untilComplete(clients: ResumeClients, history: ResumeHistory, clu
     ];
     throw new Error(`not every client is connected: ${why.join("; ")}`);
   }
-}
-
-/** Faults on the connections of clients. */
-function frontFaults(clients: ResumeClients): ChaosFault[] {
-  const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-  const cut = (name: string, run: () => void): ChaosFault => ({
-    name,
-    async run() {
-      for (let times = 0; times < 3; times++) {
-        run();
-        await sleep(300);
-      }
-    },
-  });
-  return [
-    cut("clients' connections cut", () => clients.front().cut()),
-    cut("clients' connections reset", () => clients.front().reset()),
-    {
-      name: "clients' connections half-open",
-      async run() {
-        const front = clients.front();
-        front.shape({ swallow: true });
-        await sleep(1_500);
-        front.cut();
-        front.resume();
-      },
-    },
-    {
-      name: "clients' connections held up",
-      async run() {
-        const front = clients.front();
-        front.shape({ hold: true });
-        await sleep(700);
-        front.resume();
-      },
-    },
-  ];
 }
 
 /** Notes what the nodes handled; of nodes that were killed, too. */

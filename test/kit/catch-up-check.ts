@@ -1,0 +1,219 @@
+/**
+ * Judges what readers of topics with history got, by guarantee 11: from a position everything after it, once and in order, or a word
+ * that something is missing. A pure function of what publishers and readers saw.
+ */
+export function checkCatchUp(history: CatchUpHistory): CatchUpVerdict {
+  const places = new Places();
+  const broken = [
+    ...places.learn(history),
+    ...history.readings.flatMap((reading) => [...gapsOf(reading)]),
+    ...doublesOf(history.readings),
+    ...history.readings.flatMap((
+      reading,
+    ) => [...endOf(reading, history.ends), ...earlyMisses(reading, history, places)]),
+    ...refusedButRead(history.publishes, places),
+    ...orders(history.publishes),
+  ];
+  const { publishes, readings } = history;
+  return {
+    broken,
+    published: publishes.length,
+    placed: publishes.filter(({ place }) => place).length,
+    readings: readings.length,
+    caughtUp: readings.filter(({ from, recovered }) => from && recovered === true).length,
+    told: readings.filter((reading) => reading.recovered === false || reading.got.at(-1)?.told === true).length,
+    received: readings.reduce((sum, { got }) => sum + got.length, 0),
+    epochs: places.epochs,
+  };
+}
+
+/** What publishers and readers saw in one run. */
+export interface CatchUpHistory {
+  readonly publishes: readonly PublishLog[];
+  /** In the order in which they began. */
+  readonly readings: readonly Reading[];
+  /** By topic: its end when all was at rest. */
+  readonly ends: ReadonlyMap<string, Place>;
+}
+
+/** A place in the history of a topic. */
+export interface Place {
+  readonly epoch: string;
+  readonly offset: number;
+}
+
+/** One message and the outcome of its publish. Times are ticks of one clock. */
+export interface PublishLog {
+  readonly topic: string;
+  readonly message: string;
+  /** One life of one node. */
+  readonly publisher: string;
+  readonly startedAt: number;
+  endedAt?: number;
+  /** Its place, if the publish resolved. */
+  place?: Place;
+  /** The code with which the last attempt rejected; undefined if the node died. */
+  code?: string;
+  /** Whether it was published again with its key, after an attempt of which nothing is known. */
+  repeated?: boolean;
+}
+
+/** What one reader got from one subscription to one topic, until it heard that something is missing, or left. */
+export interface Reading {
+  readonly reader: string;
+  readonly topic: string;
+  /** The place that it named; undefined: it named none. */
+  readonly from: Place | undefined;
+  /** Asks for messages that it may have: the newest so many. */
+  readonly asksAgain: boolean;
+  /** When the subscription held; undefined if it never did. */
+  heldAt?: number;
+  /** What the server said when it held. */
+  recovered?: boolean;
+  /** `told`: it had heard that messages before this one are missing. */
+  readonly got: { readonly place: Place; readonly message: string; readonly told: boolean }[];
+  ended: boolean;
+}
+
+/** The outcome of a {@link checkCatchUp}. */
+export interface CatchUpVerdict {
+  /** What must not be, one line each. */
+  readonly broken: readonly string[];
+  readonly published: number;
+  readonly placed: number;
+  readonly readings: number;
+  /** Subscriptions from a place that got everything after it. */
+  readonly caughtUp: number;
+  /** Subscriptions that heard that something is missing. */
+  readonly told: number;
+  readonly received: number;
+  readonly epochs: number;
+}
+
+/** Rejected with one of these, a message was not appended and nobody may get it. */
+const REFUSED = new Set(["unavailable", "deadline_exceeded", "resource_exhausted", "invalid_argument", "canceled"]);
+
+/** Which message each place names: one, whoever says so. */
+class Places {
+  readonly #messages = new Map<string, string>();
+  readonly #placed = new Map<string, Place>();
+  readonly #epochs = new Set<string>();
+
+  get epochs(): number {
+    return this.#epochs.size;
+  }
+
+  *learn({ publishes, readings }: CatchUpHistory): Iterable<string> {
+    for (const { topic, place, message } of publishes) if (place) yield* this.#learn(topic, place, message);
+    for (const { topic, got } of readings) {
+      for (const { place, message } of got) yield* this.#learn(topic, place, message);
+    }
+  }
+
+  *#learn(topic: string, place: Place, message: string): Iterable<string> {
+    const name = `${topic} ${nameOf(place)}`;
+    const known = this.#messages.get(name);
+    if (known !== undefined && known !== message) yield `${name} is ${known} and ${message}`;
+    this.#messages.set(name, message);
+    this.#epochs.add(`${topic} ${place.epoch}`);
+    const other = this.#placed.get(`${message} ${place.epoch}`);
+    if (other && other.offset !== place.offset) {
+      yield `${message} of ${topic} is at ${nameOf(other)} and at ${nameOf(place)}`;
+    }
+    this.#placed.set(`${message} ${place.epoch}`, place);
+    this.#placed.set(message, place);
+  }
+
+  /** A place of the message; undefined if nobody knows of one. */
+  of(message: string): Place | undefined {
+    return this.#placed.get(message);
+  }
+}
+
+/** Within a reading each message comes after the one before, unless its reader was told. */
+function* gapsOf({ reader, topic, from, recovered, got }: Reading): Iterable<string> {
+  let before = recovered === true ? from : undefined;
+  for (const { place, told } of got) {
+    if (before && !told && before.epoch !== place.epoch) {
+      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}, and was not told`;
+    } else if (before && !told && place.offset > before.offset + 1) {
+      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: a silent gap`;
+    } else if (before?.epoch === place.epoch && place.offset <= before.offset) {
+      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: again, or too late`;
+    }
+    before = place;
+  }
+}
+
+/** Over all its readings a reader gets each message of a topic once, unless it asks for some again. */
+function* doublesOf(readings: readonly Reading[]): Iterable<string> {
+  const last = new Map<string, Place>();
+  for (const { reader, topic, asksAgain, got } of readings) {
+    const key = `${reader} ${topic}`;
+    const before = last.get(key);
+    const [first] = got;
+    if (first && !asksAgain && before?.epoch === first.place.epoch && first.place.offset <= before.offset) {
+      yield `${reader} began with ${topic} ${nameOf(first.place)}, and had it: ${nameOf(before)}`;
+    }
+    const place = got.at(-1)?.place;
+    if (place) last.set(key, place);
+  }
+}
+
+/** At rest, a reader has everything up to the end. */
+function* endOf({ reader, topic, ended, heldAt, got }: Reading, ends: ReadonlyMap<string, Place>): Iterable<string> {
+  const end = ends.get(topic);
+  if (ended || heldAt === undefined || !end || end.offset === 0) return;
+  const last = got.at(-1)?.place;
+  if (last?.epoch === end.epoch && last.offset === end.offset) return;
+  yield `${reader} has ${topic} up to ${last ? nameOf(last) : "nothing"}, which ends at ${nameOf(end)}`;
+}
+
+/** What was published after a subscription held comes to it, from the first message on. */
+function* earlyMisses(reading: Reading, { publishes }: CatchUpHistory, places: Places): Iterable<string> {
+  const { reader, topic, heldAt, got: [first] } = reading;
+  if (heldAt === undefined || !first || first.told) return;
+  for (const { topic: of, startedAt, message } of publishes) {
+    if (of !== topic || startedAt < heldAt) continue;
+    const place = places.of(message);
+    if (place?.epoch !== first.place.epoch || place.offset >= first.place.offset) continue;
+    yield `${reader} began ${topic} with ${nameOf(first.place)}, and missed ${nameOf(place)}`;
+    return;
+  }
+}
+
+/** Nobody reads a message whose publish said that it was not appended. */
+function* refusedButRead(publishes: readonly PublishLog[], places: Places): Iterable<string> {
+  for (const { topic, message, code, place, repeated } of publishes) {
+    const read = places.of(message);
+    if (place || code === undefined || repeated || !REFUSED.has(code) || !read) continue;
+    yield `${message} of ${topic} was rejected with ${code}, and is at ${nameOf(read)}`;
+  }
+}
+
+/** A publish that settled before another began comes first; those of one node are in the order of its calls. */
+function* orders(publishes: readonly PublishLog[]): Iterable<string> {
+  const sure = publishes.filter(({ place, repeated }) => place && repeated !== true);
+  const byEpoch = Map.groupBy(sure, ({ topic, place }) => `${topic} ${place?.epoch}`);
+  for (const [name, ofEpoch] of byEpoch) {
+    let latest: PublishLog | undefined;
+    const ofPublisher = new Map<string, PublishLog>();
+    for (const log of ofEpoch.toSorted((one, other) => offsetOf(one) - offsetOf(other))) {
+      const own = ofPublisher.get(log.publisher);
+      if (own && own.startedAt > log.startedAt) yield `${name}: ${log.message} comes after ${own.message} of its node`;
+      ofPublisher.set(log.publisher, log);
+      if (latest && (log.endedAt ?? Infinity) < latest.startedAt) {
+        yield `${name}: ${log.message} comes after ${latest.message}, which began when it had settled`;
+      }
+      if (!latest || log.startedAt > latest.startedAt) latest = log;
+    }
+  }
+}
+
+function offsetOf({ place }: PublishLog): number {
+  return place?.offset ?? 0;
+}
+
+function nameOf({ epoch, offset }: Place): string {
+  return `${epoch.slice(0, 6)}/${offset}`;
+}

@@ -1,0 +1,152 @@
+import { connect, type MeshWebSocket, type Publication, type Subscription } from "../../client/index.ts";
+import type { Place, Reading } from "./catch-up-check.ts";
+import type { ClientFronts } from "./client-fronts.ts";
+import type { Random } from "./random.ts";
+
+/** Readers of topics with history, by the client package; all they get goes into the readings. */
+export class CatchUpReaders {
+  readonly readings: Reading[] = [];
+  readonly #all: CatchUpReader[];
+
+  constructor(count: number, topics: readonly string[], scene: ReaderScene) {
+    this.#all = Array.from({ length: count }, (_, index) => {
+      const own = topics.filter((_topic, at) => (index + at) % topics.length !== 0);
+      return new CatchUpReader(`reader-${index}`, own, this.readings, scene);
+    });
+  }
+
+  get ids(): string[] {
+    return this.#all.map(({ id }) => id);
+  }
+
+  start(): void {
+    for (const reader of this.#all) reader.open();
+  }
+
+  /** The reader leaves, and comes back after a while. */
+  leave(id: string): void {
+    this.#all.find((reader) => reader.id === id)?.away();
+  }
+
+  /** What is between the readers and these ends, one line each. */
+  missing(ends: ReadonlyMap<string, Place>): string[] {
+    return this.#all.flatMap((reader) => [...reader.missing(ends)]);
+  }
+
+  /** All leave for good. Their last readings count as lasting. */
+  stop(): void {
+    for (const reader of this.#all) reader.stop();
+  }
+}
+
+/** What the readers share. */
+export interface ReaderScene {
+  readonly fronts: ClientFronts;
+  readonly random: Random;
+  /** The time of the run, which grows with each call. */
+  tick(this: void): number;
+}
+
+/** One client that reads topics. Whenever something is missing it goes on from its place, as an application does. */
+class CatchUpReader {
+  readonly id: string;
+  readonly #topics: readonly string[];
+  readonly #readings: Reading[];
+  readonly #scene: ReaderScene;
+  readonly #places = new Map<string, Place>();
+  readonly #present = new Map<string, Reading>();
+  #ws: MeshWebSocket | undefined;
+  #stopped = false;
+
+  constructor(id: string, topics: readonly string[], readings: Reading[], scene: ReaderScene) {
+    this.id = id;
+    this.#topics = topics;
+    this.#readings = readings;
+    this.#scene = scene;
+  }
+
+  open(): void {
+    if (this.#stopped) return;
+    const { fronts } = this.#scene;
+    const settings = { minDelayMs: 30, maxDelayMs: 500, pingMs: 2_000, pongMs: 3_000, timeoutMs: 5_000 };
+    const ws = connect(() => fronts.address(this.id), settings);
+    this.#ws = ws;
+    // Its id may be that of its own earlier attempt, which arrived late.
+    ws.addEventListener("close", () => {
+      if (this.#ws === ws) this.open();
+    });
+    for (const topic of this.#topics) void this.#follow(ws, topic);
+  }
+
+  away(): void {
+    this.#leave();
+    setTimeout(() => this.open(), 100 + this.#scene.random.below(1_500));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#ws?.close();
+  }
+
+  *missing(ends: ReadonlyMap<string, Place>): Iterable<string> {
+    for (const topic of this.#topics) {
+      const end = ends.get(topic);
+      const place = this.#places.get(topic);
+      const reading = this.#present.get(topic);
+      const holds = reading?.heldAt !== undefined && !reading.ended && reading.got.length > 0;
+      if (holds && place?.epoch === end?.epoch && place?.offset === end?.offset) continue;
+      const { readyState, away } = this.#ws ?? {};
+      yield `${this.id} (${readyState}, ${away === true ? "away" : "here"}) has ${topic} up to ${
+        JSON.stringify(place)
+      }, ` +
+        `${holds ? "listens" : "does not listen"}, and it ends at ${JSON.stringify(end)}`;
+    }
+  }
+
+  #leave(): void {
+    const ws = this.#ws;
+    this.#ws = undefined;
+    for (const reading of this.#present.values()) reading.ended = true;
+    ws?.close();
+  }
+
+  async #follow(ws: MeshWebSocket, topic: string): Promise<void> {
+    while (this.#ws === ws && !this.#stopped) {
+      const reading = this.#begin(topic);
+      try {
+        const from = reading.asksAgain ? { last: 20 } : reading.from;
+        const room = await ws.subscribe(topic, from ? { from, timeoutMs: 5_000 } : { timeoutMs: 5_000 });
+        reading.heldAt = this.#scene.tick();
+        reading.recovered = room.recovered;
+        Object.assign(room, { onmessage: (publication: Publication) => this.#got(reading, room, publication) });
+        await room.next();
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      if (!this.#stopped) reading.ended = true;
+    }
+  }
+
+  #begin(topic: string): Reading {
+    const { random } = this.#scene;
+    const place = this.#places.get(topic);
+    const asksAgain = random.below(6) === 0;
+    const from = asksAgain || (!place && random.below(2) === 0) ? undefined : place;
+    const reading: Reading = { reader: this.id, topic, from, asksAgain, got: [], ended: false };
+    this.#readings.push(reading);
+    this.#present.set(topic, reading);
+    return reading;
+  }
+
+  #got(reading: Reading, room: Subscription, { topic, data, epoch = "", offset = 0 }: Publication): void {
+    if (reading.ended) return;
+    const place = { epoch, offset };
+    const told = !room.recovered;
+    reading.got.push({ place, message: String(data), told });
+    this.#places.set(topic, place);
+    // From here on it would not hear of another gap.
+    if (!told) return;
+    reading.ended = true;
+    room.close();
+  }
+}
