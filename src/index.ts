@@ -18,7 +18,7 @@ export type {
   DistClientOptions,
   DistClientThroughNodeOptions,
 } from "./distributed/client-options.ts";
-export { DistServer } from "./distributed/dist-server.ts";
+export { DistServer } from "./distributed/late-dist-server.ts";
 export { DistSession } from "./cluster/dist-session.ts";
 export type { CloseOptions, HubOptions } from "./hub/hub-options.ts";
 export type { HubStatus } from "./base/hub-status.ts";

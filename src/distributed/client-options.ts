@@ -88,3 +88,12 @@ export function checkDistClientOptions(options: DistClientOptions): void {
     throw invalidArgument("a DistClient takes either a secret or a token, not both");
   }
 }
+
+/** The URL of a node, without a slash at its end. Throws a TypeError (`invalid_argument`) for one that cannot lead to a node. */
+export function checkUrl(url: unknown): string {
+  const parsed = typeof url === "string" ? URL.parse(url) : null;
+  if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.username || parsed.search || parsed.hash) {
+    throw invalidArgument("url is an http or https URL without user, query or hash, such as http://10.0.0.5:8081");
+  }
+  return parsed.href.replace(/\/$/, "");
+}

@@ -1,8 +1,8 @@
-import { Cluster } from "../cluster/cluster.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import type { JoinOptions } from "../cluster/join-options.ts";
 import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
 import { DEFAULT_LEASE_MS, DIST_HUB_OPTIONS, type DistHubOptions } from "./dist-hub-options.ts";
-import { DistVerbs, type VerbsNode } from "../cluster/verbs.ts";
+import { DistVerbs, type VerbsNode } from "./dist-verbs.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import type { HistorySource, HistoryStore } from "../history/history.ts";
 import { FlightRecorder } from "../watch/flight-recorder.ts";
@@ -71,6 +71,8 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
 
   /** See {@link DistHub.join}. */
   async join(options: JoinOptions): Promise<void> {
+    // Loaded here: the code of a cluster brings Connect and Protobuf, which a hub that is not yet served can do without.
+    const { Cluster } = await import("../cluster/cluster.ts");
     const histories = this.kept.any ? await this.kept.load() : undefined;
     if (this.#joined) throw new MeshError("failed_precondition", "the hub has joined already: make another one");
     if (this.state.status !== "starting") {

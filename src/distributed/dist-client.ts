@@ -2,19 +2,27 @@ import { about } from "../base/log/about.ts";
 import { Counters } from "../base/counters/counters.ts";
 import { Traces } from "../base/trace/tracing.ts";
 import { Calls } from "../send/calls.ts";
-import { checkDistClientOptions, type DistClientOptions } from "./client-options.ts";
-import { DirectVerbs } from "./direct-verbs.ts";
-import { mergeLimits } from "../base/limits.ts";
+import {
+  checkDistClientOptions,
+  checkUrl,
+  type DistClientDirectOptions,
+  type DistClientOptions,
+  type DistClientThroughNodeOptions,
+} from "./client-options.ts";
+import type { ClusterVerbs } from "./client/cluster-verbs.ts";
+import { LateVerbs } from "./client/late-verbs.ts";
+import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
 import { chosenLogger, type Logger } from "../base/log/logger.ts";
 import { checkName, checkOptions } from "../base/check/check.ts";
 import { checkTopic } from "../base/check/topic.ts";
-import { type OpenWatch, watchThroughNode } from "./presence-stream.ts";
+import { type OpenWatch, watchThroughNode } from "./client/presence-stream.ts";
 import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "../hub/presence-watch.ts";
 import { Sender } from "../send/sender.ts";
 import { User } from "../send/user.ts";
 import type { SendOptions } from "../send/verbs.ts";
-import { ServiceVerbs } from "./cluster-service.ts";
+import { tokenOf } from "./client/get-token.ts";
+import { TokenMint } from "../rpc/token.ts";
 
 /**
  * Sends to the clients of a cluster from anywhere, and holds no connections itself.
@@ -31,7 +39,7 @@ import { ServiceVerbs } from "./cluster-service.ts";
  * ```
  */
 export class DistClient extends Sender implements Disposable {
-  readonly #verbs: ServiceVerbs | DirectVerbs;
+  readonly #verbs: ClusterVerbs;
   readonly #calls: Calls;
   readonly #logger: Logger;
   readonly #closed = new AbortController();
@@ -42,9 +50,8 @@ export class DistClient extends Sender implements Disposable {
     const limits = mergeLimits(options.limits);
     const logger = new LimitedLogger(chosenLogger(options.logger));
     const traces = new Traces();
-    const verbs = "url" in options
-      ? ServiceVerbs.at(options, limits, traces)
-      : new DirectVerbs(options, limits, traces);
+    const load = "url" in options ? throughNode(options, limits, traces) : straight(options, limits, traces);
+    const verbs = new LateVerbs(load);
     const calls = new Calls(
       (error) => logger.warn("meshsocket: a call failed", error, about("call_failed")),
       new Counters(),
@@ -100,4 +107,31 @@ export class DistClient extends Sender implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Loads the verbs of a client by URL, whose options are checked at once. */
+function throughNode(
+  options: DistClientThroughNodeOptions,
+  limits: Readonly<Limits>,
+  traces: Traces,
+): () => Promise<ClusterVerbs> {
+  checkUrl(options.url);
+  const getToken = tokenOf(options);
+  return async () => {
+    const { ServiceVerbs } = await import("./client/service-verbs.ts");
+    return ServiceVerbs.at(options, getToken, limits, traces);
+  };
+}
+
+/** Loads the verbs of a client with a storage, whose options are checked at once. */
+function straight(
+  options: DistClientDirectOptions,
+  limits: Readonly<Limits>,
+  traces: Traces,
+): () => Promise<ClusterVerbs> {
+  const tokens = options.secret === undefined ? undefined : new TokenMint({ secret: options.secret });
+  return async () => {
+    const { DirectVerbs } = await import("./client/direct-verbs.ts");
+    return new DirectVerbs(options, tokens, limits, traces);
+  };
 }

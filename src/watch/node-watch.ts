@@ -29,6 +29,7 @@ import { unref } from "../base/tick.ts";
 import type { FlightRecord, FlightRecorder } from "./flight-recorder.ts";
 import { pageOf } from "./pages.ts";
 import { ProcessLoad } from "./process-load.ts";
+import { Tap } from "./tap.ts";
 import type { Taps } from "./taps.ts";
 import { VERSION } from "./version.ts";
 
@@ -153,7 +154,8 @@ export class NodeWatch<Data> {
    * `resource_exhausted` if this node takes no more taps.
    */
   tap(request: TapRequest, signal: AbortSignal): AsyncIterable<TapResponse> {
-    const tap = this.#node.taps.add(request, this.host);
+    const tap = new Tap(request, this.host);
+    this.#node.taps.add(tap);
     tap.push({ kind: "opened" });
     const end = (): void => {
       clearTimeout(timer);

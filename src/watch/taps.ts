@@ -1,12 +1,10 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import { Pipe } from "../base/pipe.ts";
 import type { Clients } from "../client/clients.ts";
 import type { Tapped, TapPoint } from "../client/watch/tapped.ts";
 import type { Frame } from "../send/frame.ts";
-import { type TapRequest, type TapResponse, TapResponseSchema } from "../gen/meshsocket/v1/watch_pb.ts";
 import type { FlightRecord, FlightRecorder } from "./flight-recorder.ts";
+import type { Tap } from "./tap.ts";
 
 /**
  * The taps of one node: each sees the messages of one client or of one topic.
@@ -30,20 +28,18 @@ export class Taps<Data> implements TapPoint {
   }
 
   /** Starts a tap. Throws `resource_exhausted` for one too many, and `invalid_argument` for one of nothing. */
-  add(request: TapRequest, host: string): Tap {
-    const { subject } = request;
+  add(tap: Tap): void {
+    const { host, request: { subject } } = tap;
     if (subject.case === undefined) throw new MeshError("invalid_argument", "a tap needs an id or a topic");
     const { maxTaps } = this.#node.limits;
     if (this.#size >= maxTaps) {
       throw new MeshError("resource_exhausted", `${maxTaps} taps run on ${host}: end one, or raise limits.maxTaps`);
     }
-    const tap = new Tap(request, host);
     this.#size++;
     if (subject.case === "id") this.#tapClient(subject.value, tap);
     else setOf(this.#byTopic, subject.value).add(tap);
     this.#node.clients.taps = this;
     this.#node.recorder.listener = (record) => this.#recorded(record);
-    return tap;
   }
 
   #tapClient(id: string, tap: Tap): void {
@@ -110,76 +106,6 @@ class TappedClient implements Tapped {
   received(data: string | Uint8Array): void {
     for (const tap of this.taps) tap.received(data, this.#id);
   }
-}
-
-/** One tap on one node. */
-export class Tap {
-  readonly request: TapRequest;
-  /** Messages that its caller has not fetched yet. */
-  readonly messages: Pipe<TapResponse> = new Pipe();
-  ended = false;
-  readonly #host: string;
-  readonly #perSecond: number;
-  #secondMs = 0;
-  #inSecond = 0;
-  #missed = 0n;
-
-  constructor(request: TapRequest, host: string) {
-    this.request = request;
-    this.#host = host;
-    this.#perSecond = request.perSecond || DEFAULT_PER_SECOND;
-  }
-
-  /** A frame that was sent or published. */
-  message(frame: Frame, seen: MessageInitShape<typeof TapResponseSchema>): void {
-    if (!this.#hasRoom()) return;
-    const payload = this.request.payloads ? frame.bytes.slice(0, MAX_PAYLOAD_BYTES) : NOTHING;
-    this.push({ ...seen, bytes: BigInt(frame.messageBytes), binary: frame.binary, payload });
-  }
-
-  /** A message of the client. */
-  received(data: string | Uint8Array, id: string): void {
-    if (!this.#hasRoom()) return;
-    const binary = typeof data !== "string";
-    // Text is measured by its characters: to count its bytes would cost as much as to encode it.
-    const bytes = BigInt(data.length);
-    this.push({ kind: "received", id, bytes, binary, payload: this.request.payloads ? headOf(data) : NOTHING });
-  }
-
-  /** Takes a message, or counts it as missed. */
-  push(seen: MessageInitShape<typeof TapResponseSchema>): void {
-    if (this.ended) return;
-    const missed = this.#missed;
-    this.#missed = 0n;
-    this.messages.push(create(TapResponseSchema, { ...seen, host: this.#host, atMs: BigInt(Date.now()), missed }));
-  }
-
-  #hasRoom(): boolean {
-    const now = performance.now();
-    if (now - this.#secondMs >= 1_000) {
-      this.#secondMs = now;
-      this.#inSecond = 0;
-    }
-    const room = this.messages.length < MAX_WAITING && this.#inSecond++ < this.#perSecond;
-    if (!room) this.#missed++;
-    return room;
-  }
-
-  end(): void {
-    this.ended = true;
-    this.messages.end();
-  }
-}
-
-const DEFAULT_PER_SECOND = 100;
-/** Messages that wait for a caller who does not fetch them. */
-const MAX_WAITING = 256;
-const MAX_PAYLOAD_BYTES = 1_024;
-const NOTHING = new Uint8Array();
-
-function headOf(data: string | Uint8Array): Uint8Array<ArrayBuffer> {
-  if (typeof data !== "string") return data.slice(0, MAX_PAYLOAD_BYTES);
-  return new TextEncoder().encode(data.slice(0, MAX_PAYLOAD_BYTES)).slice(0, MAX_PAYLOAD_BYTES);
 }
 
 function setOf<Key, Value>(map: Map<Key, Set<Value>>, key: Key): Set<Value> {

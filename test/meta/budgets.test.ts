@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { test } from "node:test";
@@ -10,12 +10,16 @@ import { codeOf, readSource, root } from "./source.ts";
 /** The entries that are loaded without a cluster, and how many files of ours they may load. */
 const WITHOUT_CLUSTER: Readonly<Record<string, number>> = {
   "src/hub/hub.ts": 100,
+  "src/index.ts": 143,
   "adapters/node.ts": 143,
   "adapters/deno.ts": 146,
   "adapters/bun.ts": 119,
 };
 /** The most bytes of a bundle of a Hub, compressed. A tenth of it are messages that say what to write instead. */
 const MAX_HUB_BYTES = 36_000;
+
+/** The most bytes of a DistClient before its first call, compressed; the first call loads Connect and Protobuf. */
+const MAX_CLIENT_BYTES = 13_000;
 
 /** Files that a Hub loads by `import()` when it has an option that needs them. */
 const LOADED_LATER: readonly string[] = ["histories.ts", "slow-readers.ts", "streams.ts"];
@@ -45,24 +49,37 @@ for (const [entry, maxFiles] of Object.entries(WITHOUT_CLUSTER)) {
 }
 
 test("a package that is loaded at the start is found", () => {
-  assert.ok(loadedBy("src/distributed/dist-hub.ts").packages.has("@bufbuild/protobuf"));
+  assert.ok(loadedBy("src/cluster/cluster.ts").packages.has("@bufbuild/protobuf"));
 });
 
 test("a bundle of a Hub is small", () => {
+  // Without the files that only some hubs load.
+  const later = LOADED_LATER.flatMap((path) => ["--external", `*/${path}`]);
+  const { text, bytes } = bundled('export { Hub } from "ROOT/src/hub/hub.ts";', later);
+  for (const path of LOADED_LATER) assert.match(text, new RegExp(`import\\([^)]*${path}`));
+  assert.ok(bytes <= MAX_HUB_BYTES, `${bytes} bytes`);
+});
+
+test("a bundle of a DistClient is small before its first call", () => {
+  const later = ["*/service-verbs.ts", "*/direct-verbs.ts", "jose"].flatMap((path) => ["--external", path]);
+  const { text, bytes } = bundled('export { DistClient } from "ROOT/src/index.ts";', later);
+  assert.match(text, /import\([^)]*service-verbs/);
+  assert.ok(bytes <= MAX_CLIENT_BYTES, `${bytes} bytes`);
+});
+
+/** A minified bundle of a module, in which `ROOT` is the folder of this tree, and its size compressed. */
+function bundled(module: string, options: readonly string[]): { text: string; bytes: number } {
   const folder = mkdtempSync(join(tmpdir(), "meshsocket-bundle-"));
   try {
-    const out = join(folder, "hub.js");
+    const entry = join(folder, "entry.ts");
+    const out = join(folder, "bundle.js");
+    writeFileSync(entry, module.replace("ROOT", root));
     const bun = join(root, "node_modules", ".bin", "bun");
-    const entry = join(root, "src/hub/hub.ts");
-    // Without the files that only some hubs load.
-    const later = LOADED_LATER.flatMap((path) => ["--external", `*/${path}`]);
-    const { status, stderr } = spawnSync(bun, ["build", "--minify", ...later, entry, "--outfile", out]);
+    const { status, stderr } = spawnSync(bun, ["build", "--minify", ...options, entry, "--outfile", out]);
     assert.equal(status, 0, String(stderr));
     const text = readFileSync(out);
-    for (const path of LOADED_LATER) assert.match(String(text), new RegExp(`import\\([^)]*${path}`));
-    const bytes = gzipSync(text).byteLength;
-    assert.ok(bytes <= MAX_HUB_BYTES, `${bytes} bytes`);
+    return { text: String(text), bytes: gzipSync(text).byteLength };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-});
+}

@@ -1,10 +1,9 @@
-import { backoffMs } from "../base/backoff.ts";
-import { errorCode } from "../base/error.ts";
-import { type WatchPresenceResponse, WatchPresenceResponse_Change as Change } from "../gen/meshsocket/v1/cluster_pb.ts";
-import type { Logger } from "../base/log/logger.ts";
-import { PresenceView, type PresentMember } from "../hub/presence-view.ts";
-import { PresenceWatch, type WatchOptions } from "../hub/presence-watch.ts";
-import { fromRpcError } from "../rpc/error.ts";
+import { backoffMs } from "../../base/backoff.ts";
+import { errorCode } from "../../base/error.ts";
+import type { PresenceStep } from "./cluster-verbs.ts";
+import type { Logger } from "../../base/log/logger.ts";
+import { PresenceView, type PresentMember } from "../../hub/presence-view.ts";
+import { PresenceWatch, type WatchOptions } from "../../hub/presence-watch.ts";
 
 /** Watches a topic through a node; `ready` rejects, and the watch ends, if the node refuses it. */
 export function watchThroughNode(open: OpenWatch, options: WatchOptions, logger: Logger): PresenceWatch {
@@ -27,7 +26,7 @@ export function watchThroughNode(open: OpenWatch, options: WatchOptions, logger:
 }
 
 /** Opens the stream of a topic's members. */
-export type OpenWatch = (signal: AbortSignal) => AsyncIterable<WatchPresenceResponse>;
+export type OpenWatch = (signal: AbortSignal) => AsyncIterable<PresenceStep>;
 
 /** The only source of the view: the node says itself where the members are. */
 const NODE = "";
@@ -67,8 +66,7 @@ class PresenceStream {
       try {
         await this.#read(signal);
       } catch (error) {
-        const failure = fromRpcError(error, { signal });
-        if (FINAL.has(errorCode(failure) ?? "")) return this.#ready.reject(failure);
+        if (FINAL.has(errorCode(error) ?? "")) return this.#ready.reject(error);
       }
       if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, backoffMs(this.#failures++)));
     }
@@ -80,26 +78,26 @@ class PresenceStream {
     let timer = late();
     this.#told = new Map();
     try {
-      for await (const response of this.#open(AbortSignal.any([signal, silent.signal]))) {
+      for await (const step of this.#open(AbortSignal.any([signal, silent.signal]))) {
         if (signal.aborted) return;
         clearTimeout(timer);
         timer = late();
         this.#failures = 0;
-        this.#heard(response);
+        this.#heard(step);
       }
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #heard({ change, id, user, info }: WatchPresenceResponse): void {
-    if (change === Change.READY) {
+  #heard({ change, id, user, info }: PresenceStep): void {
+    if (change === "ready") {
       this.#view.snapshot(NODE, [...(this.#told?.values() ?? [])]);
       this.#told = undefined;
       this.#ready.resolve();
-    } else if (change === Change.LEAVE) {
+    } else if (change === "leave") {
       if (!this.#told?.delete(id)) this.#view.left(NODE, id, false);
-    } else if (change === Change.JOIN || change === Change.UPDATE) {
+    } else if (change === "join" || change === "update") {
       if (this.#told) this.#told.set(id, { id, user, info });
       else this.#view.joined(NODE, { id, user, info });
     }

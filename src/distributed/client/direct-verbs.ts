@@ -1,25 +1,27 @@
 import { createClient, type Transport } from "@connectrpc/connect";
-import type { DistClientDirectOptions } from "./client-options.ts";
-import { unlessAborted } from "../base/abort.ts";
-import type { Traces } from "../base/trace/tracing.ts";
-import { bearer } from "../rpc/bearer.ts";
-import { BoundedMap } from "../base/bounded-map.ts";
-import { isOwnTopic } from "../base/check/topic.ts";
-import { errorCode, MeshError } from "../base/error.ts";
-import { keepsNone } from "../hub/history/kept-topics.ts";
-import type { Frame } from "../send/frame.ts";
-import type { Position } from "../send/position.ts";
-import { ServiceVerbs } from "./cluster-service.ts";
-import { Cluster, type WatchPresenceResponse } from "../gen/meshsocket/v1/cluster_pb.ts";
-import { createFetchTransport } from "../rpc/fetch-transport.ts";
-import { type Limits, rpcBytes } from "../base/limits.ts";
-import { Links } from "../link/links.ts";
-import type { NodeTransport } from "../link/node-transport.ts";
-import { Router } from "../cluster/router.ts";
-import type { Holder, Storage } from "../storage/storage.ts";
-import { CLUSTER_AUDIENCE, TokenMint } from "../rpc/token.ts";
-import type { Destinations } from "../cluster/topics/destinations.ts";
-import { RemoteVerbs } from "../cluster/verbs.ts";
+import type { DistClientDirectOptions } from "../client-options.ts";
+import { unlessAborted } from "../../base/abort.ts";
+import type { Traces } from "../../base/trace/tracing.ts";
+import { bearer } from "../../rpc/bearer.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
+import { isOwnTopic } from "../../base/check/topic.ts";
+import { errorCode, MeshError } from "../../base/error.ts";
+import { keepsNone } from "../../hub/history/kept-topics.ts";
+import type { Frame } from "../../send/frame.ts";
+import type { Position } from "../../send/position.ts";
+import type { ClusterVerbs, PresenceStep } from "./cluster-verbs.ts";
+import { presenceSteps } from "./presence-steps.ts";
+import { ServiceVerbs } from "./service-verbs.ts";
+import { Cluster } from "../../gen/meshsocket/v1/cluster_pb.ts";
+import { createFetchTransport } from "../../rpc/fetch-transport.ts";
+import { type Limits, rpcBytes } from "../../base/limits.ts";
+import { Links } from "../../link/links.ts";
+import type { NodeTransport } from "../../link/node-transport.ts";
+import { Router } from "../../cluster/router.ts";
+import type { Holder, Storage } from "../../storage/storage.ts";
+import { CLUSTER_AUDIENCE, type TokenMint } from "../../rpc/token.ts";
+import type { Destinations } from "../../cluster/topics/destinations.ts";
+import { RemoteVerbs } from "../../cluster/verbs.ts";
 import type {
   Delivery,
   Except,
@@ -27,15 +29,15 @@ import type {
   HistoryReadOptions,
   SendOptions,
   SendToTopicOptions,
-} from "../send/verbs.ts";
-import { TopicUserVerbs, type UserVerbs } from "../send/user-verbs.ts";
+} from "../../send/verbs.ts";
+import { TopicUserVerbs, type UserVerbs } from "../../send/user-verbs.ts";
 
 /**
  * The verbs straight to the owners, found in the storage: those of a node without clients, which caches no topics.
  *
  * The history of topics is known to the nodes alone, so that a publish to a topic that keeps one goes through any of them.
  */
-export class DirectVerbs extends RemoteVerbs {
+export class DirectVerbs extends RemoteVerbs implements ClusterVerbs {
   readonly #storage: Storage;
   readonly #links: Links;
   readonly #tokens: TokenMint | undefined;
@@ -48,9 +50,14 @@ export class DirectVerbs extends RemoteVerbs {
   /** Through the node that answered last. */
   #node: ServiceVerbs | undefined;
 
-  constructor(options: DistClientDirectOptions, limits: Readonly<Limits>, traces: Traces) {
-    const { storage, secret } = options;
-    const tokens = secret === undefined ? undefined : new TokenMint({ secret });
+  /** `tokens` mints for the nodes, if they have a secret. */
+  constructor(
+    options: DistClientDirectOptions,
+    tokens: TokenMint | undefined,
+    limits: Readonly<Limits>,
+    traces: Traces,
+  ) {
+    const { storage } = options;
     const transport = options.transport ?? fetchTransports(options, limits);
     const links = new Links({ limits, tokens, transport, lines: "unary" });
     const router = new Router({ storage, maxRoutes: limits.maxRoutes, links });
@@ -137,14 +144,14 @@ export class DirectVerbs extends RemoteVerbs {
   }
 
   /** Through any one of the living nodes: it knows the others. */
-  async *watchPresence(topic: string, signal: AbortSignal): AsyncIterable<WatchPresenceResponse> {
+  async *watchPresence(topic: string, signal: AbortSignal): AsyncIterable<PresenceStep> {
     const nodes = await unlessAborted(this.#storage.living(), signal);
     const node = nodes[Math.floor(Math.random() * nodes.length)];
     if (!node) throw new MeshError("unavailable", "could not watch: no node lives");
     const tokens = this.#tokens;
     const transport = this.#transport(node.host) as Transport;
     const client = createClient(Cluster, tokens ? bearer(transport, () => tokens.token(node.host)) : transport);
-    yield* client.watchPresence({ topic }, { signal });
+    yield* presenceSteps(client.watchPresence({ topic }, { signal }), signal);
   }
 
   close(): void {
