@@ -158,6 +158,9 @@ export class Neighbours<Data> {
     this.claims.evict(id, claim);
     const client = this.#clients.get(id);
     if (!client || client.claim >= claim) return handoverAnswer("unknown");
+    const move = this.moves.get(id);
+    // It leaves for a node whose claim is newer.
+    if (move && !move.arrives && move.claim > claim) return handoverAnswer("unknown");
     // It is on its way here from a third node: not yet.
     if (resume && client.arrival) return plainAnswer(Status.FAILED);
     const refusal = resume ? client.leaves(resume) : "unknown";

@@ -1,4 +1,4 @@
-import { Arriving, type ArrivingDependencies } from "./arriving.ts";
+import { Arriving, type ArrivingDependencies, type Found } from "./arriving.ts";
 import { about } from "../../base/log/about.ts";
 import type { DistSession } from "../dist-session.ts";
 import type { HandedOver } from "../../client/resume/handover.ts";
@@ -6,9 +6,10 @@ import type { HubClient } from "../../client/hub-client.ts";
 import type { KeptTopics } from "../../hub/history/kept-topics.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import { MeshError } from "../../base/error.ts";
-import type { Moves } from "./moves.ts";
+import type { Move, Moves } from "./moves.ts";
 import type { ResumeOffer } from "../../client/resume/resume.ts";
 import type { Subscriptions } from "../../hub/subscriptions.ts";
+import type { Holder } from "../../storage/storage.ts";
 import type { Answer } from "../../gen/meshsocket/node/v1/node_pb.ts";
 
 /**
@@ -25,17 +26,44 @@ export class Arrivals<Data> {
     this.#deps = deps;
   }
 
-  /** Resolves with the client of the previous holder, or with why it cannot resume. Never rejects. */
+  /**
+   * Resolves with the client as its node hands it over, or with why it cannot resume. Never rejects.
+   *
+   * The claim names the previous holder. That one may have claimed the id in vain, so that it does not have the client: then
+   * the other nodes are asked.
+   */
   async takeOver(client: HubClient<Data>, session: DistSession, offer: ResumeOffer): Promise<HandedOver | string> {
-    const { moves, node, evictions } = this.#deps;
+    const { moves, node, waitMs } = this.#deps;
     const { previous, claim } = session;
-    if (!previous || previous.life === node.holder.life) return "unknown";
-    const move = moves.arrives(client, claim, previous);
-    const answer = (await evictions.evict(previous, client.id, claim, offer)) as Answer | undefined;
-    const handover = answer?.handover;
-    if (handover?.waits) return await this.#bring(client, new Arriving(move, previous, handover, this.#deps));
+    const untilMs = performance.now() + waitMs;
+    const move = moves.arrives(client, claim);
+    if (previous?.life !== node.holder.life) move.old = previous;
+    const found = await this.#ask(move.old, move, offer) ?? await this.#search(move, offer);
+    if (found?.handover.waits) return await this.#bring(client, new Arriving(move, found, untilMs, this.#deps));
     await move.settled();
-    return handover?.refusal || "unknown";
+    return found?.handover.refusal ?? "unknown";
+  }
+
+  /** Asks a node for the client: undefined if it does not have it, or does not answer. */
+  async #ask(old: Holder | undefined, { client, claim }: Move, offer: ResumeOffer): Promise<Found | undefined> {
+    if (!old) return undefined;
+    const answer = (await this.#deps.evictions.evict(old, client.id, claim, offer)) as Answer | undefined;
+    const handover = answer?.handover;
+    return handover && handover.refusal !== UNKNOWN ? { old, handover } : undefined;
+  }
+
+  /** Asks the other nodes. Messages that found no node meanwhile would come too late to be in order: then it is given up. */
+  async #search(move: Move, offer: ResumeOffer): Promise<Found | undefined> {
+    const asked = move.old?.life;
+    move.old = undefined;
+    const others = this.#deps.node.nodes().filter(({ life }) => life !== asked);
+    const found = (await Promise.all(others.map((old) => this.#ask(old, move, offer)))).find((each) =>
+      each !== undefined
+    );
+    await move.settled();
+    move.old = found?.old;
+    move.failed ||= found !== undefined && move.kept > 0;
+    return found;
   }
 
   async #bring(client: HubClient<Data>, arriving: Arriving): Promise<HandedOver | string> {
@@ -78,6 +106,9 @@ export class Arrivals<Data> {
     this.#deps.moves.end(id);
   }
 }
+
+/** The refusal of a node that does not have the client. */
+const UNKNOWN = "unknown";
 
 /** Dependencies of {@link Arrivals}. */
 export interface ArrivalsDependencies<Data> extends ArrivingDependencies {

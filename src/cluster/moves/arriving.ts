@@ -22,14 +22,15 @@ export class Arriving {
   #others: readonly Holder[];
   /** By life, the outcomes of the cuts that were asked for. */
   readonly #cuts = new Map<string, Status>();
-  #untilMs = 0;
+  readonly #untilMs: number;
 
-  constructor(move: Move, old: Holder, { topics, tagged, nodes }: Handover, deps: ArrivingDependencies) {
-    this.topics = topics;
-    this.tagged = tagged;
+  constructor(move: Move, { old, handover }: Found, untilMs: number, deps: ArrivingDependencies) {
+    this.topics = handover.topics;
+    this.tagged = handover.tagged;
     this.#move = move;
     this.#old = old;
-    this.#others = nodes;
+    this.#others = handover.nodes;
+    this.#untilMs = untilMs;
     this.#deps = deps;
   }
 
@@ -40,7 +41,6 @@ export class Arriving {
    * client is lost. A node that leaves or dies meanwhile sends nothing more, and needs none.
    */
   async take(): Promise<HandedOver | string> {
-    this.#untilMs = performance.now() + this.#deps.waitMs;
     let found: HandedOver | string | undefined;
     while (found === undefined && performance.now() < this.#untilMs && this.#move.client.open) {
       found = await this.#advance();
@@ -112,6 +112,12 @@ const FAILED = Status.FAILED;
 
 function pause(): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), AGAIN_MS));
+}
+
+/** The node that a client comes from, and its answer. */
+export interface Found {
+  readonly old: Holder;
+  readonly handover: Handover;
 }
 
 /** Dependencies of {@link Arriving}. */

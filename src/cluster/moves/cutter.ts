@@ -71,5 +71,6 @@ export interface CutterDependencies {
     /** Settles when the look-ups that are under way have ended and their messages have left. */
     answered(): Promise<void>;
   };
+  /** Milliseconds that a node may take to have its mark: as long as the move may take. */
   timeoutMs: number;
 }

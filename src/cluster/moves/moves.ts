@@ -20,12 +20,12 @@ export class Moves {
 
   /** The client of this node is moving to the node that made the claim. */
   leaves(client: MovingClient, claim: bigint): void {
-    this.#add(new Move(client, claim, undefined));
+    this.#add(new Move(client, claim, false));
   }
 
-  /** The client is moving here from another node, by a claim of this one. */
-  arrives(client: MovingClient, claim: bigint, old: Holder): Move {
-    return this.#add(new Move(client, claim, old));
+  /** The client is moving here by a claim of this node, from the one that is {@link Move.old} as soon as it is known. */
+  arrives(client: MovingClient, claim: bigint): Move {
+    return this.#add(new Move(client, claim, true));
   }
 
   get(id: string): Move | undefined {
@@ -44,7 +44,7 @@ export class Moves {
   /** Settles when a client that leaves this node has left it; undefined if there is none. After a while it settles in any case. */
   left(id: string): Promise<unknown> | undefined {
     const move = this.get(id);
-    if (!move || move.old) return undefined;
+    if (!move || move.arrives) return undefined;
     return settledWithin(move.ended.promise, MAX_RETURN_MS);
   }
 
@@ -60,7 +60,7 @@ export class Moves {
   /** Whether this node delivers to the client what the sender sends now. */
   isHere(id: string, sender: string): boolean {
     const move = this.get(id);
-    return move === undefined || (move.old === undefined) !== move.marked.has(sender);
+    return move === undefined || move.arrives === move.marked.has(sender);
   }
 
   /** The clients that a message to many is not for: those that the sender left out, and those that get it on another node. */
@@ -87,21 +87,25 @@ export class Move {
   readonly client: MovingClient;
   /** The claim of the new node. */
   readonly claim: bigint;
-  /** The node that it comes from; undefined at that node. */
-  readonly old: Holder | undefined;
+  /** Whether it moves to this node, rather than from it. */
+  readonly arrives: boolean;
+  /** The node that it comes from; undefined at that node, and while it is looked for. */
+  old: Holder | undefined = undefined;
   /** The lives of the senders whose marks came. */
   readonly marked: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<void>[] = [];
+  /** How many of them, or of those that had nowhere to go, wait here. */
+  kept = 0;
   /** Settled when the move is over. */
   readonly ended: PromiseWithResolvers<void> = Promise.withResolvers<void>();
   /** One of those may be missing: the client cannot resume. */
   failed = false;
 
-  constructor(client: MovingClient, claim: bigint, old: Holder | undefined) {
+  constructor(client: MovingClient, claim: bigint, arrives: boolean) {
     this.client = client;
     this.claim = claim;
-    this.old = old;
+    this.arrives = arrives;
   }
 
   /** Settles when all that was sent on to the old node was answered: what it did not take waits here then. */

@@ -43,11 +43,11 @@ export class Moving<Data> implements MovingClients {
     this.#topics = topics;
     this.#links = links;
     this.#timeoutMs = timeoutMs;
-    this.cutter = new Cutter({ node: neighbours, links, moves, audience: topics.audience, timeoutMs });
+    const waitMs = Math.min(leaseMs + timeoutMs, MAX_WAIT_MS);
+    this.cutter = new Cutter({ node: neighbours, links, moves, audience: topics.audience, timeoutMs: waitMs });
     const { cutter } = this;
     const { interest } = topics;
     const cuts = new Cuts({ node: neighbours, links, cutter });
-    const waitMs = Math.min(leaseMs + timeoutMs, MAX_WAIT_MS);
     this.arrivals = new Arrivals<Data>({
       node: neighbours,
       links,
@@ -87,21 +87,27 @@ export class Moving<Data> implements MovingClients {
    */
   sendOn(id: string, frame: Frame): boolean {
     const move = this.moves.get(id);
-    if (!move?.old) return false;
-    move.sentOn.push(this.#sendOn(move, move.old, frame));
+    if (!move?.arrives) return false;
+    if (move.old) move.sentOn.push(this.#sendOn(move, move.old, frame));
+    else this.#keep(move, frame);
     return true;
   }
 
-  /** A message that the old node does not take waits here. */
   async #sendOn(move: Move, old: Holder, frame: Frame): Promise<void> {
-    const { id } = move.client;
     try {
-      const { status } = await this.#links.call(old, emitItem(id, frame), performance.now() + this.#timeoutMs);
+      const item = emitItem(move.client.id, frame);
+      const { status } = await this.#links.call(old, item, performance.now() + this.#timeoutMs);
       if (status === Status.OK) return;
     } catch (error) {
       // The old node may or may not have it.
       move.failed ||= errorCode(error) !== "unavailable";
     }
-    this.#clients.emit(id, frame);
+    this.#keep(move, frame);
+  }
+
+  /** A message that no old node takes waits here. */
+  #keep(move: Move, frame: Frame): void {
+    move.kept++;
+    this.#clients.emit(move.client.id, frame);
   }
 }

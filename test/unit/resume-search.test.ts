@@ -1,0 +1,55 @@
+/** Guarantee 10 where the node that the storage names does not have the client. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { upgradeRequest } from "../kit/memory-client.ts";
+import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
+import { V1Client } from "../kit/v1-client.ts";
+
+/** An upgrade of "me" that comes to nothing after its claim was granted: `cancel` gives the claim up. */
+async function claimInVain({ hub }: MemoryNode, resume: string): Promise<{ cancel(): void }> {
+  const offers = `meshsocket.v1, meshsocket.resume.${resume}`;
+  const admission = await hub.admit(upgradeRequest(undefined, offers), () => ({ id: "me" }), { remoteAddress: "" });
+  if (admission instanceof Response) throw new Error(`refused with ${admission.status}`);
+  return admission;
+}
+
+for (const [given, how] of [[false, "holds its claim yet"], [true, "gave its claim up"]] as const) {
+  test(`a client resumes behind an attempt that came to nothing on a node which ${how}`, async () => {
+    await using cluster = new MemoryCluster();
+    const [a, b, c] = await threeNodes(cluster);
+    const first = await V1Client.open(a.hub, { id: "me", onConnect: (client) => client.subscribe("news") });
+    while ((await c.hub.publish("news", "one")).delivered === 0);
+    first.socket.terminate();
+    const offer = `0.${first.hello.token}`;
+    const vain = await claimInVain(b, offer);
+    if (given) {
+      vain.cancel();
+      while ((await cluster.storage.get(["me"]))[0]) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const second = await V1Client.open(c.hub, { id: "me" }, offer);
+    assert.deepEqual([second.hello.resumed, second.hello.lost], [true, undefined]);
+    assert.equal(await second.next(), "one");
+    assert.equal((await b.hub.publish("news", "two")).delivered, 1);
+    assert.equal(await b.hub.emit("me", "three"), true);
+    assert.deepEqual(await second.take(2), ["two", "three"]);
+    assert.deepEqual([a.hub.size, b.hub.size, c.hub.size], [0, 0, 1]);
+    if (!given) vain.cancel();
+    assert.equal(await a.hub.emit("me", "four"), true);
+    second.socket.close(1000);
+  });
+}
+
+test("a client resumes on the node whose own attempt before came to nothing", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await V1Client.open(a.hub, { id: "me" });
+  first.socket.terminate();
+  const offer = `0.${first.hello.token}`;
+  const vain = await claimInVain(b, offer);
+  const second = await V1Client.open(b.hub, { id: "me" }, offer);
+  assert.equal(second.hello.resumed, true);
+  vain.cancel();
+  assert.equal(await a.hub.emit("me", "one"), true);
+  assert.equal(await second.next(), "one");
+  second.socket.close(1000);
+});
