@@ -6,7 +6,7 @@ import type { HubClient } from "../../client/hub-client.ts";
 import type { KeptTopics } from "../../hub/history/kept-topics.ts";
 import type { Logger } from "../../base/log/logger.ts";
 import { MeshError } from "../../base/error.ts";
-import type { Move, Moves } from "./moves.ts";
+import type { Move } from "./moves.ts";
 import type { ResumeOffer } from "../../client/resume/resume.ts";
 import type { Subscriptions } from "../../hub/subscriptions.ts";
 import type { Holder } from "../../storage/storage.ts";
@@ -112,7 +112,6 @@ const UNKNOWN = "unknown";
 
 /** Dependencies of {@link Arrivals}. */
 export interface ArrivalsDependencies<Data> extends ArrivingDependencies {
-  moves: Moves;
   subscriptions: Subscriptions<Data>;
   kept: KeptTopics<Data>;
   logger: Logger;

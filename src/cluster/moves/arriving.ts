@@ -5,7 +5,7 @@ import { fromHandover } from "../handover.ts";
 import { type Answer, type Handover, Status } from "../../gen/meshsocket/node/v1/node_pb.ts";
 import type { HandedOver } from "../../client/resume/handover.ts";
 import { type SizedItem, takeItem } from "../../link/items.ts";
-import type { Move } from "./moves.ts";
+import type { Move, Moves } from "./moves.ts";
 import type { Holder } from "../../storage/storage.ts";
 
 /** Milliseconds until nodes that could not make their cut are asked again. */
@@ -67,8 +67,14 @@ export class Arriving {
       this.#others = answer.nodes;
       return this.#others.every(({ life }) => this.#cuts.has(life)) ? await pause() : undefined;
     }
-    // A node that joined in this very moment made no cut.
-    return answer && this.#isCut(this.#senders([])) ? fromHandover(answer) : "unknown";
+    return answer && this.#joined() ? fromHandover(answer) : "unknown";
+  }
+
+  /** Nodes that joined in this very moment made no cut: false if one of them sent something to many before it was known here. */
+  #joined(): boolean {
+    const { moves } = this.#deps;
+    const late = this.#senders([]).filter(({ life }) => this.#cuts.get(life) !== Status.OK);
+    return late.every(({ life }) => moves.joins(this.#move, life));
   }
 
   /** The nodes that may send to the client. */
@@ -125,6 +131,7 @@ export interface ArrivingDependencies {
   node: { readonly holder: Holder; nodes(): Holder[] };
   links: { call(to: Holder, item: SizedItem, deadlineMs: number): Promise<Answer> };
   evictions: Pick<Evictions, "evict">;
+  moves: Moves;
   cuts: Cuts;
   /** Knows which nodes could not be told of a topic. */
   interest: { isKnownTo(node: Holder, topics: readonly string[]): boolean };

@@ -57,6 +57,16 @@ export class Moves {
     this.#leftOut.clear();
   }
 
+  /**
+   * A sender that joined while the client was handed over makes no cut: what it sends is for the client here from now on. False if
+   * it sent something before.
+   */
+  joins(move: Move, sender: string): boolean {
+    move.marked.add(sender);
+    this.#leftOut.clear();
+    return !move.missed.has(sender);
+  }
+
   /** Whether this node delivers to the client what the sender sends now. */
   isHere(id: string, sender: string): boolean {
     const move = this.get(id);
@@ -68,7 +78,9 @@ export class Moves {
     if (this.#moves.size === 0) return ids;
     let leftOut = this.#leftOut.get(sender);
     if (!leftOut) {
-      leftOut = new Set([...this.#moves.keys()].filter((id) => !this.isHere(id, sender)));
+      const elsewhere = [...this.#moves.values()].filter(({ client: { id } }) => !this.isHere(id, sender));
+      for (const { missed } of elsewhere) missed.add(sender);
+      leftOut = new Set(elsewhere.map(({ client: { id } }) => id));
       this.#leftOut.set(sender, leftOut);
     }
     if (ids === undefined) return leftOut.size > 0 ? leftOut : undefined;
@@ -93,6 +105,8 @@ export class Move {
   old: Holder | undefined = undefined;
   /** The lives of the senders whose marks came. */
   readonly marked: Set<string> = new Set();
+  /** The lives of senders of messages to many that the client did not get here: they were for it at the other node. */
+  readonly missed: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<void>[] = [];
   /** How many of them, or of those that had nowhere to go, wait here. */
