@@ -1,13 +1,14 @@
 /** A client package and a server of this runtime, with a network between them that drops connections. */
-import assert from "node:assert/strict";
 import { connect, type ConnectOptions, MeshWebSocket } from "../../client/index.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session, SessionFactory } from "../../src/client/session.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { type Heard, listen } from "./client-log.ts";
 import { loadServe } from "./servers.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
-import { Events } from "./wait.ts";
+
+export { type Heard, took } from "./client-log.ts";
 
 const serve = await loadServe();
 
@@ -17,12 +18,6 @@ export interface Scene {
   readonly url: string;
   /** A client that writes down its events; closed at the end. */
   readonly open: (options?: ConnectOptions, protocols?: string[]) => Heard;
-}
-
-/** A client and what it heard. */
-export interface Heard {
-  readonly ws: MeshWebSocket;
-  readonly log: Events<string>;
 }
 
 export async function scene(
@@ -40,7 +35,7 @@ export async function scene(
     const fast = { minDelayMs: 20, ...other };
     const ws = protocols ? new MeshWebSocket(url, protocols, fast) : connect(url, fast);
     opened.push(ws);
-    return { ws, log: listen(ws) };
+    return listen(ws);
   };
   try {
     await run({ hub, proxy, url, open });
@@ -48,22 +43,4 @@ export async function scene(
     for (const ws of opened) ws.close();
     await proxy.close();
   }
-}
-
-function listen(ws: MeshWebSocket): Events<string> {
-  const log = new Events<string>("an event of the client");
-  ws.binaryType = "arraybuffer";
-  for (const type of ["open", "resumed", "error"] as const) ws.addEventListener(type, () => log.add(type));
-  ws.addEventListener("away", () => log.add("away"));
-  ws.addEventListener("lost", ({ why, pending }) => log.add(`lost ${why} ${pending.join()}`));
-  ws.addEventListener("refused", ({ code }) => log.add(`refused ${code}`));
-  ws.addEventListener("close", ({ code }) => log.add(`close ${code}`));
-  ws.addEventListener("message", ({ data }) => {
-    log.add(typeof data === "string" ? data : String(new Uint8Array(data as ArrayBuffer)));
-  });
-  return log;
-}
-
-export async function took(log: Events<string>, ...entries: string[]): Promise<void> {
-  for (const entry of entries) assert.equal(await log.next(), entry);
 }
