@@ -29,12 +29,12 @@ const HUB = `const { Hub } = await import(${at("src/index.js")}); new Hub();`;
 const STARTS: readonly Start[] = [
   { name: "node alone", code: "" },
   { name: "meshsocket/client", code: `await import(${at("client/index.js")})`, most: { cpuMs: 60, megabytes: 8 } },
-  { name: "meshsocket/node", code: `await import(${at("adapters/node.js")})`, most: { cpuMs: 120, megabytes: 15 } },
+  { name: "meshsocket/node", code: `await import(${at("adapters/node.js")})`, most: { cpuMs: 100, megabytes: 12.5 } },
   // A cluster's code, with Connect and Protobuf, is loaded when a hub joins one.
   {
     name: "meshsocket and /node, new Hub()",
     code: `await import(${at("adapters/node.js")}); ${HUB}`,
-    most: { cpuMs: 120, megabytes: 18 },
+    most: { cpuMs: 120, megabytes: 15 },
   },
 ];
 

@@ -1,4 +1,3 @@
-import process from "node:process";
 import { checkOptions, checkText, defined, type OptionTable } from "../../src/base/check/check.ts";
 import { invalidArgument } from "../../src/base/error.ts";
 import type { TlsOptions } from "../../src/hub/serve-options.ts";

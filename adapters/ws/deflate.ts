@@ -1,4 +1,3 @@
-import { constants, deflateRawSync } from "node:zlib";
 import type { CompressOptions } from "../../src/send/compression.ts";
 import type { Frame } from "../../src/send/frame.ts";
 
@@ -43,6 +42,8 @@ export class Deflater {
 
   #deflate(frame: Frame): Uint8Array | undefined {
     const level = frame.messageBytes < FAST_BYTES ? SMALL_LEVEL : FAST_LEVEL;
+    // Loaded for those alone who compress.
+    const { constants, deflateRawSync } = process.getBuiltinModule("node:zlib");
     const flushed = deflateRawSync(frame.bytes, {
       level,
       windowBits: this.#windowBits,

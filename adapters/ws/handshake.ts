@@ -1,9 +1,12 @@
-import { hash } from "node:crypto";
+import type * as Crypto from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { type Admission, refuse } from "../../src/door/admission.ts";
 import { extraHeaders } from "../shared/extra-headers.ts";
 
 const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/** Loaded with the first handshake: a start does not need it. */
+let crypto: typeof Crypto | undefined;
 
 /**
  * Refuses an upgrade request whose head HTTP/1.1 does not allow, of which a web Request tells nothing: another version
@@ -21,7 +24,8 @@ export function checkRequestHead({ httpVersion, rawHeaders }: IncomingMessage): 
 
 /** The head of the 101 that answers a handshake with this key, and agrees to the extensions. */
 export function switchingProtocols(key: string, admission: Admission, extensions: string | undefined): string {
-  const accept = hash("sha1", key.trim() + GUID, "base64");
+  crypto ??= process.getBuiltinModule("node:crypto");
+  const accept = crypto.hash("sha1", key.trim() + GUID, "base64");
   let head =
     `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n`;
   if (admission.protocol !== "") head += `Sec-WebSocket-Protocol: ${admission.protocol}\r\n`;

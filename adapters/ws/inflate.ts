@@ -1,5 +1,4 @@
 import { Buffer, isUtf8 } from "node:buffer";
-import { constants, inflateRawSync } from "node:zlib";
 import { CloseCode } from "../../src/base/close-code.ts";
 
 /** The end of a compressed message, which its sender leaves out (RFC 7692 section 7.2.1). */
@@ -10,6 +9,8 @@ const TAIL = Uint8Array.of(0, 0, 0xff, 0xff);
  * inflated, or is not compressed as agreed.
  */
 export function inflate(bytes: Uint8Array, maxBytes: number): Buffer | number {
+  // Loaded for those alone who compress.
+  const { constants, inflateRawSync } = process.getBuiltinModule("node:zlib");
   try {
     const whole = Buffer.concat([bytes, TAIL]);
     return inflateRawSync(whole, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: maxBytes });

@@ -1,5 +1,4 @@
 import type { ServerResponse } from "node:http";
-import process from "node:process";
 import { type Duplex, Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 

@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
-import process from "node:process";
 import { refuse } from "../../src/door/admission.ts";
 import type { Hub } from "../../src/hub/hub.ts";
 import type { Logger } from "../../src/base/log/logger.ts";

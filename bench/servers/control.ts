@@ -18,6 +18,8 @@ export interface ServerSetup {
   storage?: { url: string; token: string };
   /** Of a cluster with a broker: the port of the Redis server. */
   redisPort?: number;
+  /** The storage is reached over TCP, at `redisPort`. */
+  tcp?: boolean;
   /** The server answers `/metrics`. */
   metrics?: boolean;
   /** The certificate and key of a server over TLS. */

@@ -44,10 +44,11 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   tap: Tapped | undefined = undefined;
   readonly outbox: Outbox<HubClient<Data>>;
   readonly handlers: Handlers<Data>;
-  readonly expiry: Expiry = new Expiry(this);
   /** Of a client that speaks `meshsocket.v1`. */
   readonly v1: Protocol<HubClient<Data>> | undefined;
   readonly #owner: ClientOwner<Data, HubClient<Data>>;
+  /** Most sessions have no end. */
+  #expiry: Expiry | undefined;
   /** Undefined while the client is away, and before and after its time. */
   #connection: Connection | undefined;
   /** The connection of a client whose state is still on its way from another node. */
@@ -78,7 +79,11 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.v1 = Protocol.of<HubClient<Data>>(this, owner, identity);
     this.outbox = new Outbox<HubClient<Data>>(this, owner);
     this.handlers = new Handlers<Data>(this, identity.session, owner);
-    this.expiry.at = identity.session.expiresAt;
+    if (identity.session.expiresAt !== undefined) this.expiry.at = identity.session.expiresAt;
+  }
+
+  get expiry(): Expiry {
+    return (this.#expiry ??= new Expiry(this));
   }
 
   get open(): boolean {
@@ -250,7 +255,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.url = identity.url;
     this.remoteAddress = identity.remoteAddress;
     this.#setInfo(identity.info);
-    this.expiry.at = identity.session.expiresAt;
+    if (this.#expiry ?? identity.session.expiresAt) this.expiry.at = identity.session.expiresAt;
     this.outbox.attach(connection.socket);
     if (this.handlers.paused) connection.socket.pause?.();
     if (identity.resume) this.v1?.resume(identity.resume);
@@ -377,7 +382,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     if (!this.#open) return;
     this.#open = false;
     clearTimeout(this.#window as number);
-    this.expiry.stop();
+    this.#expiry?.stop();
     this.v1?.end();
     // Once this side has closed, messages that wait are not handled.
     if (this.#closeSent) this.handlers.silence();
