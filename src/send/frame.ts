@@ -107,6 +107,14 @@ export class Frame {
     return Frame.#ofBytes(bytes, binary, undefined);
   }
 
+  /** The same message for other clients, whose outcome is counted by itself. */
+  twin(): Frame {
+    const twin = new Frame(this.binary, this.messageBytes, this.#text, this.#bytes);
+    twin.compress = this.compress;
+    twin.place = this.place;
+    return twin;
+  }
+
   /** A control line of meshsocket.v1. With a payload it is of the payload's kind: `line`, and then the payload. */
   static control(line: string, payload?: Frame): Frame {
     const whole = payload === undefined ? line : prefixed(line, payload.binary ? payload.bytes : payload.payload);

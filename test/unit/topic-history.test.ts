@@ -9,6 +9,7 @@ import { MemoryHistory } from "../../src/history/memory.ts";
 import { MeshError } from "../../src/base/error.ts";
 import { subscribeLine } from "../../src/wire/topics.ts";
 import { V1Client } from "../kit/v1-client.ts";
+import { until } from "../kit/until.ts";
 import { withCode } from "../kit/storage.ts";
 
 const TOPICS: HubOptions["topics"] = [{ match: "room:*", history: { messages: 100 } }];
@@ -120,6 +121,38 @@ test("a client that subscribes from a position that is not kept hears of the gap
   alice.send(subscribeLine(1, "room:1", { epoch: "another", offset: 2 }));
   const lines = (await alice.take(3)).map((line) => String(line).split(" ")[0]);
   assert.deepEqual(lines, ["~gap", "~message", "~subscribed"]);
+});
+
+test("a client that joins while it is away is not counted for the message that it joins with", async () => {
+  const history = new MemoryHistory();
+  await using hub = new Hub({ topics: TOPICS, history });
+  const place = await hub.position("room:1");
+  await listen(hub, "bob", "room:1");
+  const [read, append] = [history.read.bind(history), history.append.bind(history)];
+  const asked = Promise.withResolvers<void>();
+  const gate = Promise.withResolvers<void>();
+  history.read = async (...args) => {
+    const page = await read(...args);
+    asked.resolve();
+    await gate.promise;
+    return page;
+  };
+  history.append = async (...args) => {
+    const result = await append(...args);
+    queueMicrotask(() => queueMicrotask(gate.resolve));
+    return result;
+  };
+  const joined = Promise.withResolvers<void>();
+  const alice = await V1Client.open(hub, {
+    id: "alice",
+    onConnect: (client) => client.subscribe("room:1", { from: place }).then(() => joined.resolve(), joined.reject),
+  });
+  await asked.promise;
+  alice.socket.terminate();
+  await until("alice to be away", () => hub.client("alice")?.away === true);
+  const { delivered, held, dropped } = await hub.publish("room:1", "1");
+  assert.deepEqual([delivered, held, dropped], [1, 0, 0]);
+  await joined.promise;
 });
 
 test("the history is read in pages, from both ends", async () => {

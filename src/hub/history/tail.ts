@@ -33,7 +33,8 @@ export class Tail {
       this.#after = offset;
       return;
     }
-    this.#frames.push(frame);
+    // The outcome of the live message is that of its listeners, without those that join.
+    this.#frames.push(frame.twin());
     this.#bytes += frame.byteLength;
     while (this.#frames.length > MAX_MESSAGES || this.#bytes > MAX_BYTES) this.#drop();
   }
