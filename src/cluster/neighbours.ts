@@ -184,14 +184,20 @@ export class Neighbours<Data> {
     return handoverAnswer(handed);
   }
 
-  /** The places up to which the client got the topics that keep history. One that it is still being caught up on has none. */
+  /**
+   * The places up to which the client got the topics that keep history. One on which it is still being caught up has none; if it asked
+   * for that itself it asks again.
+   */
   #placesOf(client: HubClient<Data>): TopicPlace[] {
     const { topics } = this.#clients;
-    const kept = [...client.topics].filter((topic) => this.#kept.windowOf(topic));
-    return kept.map((topic) => {
-      const listens = topics.listeners(topic)?.has(client);
-      return { topic, ...NOWHERE, ...(listens && this.#kept.loaded?.placeOf(topic)) };
-    });
+    const places: TopicPlace[] = [];
+    for (const topic of client.topics) {
+      if (!this.#kept.windowOf(topic)) continue;
+      const listens = topics.listeners(topic)?.has(client) === true;
+      const place = listens && this.#kept.loaded?.placeOf(topic);
+      if (place || client.tagged?.get(topic) !== false) places.push({ topic, ...(place || NOWHERE) });
+    }
+    return places;
   }
 
   /** The storage names this node for an id: gives the claim up unless a client here has it. Never rejects. */

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../../src/client/client.ts";
+import type { Session } from "../../src/client/session.ts";
+import { MemoryHistory } from "../../src/history/memory.ts";
+import { subscribeLine } from "../../src/wire/topics.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Position } from "../../src/send/position.ts";
@@ -140,6 +143,74 @@ test("a client that comes back on other nodes while messages pass gets each of t
   await publisher;
   while (got.length < published) got.push(String(await me.next()));
   assert.deepEqual(got, Array.from({ length: published }, (_, index) => String(index)));
+});
+
+const BOTH = ["room:1", "short:1"];
+const SHORT: HubOptions["topics"] = [{ match: "short:*", history: { messages: 2 } }, ...TOPICS ?? []];
+
+/** A client that is away, and has a message of each topic to get. Returns how it comes back. */
+async function leaveBehind(nodes: readonly MemoryNode[], session: Session, calls: readonly string[]): Promise<string> {
+  const [a, b] = nodes;
+  if (!a || !b) throw new Error("there are nodes");
+  const joined = Promise.withResolvers<void>();
+  const me = await V1Client.open(a.hub, {
+    ...session,
+    async onConnect(client) {
+      await session.onConnect?.(client);
+      joined.resolve();
+    },
+  });
+  await joined.promise;
+  for (const call of calls) {
+    me.send(call);
+    assert.match(String(await me.next()), /^~subscribed /);
+  }
+  me.socket.terminate();
+  for (const topic of BOTH) await b.hub.publish(topic, "1");
+  return `${calls.length}.${me.hello.token}`;
+}
+
+test("a client that comes back on another node, and lacks messages of a topic there, hears of the gap", async () => {
+  const history = new MemoryHistory();
+  await using cluster = new MemoryCluster();
+  const nodes = await threeNodes(cluster, { topics: SHORT, history });
+  const session: Session = { id: "me", onSubscribe: () => true };
+  const token = await leaveBehind(nodes, session, BOTH.map((topic, index) => subscribeLine(index + 1, topic)));
+  await history.clear("short:1");
+  const me = await V1Client.open(nodes[1].hub, session, token);
+  assert.equal(me.hello.resumed, true, me.hello.lost);
+  await nodes[2].hub.publish("room:1", "2");
+  const lines = (await me.take(4)).map((line) => String(line).replace(/"epoch":"[^"]*",/, ""));
+  assert.deepEqual(lines, [
+    '~message {"topic":"room:1","offset":1}\n1',
+    '~message {"topic":"short:1","offset":1}\n1',
+    '~gap {"topic":"short:1","offset":0}',
+    '~message {"topic":"room:1","offset":2}\n2',
+  ]);
+});
+
+test("a client that cannot go on in all topics gets nothing of those in which it could, without what came before", async () => {
+  const history = new MemoryHistory();
+  await using cluster = new MemoryCluster();
+  const nodes = await threeNodes(cluster, { topics: SHORT, history });
+  const session: Session = { id: "me", onConnect: (client) => client.subscribe(BOTH) };
+  const token = await leaveBehind(nodes, session, []);
+  await history.clear("short:1");
+  const read = history.read.bind(history);
+  history.read = async (topic, query) => {
+    history.read = read;
+    await nodes[2].hub.publish(topic, "2");
+    return await read(topic, query);
+  };
+  const lost = new Promise((resolve) => nodes[1].hub.on("lost", ({ reason }) => resolve(reason)));
+  const connecting = V1Client.open(nodes[1].hub, session, token);
+  assert.equal(await Promise.race([lost, connecting.then(({ hello }) => hello)]), "closed");
+  await connecting.catch(() => {});
+  const me = await V1Client.open(nodes[1].hub, session, token);
+  assert.equal(me.hello.lost, "unknown");
+  await until("it to listen again", () => nodes[1].hub.topics().length === 2);
+  await nodes[2].hub.publish("room:1", "3");
+  assert.equal(await me.next(), "3");
 });
 
 test("a message that a broken line lost is read from the history, before the next reaches anybody", async () => {

@@ -76,6 +76,8 @@ export class Arrivals<Data> {
       const { logger } = this.#deps;
       logger.error("meshsocket: a topic was lost", error, about("client_failed", { client: client.id }));
       arriving.giveUp();
+      // What it got here would come without what the old node has for it. It comes again, and begins as a new client.
+      client.lose("closed");
       return "unknown";
     }
   }
@@ -91,13 +93,18 @@ export class Arrivals<Data> {
     ]);
   }
 
-  /** Makes the client go on in topics with history, from the place that it had reached. Rejects if something is missing there. */
+  /**
+   * Makes the client go on in topics with history, from the place that it had reached. If something is missing there, a client that
+   * subscribed itself hears of the gap; otherwise this rejects.
+   */
   async #goOn(client: HubClient<Data>, { places, tagged, topics }: HandedOver): Promise<void> {
     for (const { topic, epoch, offset } of places) {
       const byServer = topics.includes(topic);
       if (tagged.includes(topic)) (client.tagged ??= new Map<string, boolean>()).set(topic, byServer);
       const { recovered } = await this.#deps.subscriptions.join(client, topic, { epoch, offset });
-      if (!recovered) throw new MeshError("unknown", `messages of ${JSON.stringify(topic)} are not kept any more`);
+      if (!recovered && !tagged.includes(topic)) {
+        throw new MeshError("unknown", `messages of ${JSON.stringify(topic)} are not kept any more`);
+      }
     }
   }
 
