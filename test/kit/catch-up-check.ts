@@ -22,6 +22,7 @@ export function checkCatchUp(history: CatchUpHistory): CatchUpVerdict {
     readings: readings.length,
     caughtUp: readings.filter(({ from, recovered }) => from && recovered === true).length,
     told: readings.filter((reading) => reading.recovered === false || reading.got.at(-1)?.told === true).length,
+    needless: readings.flatMap((reading) => [...needlessOf(reading, history.kept)]),
     received: readings.reduce((sum, { got }) => sum + got.length, 0),
     epochs: places.epochs,
   };
@@ -34,6 +35,8 @@ export interface CatchUpHistory {
   readonly readings: readonly Reading[];
   /** By topic: its end when all was at rest. */
   readonly ends: ReadonlyMap<string, Place>;
+  /** By topic: how many messages it keeps. */
+  readonly kept: ReadonlyMap<string, number>;
 }
 
 /** A place in the history of a topic. */
@@ -73,6 +76,8 @@ export interface Reading {
   /** `told`: it had heard that messages before this one are missing. */
   readonly got: { readonly place: Place; readonly message: string; readonly told: boolean }[];
   ended: boolean;
+  /** What happened to its connection, for whoever looks for a cause. */
+  readonly notes: string[];
 }
 
 /** The outcome of a {@link checkCatchUp}. */
@@ -86,6 +91,8 @@ export interface CatchUpVerdict {
   readonly caughtUp: number;
   /** Subscriptions that heard that something is missing. */
   readonly told: number;
+  /** Those of them of which the history had everything that is missing: allowed, and a pity. */
+  readonly needless: readonly string[];
   readonly received: number;
   readonly epochs: number;
 }
@@ -131,18 +138,33 @@ class Places {
 }
 
 /** Within a reading each message comes after the one before, unless its reader was told. */
-function* gapsOf({ reader, topic, from, recovered, got }: Reading): Iterable<string> {
+function* gapsOf({ reader, topic, from, recovered, heldAt, got, notes }: Reading): Iterable<string> {
   let before = recovered === true ? from : undefined;
-  for (const { place, told } of got) {
+  for (const [index, { place, told }] of got.entries()) {
+    const where = [`message ${index} since ${heldAt}`, ...notes].join(", ");
     if (before && !told && before.epoch !== place.epoch) {
-      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}, and was not told`;
+      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}, and was not told (${where})`;
     } else if (before && !told && place.offset > before.offset + 1) {
-      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: a silent gap`;
+      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: a silent gap (${where})`;
     } else if (before?.epoch === place.epoch && place.offset <= before.offset) {
-      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: again, or too late`;
+      yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: again, or too late (${where})`;
     }
     before = place;
   }
+}
+
+/** A reader heard of a gap that the history could have filled. */
+function* needlessOf(
+  { reader, topic, from, heldAt, got }: Reading,
+  kept: ReadonlyMap<string, number>,
+): Iterable<string> {
+  const told = got.findIndex((one) => one.told);
+  const place = got[told]?.place;
+  const before = told > 0 ? got[told - 1]?.place : from;
+  if (!place || before?.epoch !== place.epoch || place.offset - before.offset > (kept.get(topic) ?? 0)) return;
+  yield `${reader} was told of a gap of ${topic} after ${nameOf(before)}, at message ${told} since ${heldAt}: ${
+    nameOf(place)
+  }`;
 }
 
 /** Over all its readings a reader gets each message of a topic once, unless it asks for some again. */

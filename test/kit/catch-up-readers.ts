@@ -75,6 +75,7 @@ class CatchUpReader {
     ws.addEventListener("close", () => {
       if (this.#ws === ws) this.open();
     });
+    for (const type of ["away", "resumed", "lost"] as const) ws.addEventListener(type, () => this.#note(ws, type));
     for (const topic of this.#topics) void this.#follow(ws, topic);
   }
 
@@ -101,6 +102,11 @@ class CatchUpReader {
       }, ` +
         `${holds ? "listens" : "does not listen"}, and it ends at ${JSON.stringify(end)}`;
     }
+  }
+
+  #note({ url }: MeshWebSocket, what: string): void {
+    const node = this.#scene.fronts.runtimeAt(url);
+    for (const { got, notes } of this.#present.values()) notes.push(`${what} on ${node} after ${got.length}`);
   }
 
   #leave(): void {
@@ -132,7 +138,7 @@ class CatchUpReader {
     const place = this.#places.get(topic);
     const asksAgain = random.below(6) === 0;
     const from = asksAgain || (!place && random.below(2) === 0) ? undefined : place;
-    const reading: Reading = { reader: this.id, topic, from, asksAgain, got: [], ended: false };
+    const reading: Reading = { reader: this.id, topic, from, asksAgain, got: [], ended: false, notes: [] };
     this.#readings.push(reading);
     this.#present.set(topic, reading);
     return reading;

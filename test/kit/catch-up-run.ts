@@ -26,11 +26,9 @@ export interface CatchUpRunOptions {
 }
 
 /** The short one drops messages that a reader that is away would need. */
-const TOPICS = ["room:1", "room:2", "short:1"];
-const RULES = [
-  { match: "short:*", history: { messages: 100 } },
-  { match: "room:*", history: { messages: 100_000 } },
-];
+const KEPT: ReadonlyMap<string, number> = new Map([["room:1", 100_000], ["room:2", 100_000], ["short:1", 100]]);
+const TOPICS = [...KEPT.keys()];
+const RULES = Array.from(KEPT, ([match, messages]) => ({ match, history: { messages } }));
 const MAX_BURST = 6;
 /** Publishing loops on each node. */
 const LOOPS = 2;
@@ -74,7 +72,7 @@ export async function catchUpRun(options: CatchUpRunOptions): Promise<CatchUpVer
     await publishers.stop();
     const ends = await untilQuiet(cluster, publishers, readers);
     readers.stop();
-    return { ...checkCatchUp({ publishes: publishers.logs, readings: readers.readings, ends }), faults };
+    return { ...checkCatchUp({ publishes: publishers.logs, readings: readers.readings, ends, kept: KEPT }), faults };
   } finally {
     await publishers.stop();
     readers.stop();

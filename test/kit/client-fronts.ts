@@ -29,6 +29,12 @@ export class ClientFronts {
     return seat.node.clientUrl(id, topics).replace(/127\.0\.0\.1:\d+|localhost:\d+/, front?.host ?? "");
   }
 
+  /** The runtime of the node behind an address. */
+  runtimeAt(url: string): string {
+    const { host } = new URL(url);
+    return [...this.#fronts].find(([, front]) => front.host === host)?.[0].runtime ?? "none";
+  }
+
   /** A front that a fault may strike. */
   any(): TcpProxy {
     return this.#random.pick([...this.#fronts.values()]);

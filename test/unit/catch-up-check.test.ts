@@ -17,6 +17,7 @@ function reading(got: readonly Got[], more: Partial<Reading> = {}): Reading {
     asksAgain: false,
     heldAt: 1,
     ended: true,
+    notes: [],
     got: got.map(([offset, epoch = "a", told = false]) => ({
       place: at(offset, epoch),
       message: `${epoch}${offset}`,
@@ -38,13 +39,15 @@ function publish(message: string, place: Place | undefined, more: Partial<Publis
   };
 }
 
+const KEPT = new Map([["room", 10]]);
+
 function found(
   readings: readonly Reading[],
   publishes: readonly PublishLog[] = [],
   end?: Place,
 ): readonly string[] {
   const ends = new Map(end ? [["room", end]] : []);
-  return checkCatchUp({ readings, publishes, ends } satisfies CatchUpHistory).broken;
+  return checkCatchUp({ readings, publishes, ends, kept: KEPT } satisfies CatchUpHistory).broken;
 }
 
 test("a history in which all was got once and in order, or a gap was told, is sound", () => {
@@ -92,4 +95,13 @@ test("an order that publishers can tell is found: of one node's calls, and of ca
   assert.match(found([], [early, late]).join(), /of its node/);
   assert.deepEqual(found([], [early, { ...late, publisher: "other" }]), []);
   assert.match(found([], [early, { ...late, publisher: "other", startedAt: 7, endedAt: 8 }]).join(), /had settled/);
+});
+
+test("a gap that was told although the history had the messages is counted", () => {
+  const needless = (...got: Got[]): number => {
+    return checkCatchUp({ readings: [reading(got)], publishes: [], ends: new Map(), kept: KEPT }).needless.length;
+  };
+  assert.equal(needless([1], [5, "a", true]), 1);
+  assert.equal(needless([1], [50, "a", true]), 0);
+  assert.equal(needless([1], [5, "b", true]), 0);
 });
