@@ -196,11 +196,11 @@ test("a client that cannot go on in all topics gets nothing of those in which it
   const session: Session = { id: "me", onConnect: (client) => client.subscribe(BOTH) };
   const token = await leaveBehind(nodes, session, []);
   await history.clear("short:1");
-  const read = history.read.bind(history);
+  const readNow = history.read.bind(history);
   history.read = async (topic, query) => {
-    history.read = read;
+    history.read = readNow;
     await nodes[2].hub.publish(topic, "2");
-    return await read(topic, query);
+    return await readNow(topic, query);
   };
   const lost = new Promise((resolve) => nodes[1].hub.on("lost", ({ reason }) => resolve(reason)));
   const connecting = V1Client.open(nodes[1].hub, session, token);
