@@ -76,7 +76,7 @@ export class Arrivals<Data> {
       const { logger } = this.#deps;
       logger.error("meshsocket: a topic was lost", error, about("client_failed", { client: client.id }));
       arriving.giveUp();
-      // What it got here would come without what the old node has for it. It comes again, and begins as a new client.
+      // Messages that it got here come after some that stayed on the old node. It comes again, and begins as a new client.
       client.lose("closed");
       return "unknown";
     }
