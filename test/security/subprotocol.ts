@@ -194,4 +194,121 @@ export const SUBPROTOCOL: readonly Attack[] = [
       await again.client.close(1000);
     },
   },
+  {
+    id: "A76",
+    title: "forged tokens, one after the other, to make a session last",
+    answer: "each is refused (`unauthenticated`), the old end holds, and the client is closed with 4401",
+    async run() {
+      const endsAt = Date.now() + 1_500;
+      await using target = await Target.start({}, () => ({
+        id: "me",
+        expiresAt: endsAt,
+        onToken: (_, token) => token === "good" ? Date.now() + 60_000 : undefined,
+      }));
+      const { client } = await greeted(target, "me");
+      const forged = ["", "guess", "good ", "\0", "x".repeat(50_000), new TextEncoder().encode("~token 0\ngood")];
+      for (let at = 0; at < 200; at++) {
+        const token = forged[at % forged.length] ?? "";
+        client.send(typeof token === "string" ? `~token ${at}\n${token}` : token);
+      }
+      const answers: string[] = [];
+      while (answers.length < 200) {
+        const line = String(await client.next());
+        if (!line.startsWith("~ack")) answers.push(line);
+      }
+      const right = /^~error \d+ \{"code":"(?:unauthenticated|invalid_argument|resource_exhausted)"/;
+      assert.deepEqual(answers.filter((line) => !right.test(line)), []);
+      assert.equal((await client.closed()).code, 4401);
+      assert.ok(Date.now() >= endsAt, "not before its time");
+      await until("no client to be left", () => target.hub.size === 0);
+    },
+  },
+  {
+    id: "A77",
+    title: "the id of a client without a name, which others may know, to come back as that client",
+    answer: "a new client with another id: the id is a hash, and its secret is in the token alone",
+    async run() {
+      const session: SessionFactory = () => ({ onEvent: (client, message) => client.emit(message) });
+      await using target = await Target.start({ resume: { windowMs: 60_000 } }, session);
+      const victim = await greeted(target, "");
+      const { id, token } = victim.hello;
+      await victim.client.close(4001);
+      await until("the victim to be away", () => target.hub.client(id)?.away === true);
+      await target.hub.emit(id, "a secret that is held");
+      const cut = token.indexOf(".");
+      const forged = [id, `${id}.${token}`, `${id}${token.slice(cut)}`, token.slice(1), `~${token.slice(1)}`];
+      for (const forge of forged) {
+        const offer = `meshsocket.resume.0.${forge}`;
+        const thief = await greeted(target, "", offer);
+        assert.equal(thief.hello.resumed, false, offer);
+        assert.notEqual(thief.hello.id, id, offer);
+        thief.client.send("nothing else?");
+        assert.equal(await thief.client.next(), "nothing else?");
+        await thief.client.close(1000);
+      }
+      const back = await greeted(target, "", `meshsocket.resume.0.${token}`);
+      assert.deepEqual([back.hello.resumed, back.hello.id], [true, id]);
+      assert.equal(await back.client.next(), "a secret that is held");
+      await back.client.close(1000);
+    },
+  },
+  {
+    id: "A78",
+    title: "places in a history that are made up, or of a topic that is not for the client",
+    answer: "an error, or what the topic keeps and `recovered: false`; nothing of a topic that `onSubscribe` refuses",
+    async run() {
+      const topics = [{ match: "*", history: { messages: 5 } }];
+      await using target = await Target.start({ topics, resume: { windowMs: 300 } }, () => ({
+        id: "me",
+        onSubscribe: (_, topic) => topic === "mine",
+      }));
+      for (let at = 0; at < 20; at++) {
+        for (const topic of ["mine", "yours"]) await target.hub.publish(topic, `${topic} ${at}`);
+      }
+      const { client } = await greeted(target, "me");
+      const places: readonly unknown[] = [
+        { epoch: "made up", offset: 1 },
+        { epoch: "", offset: 0 },
+        { epoch: "x".repeat(50_000), offset: 3 },
+        { epoch: 5, offset: 1 },
+        { epoch: "e", offset: -1 },
+        { epoch: "e", offset: 1e300 },
+        { last: 1e15 },
+        { last: -1 },
+        { last: "5" },
+        { ms: 1e300 },
+        { ms: null },
+        {},
+        [],
+        "mine",
+        true,
+      ];
+      let number = 0;
+      for (const topic of ["yours", "mine"]) {
+        for (const from of places) {
+          client.send(`~subscribe ${++number} ${JSON.stringify({ topic, from })}`);
+          const replayed = await subscribed(client, number);
+          assert.ok(
+            replayed.length <= (topic === "mine" ? 5 : 0),
+            `${topic} ${JSON.stringify(from)}: ${replayed.length}`,
+          );
+          assert.deepEqual(replayed.filter((line) => line.includes("yours")), []);
+          client.send(`~unsubscribe ${++number} ${JSON.stringify({ topic })}`);
+          await subscribed(client, number);
+        }
+      }
+      client.send("~sync");
+      await client.close(1000);
+    },
+  },
 ];
+
+/** The messages that come until the call with that number is answered. */
+async function subscribed(client: TestClient, number: number): Promise<string[]> {
+  const messages: string[] = [];
+  for (;;) {
+    const line = String(await client.next());
+    if (new RegExp(`^~(?:subscribed|reply|error) ${number}\\b`).test(line)) return messages;
+    if (line.startsWith("~message")) messages.push(line);
+  }
+}

@@ -7,7 +7,7 @@ import { SUBPROTOCOL } from "./subprotocol.ts";
 export const ATTACKS: readonly Attack[] = [...HANDSHAKE, ...MESSAGES, ...SUBPROTOCOL];
 
 /** Every id of the list of threats. */
-export const ALL_IDS: readonly string[] = [[1, 16], [20, 38], [40, 50], [60, 67], [70, 75]].flatMap((
+export const ALL_IDS: readonly string[] = [[1, 16], [20, 38], [40, 50], [60, 67], [70, 78]].flatMap((
   [from = 0, to = 0],
 ) => Array.from({ length: to - from + 1 }, (_, index) => `A${from + index}`));
 
