@@ -5,6 +5,7 @@
  *   npm run soak -- --seeds 10 --minutes 0.25           ten short runs on each storage, with seeds that follow each other
  *
  *   npm run soak -- --resume --store etcd               clients of the client package that resume, judged in both directions
+ *   npm run soak -- --connects 100000 --runtime bun     connections that come and go in every way, on one node of each runtime or of one
  *   npm run soak -- --history --store etcd              readers of topics with history, whose Redis is wiped, restarted and failed over
  *
  * The same seed brings the same faults in the same order. Exits with 1 when a promise was broken, too much was exempt, or the node that
@@ -14,6 +15,8 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { catchUpRun } from "../test/kit/catch-up-run.ts";
 import { type ChaosResult, chaosRun } from "../test/kit/chaos-run.ts";
+import { connectRun } from "../test/kit/connect-run.ts";
+import { NODE_RUNTIMES } from "../test/kit/node-process.ts";
 import { resumeRun } from "../test/kit/resume-run.ts";
 import { type StoreName, STORES } from "../test/kit/chaos-store.ts";
 import { tooManyExempt } from "../test/kit/emit-history.ts";
@@ -27,11 +30,15 @@ const { values } = parseArgs({
     store: { type: "string" },
     resume: { type: "boolean", default: false },
     history: { type: "boolean", default: false },
+    connects: { type: "string" },
+    runtime: { type: "string" },
   },
 });
 
 // So that the processes which it started end with it.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
+
+if (values.connects !== undefined) process.exit((await connectSoak(Number(values.connects))) > 0 ? 1 : 0);
 
 const stores = STORES.filter((name) => (values.store ?? (values.seeds === "1" ? "redis" : name)) === name);
 if (stores.length === 0) throw new TypeError(`there is no storage called ${values.store}`);
@@ -41,6 +48,25 @@ for (const store of stores) {
 }
 console.log(`${broken} broken promises`);
 process.exit(broken > 0 ? 1 : 0);
+
+/** The same number of connections on a node of each runtime, one after the other. */
+async function connectSoak(connects: number): Promise<number> {
+  const runtimes = NODE_RUNTIMES.filter((name) => (values.runtime ?? name) === name);
+  let found = 0;
+  for (const runtime of runtimes) {
+    console.log(`seed ${values.seed}, ${connects} connects on ${runtime}`);
+    const { broken: kept, ...counts } = await connectRun({
+      runtime,
+      connects,
+      seed: Number(values.seed),
+      log: (line) => console.log(`${new Date().toISOString()} ${line}`),
+    });
+    console.log(`${JSON.stringify(counts)}, ${kept.length} broken promises`);
+    for (const line of kept) console.log(line);
+    found += kept.length;
+  }
+  return found;
+}
 
 async function soak(store: StoreName, seed: number): Promise<number> {
   console.log(`seed ${seed}, ${values.minutes} minutes, ${values.clients} clients, ${store}`);

@@ -63,7 +63,7 @@ export type CatchUpDefect =
 export interface NodeSetup {
   readonly storage: StorageSetup;
   readonly defect?: Defect | undefined;
-  readonly hub: Pick<DistHubOptions, "secret" | "leaseMs" | "limits" | "duplicateIds" | "topics">;
+  readonly hub: Pick<DistHubOptions, "secret" | "leaseMs" | "limits" | "duplicateIds" | "topics" | "resume">;
   readonly rpc: RpcOptions;
   readonly publicRpc: boolean;
   /** How far its wall clock is ahead of the true one from the start. */
