@@ -6,6 +6,7 @@ import { deadlineOf, withTimeout } from "../send/deadline.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { From, Recovery, SendOptions } from "../send/verbs.ts";
+import type { JoinCall } from "./history/histories.ts";
 import type { KeptTopics } from "./history/kept-topics.ts";
 
 /** The part of a cluster that has to know on which topics this node has listeners. */
@@ -70,13 +71,7 @@ export class Subscriptions<Data = unknown> {
 
   /** {@link Subscriptions.join} for a client that asked for it itself. It does not listen on the topic yet. */
   async listenFrom(client: HubClient<Data>, topic: string, from: From): Promise<Recovery> {
-    (client.tagged ??= new Map<string, boolean>()).set(topic, false);
-    try {
-      return await this.join(client, topic, from);
-    } catch (error) {
-      if (!client.topics.has(topic)) client.tagged?.delete(topic);
-      throw error;
-    }
+    return await this.#joinAs(client, { topic, from, options: {}, own: true });
   }
 
   /** Ends what {@link Subscriptions.listen} began. If the server made the client listen as well, it gets bare messages again. */
@@ -112,10 +107,14 @@ export class Subscriptions<Data = unknown> {
    * Rejects, and changes nothing, when that fails or the client leaves the topic meanwhile.
    */
   async join(client: HubClient<Data>, topic: string, from: From, options: SendOptions = {}): Promise<Recovery> {
-    this.#check([topic]);
-    return await this.#kept.demand(topic, (histories, window) => {
+    return await this.#joinAs(client, { topic, from, options, own: false });
+  }
+
+  async #joinAs(client: HubClient<Data>, call: Pick<JoinCall<Data>, "topic" | "from" | "options" | "own">) {
+    this.#check([call.topic]);
+    return await this.#kept.demand(call.topic, (histories, window) => {
       this.checkRoom(client, 1);
-      return histories.join(client, { topic, window, from, options, subscriptions: this });
+      return histories.join(client, { ...call, window, subscriptions: this });
     });
   }
 

@@ -7,7 +7,7 @@ import type { ListenOptions, Recovery } from "../../src/send/verbs.ts";
 import { MemoryClient } from "../../src/testing/memory-client.ts";
 import { MemoryHistory } from "../../src/history/memory.ts";
 import { MeshError } from "../../src/base/error.ts";
-import { subscribeLine } from "../../src/wire/topics.ts";
+import { subscribeLine, unsubscribeLine } from "../../src/wire/topics.ts";
 import { V1Client } from "../kit/v1-client.ts";
 import { until } from "../kit/until.ts";
 import { withCode } from "../kit/storage.ts";
@@ -121,6 +121,38 @@ test("a client that subscribes from a position that is not kept hears of the gap
   alice.send(subscribeLine(1, "room:1", { epoch: "another", offset: 2 }));
   const lines = (await alice.take(3)).map((line) => String(line).split(" ")[0]);
   assert.deepEqual(lines, ["~gap", "~message", "~subscribed"]);
+});
+
+test("a client that leaves before it was caught up, and subscribes again, gets tagged messages and can leave", async () => {
+  const history = new MemoryHistory();
+  await using hub = new Hub({ topics: TOPICS, history });
+  const place = await hub.position("room:1");
+  const read = history.read.bind(history);
+  history.read = async (...args) => {
+    await new Promise((resolve) => setTimeout(resolve));
+    return await read(...args);
+  };
+  const alice = await V1Client.open(hub, { id: "alice", onSubscribe: () => true });
+  const linesUntil = async (last: string): Promise<string[]> => {
+    for (const lines: string[] = [];;) {
+      lines.push(String(await alice.next()));
+      if (lines.at(-1)?.startsWith(last) === true) return lines;
+    }
+  };
+  for (let number = 1; number < 40; number += 4) {
+    alice.send(subscribeLine(number, "room:1", place));
+    for (let turn = number % 3; turn > 0; turn--) await new Promise((resolve) => setTimeout(resolve));
+    alice.send(unsubscribeLine(number + 1, "room:1"));
+    await Promise.resolve();
+    alice.send(subscribeLine(number + 2, "room:1", place));
+    const lines = await linesUntil(`~subscribed ${number + 2} `);
+    assert.match(lines.at(-1) ?? "", /"recovered":true/);
+    await hub.publish("room:1", String(number));
+    assert.match(String(await alice.next()), /^~message /);
+    alice.send(unsubscribeLine(number + 3, "room:1"));
+    await linesUntil(`~reply ${number + 3}`);
+    assert.equal(hub.client("alice")?.topics.size, 0);
+  }
 });
 
 test("a client that joins while it is away is not counted for the message that it joins with", async () => {

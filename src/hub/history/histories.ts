@@ -150,6 +150,8 @@ export class Histories<Data> {
       throw new MeshError("failed_precondition", why);
     }
     const mark = topics.wait(topic, client);
+    // In one step with the wait: an earlier attempt that ends now takes nothing of this one.
+    if (call.own) (client.tagged ??= new Map<string, boolean>()).set(topic, false);
     try {
       await subscriptions.announced(topic, options);
       return await unlessAborted(this.#join(client, call, mark), options.signal);
@@ -295,6 +297,8 @@ export interface JoinCall<Data> {
   readonly window: HistoryWindow;
   readonly from: From;
   readonly options: SendOptions;
+  /** Whether the client asked for it itself, so that it gets the messages tagged. */
+  readonly own: boolean;
   readonly subscriptions: JoinableTopics<Data>;
 }
 

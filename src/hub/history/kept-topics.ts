@@ -38,15 +38,24 @@ export class KeptTopics<Data> {
   }
 
   load(): Promise<Histories<Data>> {
-    return (this.#loading ??= import("./histories.ts").then(({ openHistories }) => {
-      return (this.#loaded = openHistories(this.#node, this.store));
-    }));
+    return (this.#loading ??= this.#load());
+  }
+
+  #load(): Promise<Histories<Data>> {
+    const loading = import("./histories.ts").then(({ openHistories }) => openHistories(this.#node, this.store));
+    // Before those that wait for it: from here on calls begin at once, and none overtakes them.
+    loading.then((histories) => (this.#loaded = histories), () => {});
+    return loading;
   }
 
   /** Does something with the history of a topic, in the order of the calls; undefined if the topic keeps none. */
   use<Result>(topic: string, call: Call<Data, Result>): Promise<Result> | undefined {
     const window = this.windowOf(topic);
-    return window && this.load().then((histories) => call(histories, window));
+    return window && this.#call(call, window);
+  }
+
+  async #call<Result>(call: Call<Data, Result>, window: HistoryWindow): Promise<Result> {
+    return await call(this.#loaded ?? await this.load(), window);
   }
 
   /** {@link use} for a call that needs the history: rejects with `failed_precondition` if there is none. */
