@@ -174,7 +174,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   }
 
   /** Has a connection that is not used before the client's state came from another node. */
-  expected(connection: Connection, arrival: Promise<void>): void {
+  expected(connection: Connection | undefined, arrival: Promise<void>): void {
     this.#expected = connection;
     this.#arrival = arrival.finally(() => {
       this.#arrival = undefined;
@@ -188,23 +188,23 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   }
 
   /**
-   * Goes on here after it was on another node; if the new connection ended meanwhile, the client is away. False if there is
-   * no room for its messages.
+   * Goes on here after it was on another node; if the new connection ended meanwhile, or there is none, the client is away.
+   * False if there is no room for its messages.
    */
-  arrived(connection: Connection, offer: ResumeOffer, handed: HandedOver): boolean {
-    const ended = !this.#settleIn(connection);
+  arrived(connection: Connection | undefined, offer: ResumeOffer, handed: HandedOver): boolean {
+    const ended = !this.#settleIn(connection) || connection === undefined;
     if (this.v1?.ledger.hasRoomFor(handed.messages) === false) return false;
     this.#connection = connection;
     if (!ended) this.outbox.attach(connection.socket);
     this.v1?.arrive(offer, handed);
     this.handlers.arrived();
-    this.#owner.resumed(this);
+    if (connection) this.#owner.resumed(this);
     if (ended && this.#connection === connection) this.#goAway();
     return true;
   }
 
   /** Counts the messages that came for it while it waited; false if its connection ended meanwhile. */
-  #settleIn(connection: Connection): boolean {
+  #settleIn(connection: Connection | undefined): boolean {
     this.outbox.flushAll();
     return this.#expected === connection;
   }
@@ -245,9 +245,18 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     return handed;
   }
 
+  /** Ends before it came from its node: nobody is told here. */
+  forgotten(): void {
+    this.#ended = true;
+    this.#leave();
+    this.v1?.ledger.clear();
+  }
+
   /** Goes on over another connection, which may come while the old one still looks alive. */
   resume(connection: Connection, identity: Identity<Data>): void {
-    if (this.#connection) this.#halfOpen(this.#connection);
+    const halfOpen = this.#connection;
+    if (halfOpen) this.#goAway();
+    halfOpen?.terminate();
     clearTimeout(this.#window as number);
     this.#connection = connection;
     this.claim = identity.claim;
@@ -261,11 +270,6 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     if (identity.resume) this.v1?.resume(identity.resume);
     this.handlers.resumed(identity.session);
     this.#owner.resumed(this);
-  }
-
-  #halfOpen(old: Connection): void {
-    this.#goAway();
-    old.terminate();
   }
 
   /** The engine lost the connection, or the peer closed it. */

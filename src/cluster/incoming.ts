@@ -1,4 +1,6 @@
+import { Adopter } from "./moves/adopter.ts";
 import { about } from "../base/log/about.ts";
+import type { Adoption } from "../client/resume/adoption.ts";
 import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import { type Answer, type Cut, type Holder, type Reply, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
@@ -22,6 +24,7 @@ import type { Topics } from "./topics/topics.ts";
 export class Incoming<Data> implements Peers {
   readonly lines: IncomingLines;
   readonly inbox: Inbox;
+  readonly #adopter: Adopter<Data>;
   readonly #neighbours: Neighbours<Data>;
   readonly #topics: Topics<Data>;
   readonly #moving: Moving<Data>;
@@ -38,6 +41,7 @@ export class Incoming<Data> implements Peers {
     requests: RequestTable,
     stopped: AbortSignal,
   ) {
+    this.#adopter = new Adopter<Data>(node);
     this.#neighbours = neighbours;
     this.#topics = topics;
     this.#moving = moving;
@@ -61,6 +65,10 @@ export class Incoming<Data> implements Peers {
 
   handOver(id: string, claim: bigint, lives: readonly string[]): Answer {
     return this.#neighbours.handOver(id, claim, lives);
+  }
+
+  adopt(adoption: Adoption): boolean {
+    return this.#adopter.adopt(adoption);
   }
 
   get moves(): Moves {

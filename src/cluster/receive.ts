@@ -5,7 +5,9 @@ import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { errorCode } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
+import type { Adoption } from "../client/resume/adoption.ts";
 import {
+  type Adopt,
   type Answer,
   AnswerSchema,
   type Cut,
@@ -126,6 +128,8 @@ export class Receiver<Data> {
         return plainAnswer(Status.OK);
       case "take":
         return this.#take(kind.value);
+      case "adopt":
+        return plainAnswer(this.#adopt(kind.value) ? Status.OK : Status.FAILED);
       default:
         return plainAnswer(Status.INVALID);
     }
@@ -178,6 +182,11 @@ export class Receiver<Data> {
     if (this.#handedBytes > 0 && this.#handedBytes + bytes > MAX_HANDOVER_BYTES) return plainAnswer(Status.TOO_LONG);
     this.#handedBytes += bytes;
     return this.#peers.handOver(id, claim, lives);
+  }
+
+  #adopt({ id, user, info, url, remoteAddress, token, former, received, expiresAtMs }: Adopt): boolean {
+    const named = { id, user: user || undefined, info, url, remoteAddress, token, former };
+    return this.#peers.adopt({ ...named, received: Number(received), expiresAt: Number(expiresAtMs) || undefined });
   }
 
   #disconnect({ id, code, reason }: Disconnect): Answer {
@@ -281,6 +290,8 @@ export interface Peers {
   evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer;
   /** The node that made the claim takes the client that left for it. */
   handOver(id: string, claim: bigint, lives: readonly string[]): Answer;
+  /** Takes over a client that is away, from a node that leaves; false if this node does not. */
+  adopt(adoption: Adoption): boolean;
   /** Clients that are moving from this node or to it. */
   readonly moves: Pick<Moves, "except" | "get" | "isHere" | "mark">;
   /** Makes this node's cut for clients that move to another one. */

@@ -14,8 +14,8 @@ export class ClusterRegistry<Data> implements Registry<Data> {
     this.#node = node;
   }
 
-  get hasOthers(): boolean {
-    return (this.#node.joined?.neighbours.nodes().length ?? 0) > 0;
+  get others(): number {
+    return this.#node.joined?.neighbours.nodes().length ?? 0;
   }
 
   get life(): string {
@@ -70,6 +70,10 @@ export class ClusterRegistry<Data> implements Registry<Data> {
 
   isHere(id: string): boolean {
     return this.#node.cluster.moving.isHere(id);
+  }
+
+  offer(clients: readonly HubClient<Data>[], turn: number): Promise<number> {
+    return this.#node.cluster.moving.departures.offer(clients, turn);
   }
 
   release(id: string, claim: bigint): void {

@@ -1,19 +1,23 @@
 import { CloseCode } from "../base/close-code.ts";
 import type { Clients } from "../client/clients.ts";
 import type { HubClient } from "../client/hub-client.ts";
+import type { Registry } from "./registry.ts";
 import { settledWithin } from "../send/deadline.ts";
 
 const SLICE_MS = 100;
 const MIN_SPREAD_MS = 1_000;
+/** Nodes that are asked to take over a client that is away, one after the other. */
+const MAX_TURNS = 3;
 
 /**
  * Closes all connections with 1012 and a hint when to come back, in slices over `drainMs`. Settles when they are gone or were
  * cut, and the clients of `meshsocket.v1` have come back on other nodes, or had the time to: many take longer than a few, so that
- * each that comes gives the others more. The rest is lost.
+ * each that comes gives the others more. Then other nodes take over those that are away. What is left is lost.
  */
 export async function drainClients<Data>(
   clients: Clients<Data>,
-  { drainMs, closeTimeoutMs, moveTimeoutMs }: DrainTimes,
+  registry: Pick<Registry<Data>, "offer" | "others">,
+  { drainMs, closeTimeoutMs, timeoutMs }: DrainTimes,
 ): Promise<void> {
   const spreadMs = Math.max(MIN_SPREAD_MS, drainMs);
   const all = [...clients.values()];
@@ -28,7 +32,10 @@ export async function drainClients<Data>(
     }
   }
   await settledWithin(Promise.all(gone), closeTimeoutMs + SLICE_MS);
-  if (moveTimeoutMs > 0) await moved(clients, spreadMs + moveTimeoutMs, moveTimeoutMs);
+  if (registry.others > 0) await moved(clients, spreadMs + timeoutMs, timeoutMs);
+  for (let turn = 0; clients.size > 0 && turn < Math.min(registry.others, MAX_TURNS); turn++) {
+    if (await registry.offer([...clients.values()], turn) > 0) await moved(clients, timeoutMs, timeoutMs);
+  }
   for (const client of [...clients.values()]) client.lose("closed");
 }
 
@@ -47,8 +54,8 @@ async function moved<Data>(clients: Clients<Data>, ms: number, quietMs: number):
 interface DrainTimes {
   readonly drainMs: number;
   readonly closeTimeoutMs: number;
-  /** After the time that the clients were told, and after each that came; 0 if there is no other node to come back to. */
-  readonly moveTimeoutMs: number;
+  /** After the time that the clients were told, and after each that moved. */
+  readonly timeoutMs: number;
 }
 
 /** Tells a client when to come back: at random, so that they do not all come at once. */

@@ -28,7 +28,10 @@ export interface HubEvents {
   away: { readonly client: Client };
   /** A client came back: nothing is missing. */
   resumed: { readonly client: Client };
-  /** An away client was given up, with the messages that it did not acknowledge; `onDisconnect` follows. */
+  /**
+   * An away client was given up, with the messages that it did not acknowledge; `onDisconnect` follows. One that a node took over
+   * from another that left has no session here: no `onDisconnect`, and `data` is undefined.
+   */
   lost: {
     readonly client: Client;
     readonly reason: LostReason;

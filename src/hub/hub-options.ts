@@ -69,7 +69,8 @@ export interface CloseOptions {
    */
   announceMs?: number;
   /**
-   * Spreads the closing of the clients over this many milliseconds. Default 0: all at once.
+   * Spreads the closing of the clients over this many milliseconds. Default 0: all at once. Clients of `meshsocket.v1` are waited for
+   * until they came back on other nodes, as long as one did within `limits.timeoutMs`; the other nodes take over those that are away.
    * Calls that have begun get as long to end, and at least `limits.timeoutMs`.
    */
   drainMs?: number;

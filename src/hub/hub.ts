@@ -175,7 +175,7 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     state.drain();
     this.#owner.admissions.close();
     const { closeTimeoutMs, timeoutMs } = limits;
-    await drainClients(clients, { drainMs, closeTimeoutMs, moveTimeoutMs: registry.hasOthers ? timeoutMs : 0 });
+    await drainClients(clients, registry, { drainMs, closeTimeoutMs, timeoutMs });
     await calls.ended(Math.max(limits.timeoutMs, drainedMs - performance.now()));
     state.drained();
     presences.close();

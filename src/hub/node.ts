@@ -1,7 +1,9 @@
+import type { ClientOwner } from "../client/client-owner.ts";
 import type { OptionTable } from "../base/check/check.ts";
 import { Counters } from "../base/counters/counters.ts";
 import { Calls } from "../send/calls.ts";
 import { Clients } from "../client/clients.ts";
+import type { HubClient } from "../client/hub-client.ts";
 import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "./hub-options.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
@@ -38,6 +40,8 @@ export class HubNode<Data> {
   readonly kept: KeptTopics<Data>;
   /** The verbs for this node's own clients. */
   readonly local: LocalVerbs<Data>;
+  /** The owner of the clients; undefined before the hub is made. */
+  owner: ClientOwner<Data, HubClient<Data>> | undefined;
   /** Of a node of a cluster it keeps what happened lately. */
   recorder: Recorder = NO_RECORDER;
   /** Decides which client may have an id: alone, or with the cluster. */

@@ -70,6 +70,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     this.#node = node;
     this.#hub = hub;
     this.#infoChanges = new InfoChanges(node.clients.topics);
+    node.owner = this;
     this.admissions = new Admissions<Data>(this, node.options);
   }
 

@@ -14,8 +14,8 @@ export type { Grant };
  * For each client the hub calls `claim`, then `settle`, then `opened` if its connection opened, and `release` at the end.
  */
 export interface Registry<Data> {
-  /** Whether there are other nodes, to which clients may go. */
-  readonly hasOthers: boolean;
+  /** How many other nodes there are, to which clients may go. */
+  readonly others: number;
   /** The life of this node. */
   readonly life: string;
   /** After how many milliseconds the death of another node is known. */
@@ -37,6 +37,11 @@ export interface Registry<Data> {
   arrived(client: HubClient<Data>): void;
   /** Whether what this node sends to the client now is for it on this node: it may be leaving. */
   isHere(id: string): boolean;
+  /**
+   * Asks other nodes to take over those of the clients that are away; resolves with how many they will, which then leave. With another
+   * `turn` each is for another node. Must not reject.
+   */
+  offer(clients: readonly HubClient<Data>[], turn: number): Promise<number>;
   /** The claim ended: its connection is gone, or never opened. Must not throw. */
   release(id: string, claim: bigint): void;
   /** The hub holds no clients any more and takes none. Must not reject. */
@@ -45,7 +50,7 @@ export interface Registry<Data> {
 
 /** The registry of a hub on its own: it only counts claims, since all clients are at hand. */
 export class LocalRegistry<Data> implements Registry<Data> {
-  readonly hasOthers = false;
+  readonly others = 0;
   readonly life: string = randomId();
   readonly leaseMs = 0;
   readonly #clients: Clients<Data>;
@@ -80,6 +85,10 @@ export class LocalRegistry<Data> implements Registry<Data> {
 
   isHere(): boolean {
     return true;
+  }
+
+  async offer(): Promise<number> {
+    return 0;
   }
 
   release(): void {}

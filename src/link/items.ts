@@ -106,6 +106,24 @@ export function takeItem(id: string, claim: bigint, lives: readonly string[]): S
   return sized({ case: "take", value: { id, claim, lives: [...lives] } }, id.length + listBytes(lives));
 }
 
+/** A client that is away, on a node that leaves. */
+interface Departing {
+  readonly id: string;
+  readonly user: string | undefined;
+  readonly info: string;
+  readonly url: string;
+  readonly remoteAddress: string;
+  readonly token: string;
+  readonly former: string;
+  readonly received: number;
+  readonly expiresAt: number | undefined;
+}
+
+export function adoptItem({ user = "", received, expiresAt = 0, ...names }: Departing): SizedItem {
+  const value = { ...names, user, received: BigInt(received), expiresAtMs: BigInt(expiresAt) };
+  return sized({ case: "adopt", value }, listBytes([user, ...Object.values(names)]));
+}
+
 export function disownItem(id: string, claim: bigint): SizedItem {
   return beside(sized({ case: "disown", value: { id, claim } }, id.length));
 }

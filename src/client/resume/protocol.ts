@@ -298,9 +298,10 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   }
 
   /** Goes on with the state from another node. Messages that were sent here meanwhile come after those that it brings. */
-  arrive({ token }: ResumeOffer, { received, handled, messages, lastRequest }: HandedOver): void {
+  arrive({ token, former }: ResumeOffer, { received, handled, messages, lastRequest }: HandedOver): void {
     // Until the client proves that it got the hello, it may come back with the same token.
-    this.token.next(token);
+    if (former === undefined) this.token.next(token);
+    else this.token.keep(token, former);
     const frames = messages.map(({ data, binary, control }) =>
       control ? Frame.relayedControl(data, binary) : Frame.relayed(data, binary)
     );

@@ -35,6 +35,17 @@ export class ResumeToken {
     this.#current = this.#prefix + randomId();
   }
 
+  /** The one before the present, as long as that is good; "" for none. */
+  get former(): string {
+    return this.#used ?? "";
+  }
+
+  /** Goes on with both from another node. */
+  keep(token: string, former: string): void {
+    this.#current = token;
+    this.#used = this.#former = former || undefined;
+  }
+
   /** Whether it is the token before the present one, of which the client made use. */
   wasUsed(token: string): boolean {
     return this.#former !== undefined && isEqual(token, this.#former);

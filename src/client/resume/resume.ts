@@ -9,6 +9,8 @@ export interface ResumeOptions {
 /** The token and position with which a client comes back. */
 export interface ResumeOffer {
   readonly token: string;
+  /** Of a client that did not come itself: the token before, "" for none. Both stay as they are. */
+  readonly former?: string;
   /** How many messages it has. */
   readonly received: number;
   /** The user that its new session names. */
@@ -17,6 +19,7 @@ export interface ResumeOffer {
 
 /**
  * Why an away client was given up: it did not come back in time, more than `resume.maxBytes` waited for it, a newer client
- * took its id, its session was over (`expiresAt`), or it was closed while away, by the application or because its node closed.
+ * took its id, its session was over (`expiresAt`), or it was closed while away, by the application or because its node closed and no other
+ * node took it over.
  */
 export type LostReason = "window" | "overflow" | "replaced" | "expired" | "closed";

@@ -1,4 +1,5 @@
 import { Arrivals } from "./arrivals.ts";
+import { Departures } from "./departures.ts";
 import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import type { Clients } from "../../client/clients.ts";
 import { Cutter } from "./cutter.ts";
@@ -20,13 +21,14 @@ const MAX_WAIT_MS = 8_000;
 /**
  * Clients of `meshsocket.v1` on their way from node to node.
  *
- * {@link Moves} knows them, {@link Arrivals} takes them over, and the {@link Cutter} divides what this node sends between the
+ * {@link Moves} knows them, {@link Arrivals} takes them over, {@link Departures} has others do so, and the {@link Cutter} divides what this node sends between the
  * old node and the new one.
  */
 export class Moving<Data> implements MovingClients {
   readonly moves: Moves;
   readonly cutter: Cutter;
   readonly arrivals: Arrivals<Data>;
+  readonly departures: Departures;
   readonly #clients: Clients<Data>;
   readonly #neighbours: Neighbours<Data>;
   readonly #topics: Topics<Data>;
@@ -45,6 +47,7 @@ export class Moving<Data> implements MovingClients {
     this.#timeoutMs = timeoutMs;
     const waitMs = Math.min(leaseMs + timeoutMs, MAX_WAIT_MS);
     this.cutter = new Cutter({ node: neighbours, links, moves, audience: topics.audience, timeoutMs: waitMs });
+    this.departures = new Departures({ node: neighbours, links, timeoutMs });
     const { cutter } = this;
     const { interest } = topics;
     const cuts = new Cuts({ node: neighbours, links, cutter });

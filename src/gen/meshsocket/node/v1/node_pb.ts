@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file meshsocket/node/v1/node.proto.
  */
 export const file_meshsocket_node_v1_node: GenFile = /*@__PURE__*/
-  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIg4KDFN0YXRlUmVxdWVzdCIkCgZIb2xkZXISDAoEaG9zdBgBIAEoCRIMCgRsaWZlGAIgASgJIm4KDEhlbGxvUmVxdWVzdBIoCgRmcm9tGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIPCgdsZWF2aW5nGAIgASgIEhEKCWRpYWxfYmFjaxgDIAEoCBIQCghsZWFzZV9tcxgEIAEoDSJpCg1IZWxsb1Jlc3BvbnNlEiYKAnRvGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIQCghsZWFzZV9tcxgCIAEoDRINCgV1bm1ldBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgIIokBCgVCYXRjaBIMCgRsaW5lGAEgASgJEg8KB3RvX2xpZmUYAiABKAkSDgoGbnVtYmVyGAMgASgEEicKBWl0ZW1zGAQgAygLMhgubWVzaHNvY2tldC5ub2RlLnYxLkl0ZW0SKAoEZnJvbRgFIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIiqAYKBEl0ZW0SKAoEZW1pdBgBIAEoCzIYLm1lc2hzb2NrZXQubm9kZS52MS5FbWl0SAASMgoJYnJvYWRjYXN0GAIgASgLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkJyb2FkY2FzdEgAEi4KB3B1Ymxpc2gYAyABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUHVibGlzaEgAEioKBWV2aWN0GAQgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLkV2aWN0SAASLAoGb25saW5lGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLk9ubGluZUgAEjQKCmRpc2Nvbm5lY3QYBiABKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzY29ubmVjdEgAEi4KB21lbWJlcnMYByABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyc0gAEjAKCGludGVyZXN0GAggASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkludGVyZXN0SAASOAoMc3Vic2NyaXB0aW9uGAkgASgLMiAubWVzaHNvY2tldC5ub2RlLnYxLlN1YnNjcmlwdGlvbkgAEi4KB3JlcXVlc3QYCiABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEioKBXJlcGx5GAsgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLlJlcGx5SAASLAoGZGlzb3duGAwgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkRpc293bkgAEi4KB2NvbmZpcm0YDSABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEiYKA2N1dBgOIAEoCzIXLm1lc2hzb2NrZXQubm9kZS52MS5DdXRIABIoCgRtYXJrGA8gASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLk1hcmtIABIoCgR0YWtlGBAgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLlRha2VIABIYCgt0cmFjZXBhcmVudBgeIAEoCUgBiAEBQgYKBGtpbmRCDgoMX3RyYWNlcGFyZW50IjAKBEVtaXQSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgiOQoJQnJvYWRjYXN0EgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg4KBmV4Y2VwdBgDIAMoCSJlCgdQdWJsaXNoEg0KBXRvcGljGAEgASgJEgwKBGRhdGEYAiABKAwSDgoGYmluYXJ5GAMgASgIEg4KBmV4Y2VwdBgEIAMoCRINCgVlcG9jaBgFIAEoCRIOCgZvZmZzZXQYBiABKAQiTgoFRXZpY3QSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQSKgoGcmVzdW1lGAMgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLlJlc3VtZSI3CgZSZXN1bWUSDQoFdG9rZW4YASABKAkSEAoIcmVjZWl2ZWQYAiABKAQSDAoEdXNlchgDIAEoCSKRAgoISGFuZG92ZXISDwoHcmVmdXNhbBgBIAEoCRIQCghyZWNlaXZlZBgCIAEoBBIPCgdoYW5kbGVkGAMgASgEEjEKCG1lc3NhZ2VzGAQgAygLMh8ubWVzaHNvY2tldC5ub2RlLnYxLkhlbGRNZXNzYWdlEg4KBnRvcGljcxgFIAMoCRIUCgxsYXN0X3JlcXVlc3QYBiABKAQSDgoGdGFnZ2VkGAcgAygJEg0KBXdhaXRzGAggASgIEikKBW5vZGVzGAkgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIuCgZwbGFjZXMYCiADKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuVG9waWNQbGFjZSI6CgpUb3BpY1BsYWNlEg0KBXRvcGljGAEgASgJEg0KBWVwb2NoGAIgASgJEg4KBm9mZnNldBgDIAEoBCKDAQoDQ3V0EicKA29sZBgBIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXISJwoDbmV3GAIgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIqCgZtb3ZpbmcYAyADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuTW92aW5nIjIKBE1hcmsSKgoGbW92aW5nGAEgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1vdmluZyIjCgZNb3ZpbmcSCgoCaWQYASABKAkSDQoFY2xhaW0YAiABKAQiMAoEVGFrZRIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBBINCgVsaXZlcxgDIAMoCSI8CgtIZWxkTWVzc2FnZRIMCgRkYXRhGAEgASgMEg4KBmJpbmFyeRgCIAEoCBIPCgdjb250cm9sGAMgASgIIiMKBkRpc293bhIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBCIUCgZPbmxpbmUSCgoCaWQYASABKAkiNgoKRGlzY29ubmVjdBIKCgJpZBgBIAEoCRIMCgRjb2RlGAIgASgNEg4KBnJlYXNvbhgDIAEoCSJbCgdNZW1iZXJzEg0KBXRvcGljGAEgASgJEhIKCmNvdW50X29ubHkYAiABKAgSEAoIaWRzX29ubHkYAyABKAgSDAoEcGFydBgEIAEoDRINCgVwYXJ0cxgFIAEoDSIZCghJbnRlcmVzdBINCgV0b3BpYxgBIAEoCSI5CgxTdWJzY3JpcHRpb24SCgoCaWQYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIlQKB1JlcXVlc3QSCgoCaWQYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSCwoDa2V5GAQgASgEEhIKCnRpbWVvdXRfbXMYBSABKA0iXgoFUmVwbHkSCwoDa2V5GAEgASgEEioKBnN0YXR1cxgCIAEoDjIaLm1lc2hzb2NrZXQubm9kZS52MS5TdGF0dXMSDAoEZGF0YRgDIAEoDBIOCgZiaW5hcnkYBCABKAgiQQoPUHJlc2VuY2VSZXF1ZXN0Eg8KB3RvX2xpZmUYASABKAkSDQoFdG9waWMYAiABKAkSDgoGd2FudGVkGAMgASgIIpoBChBQcmVzZW5jZVJlc3BvbnNlEg0KBXRvcGljGAEgASgJEhAKCHNuYXBzaG90GAIgASgIEioKBmpvaW5lZBgDIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5NZW1iZXISKwoEbGVmdBgEIAMoCzIdLm1lc2hzb2NrZXQubm9kZS52MS5EZXBhcnR1cmUSDAoEbW9yZRgFIAEoCCIwCgZNZW1iZXISCgoCaWQYASABKAkSDAoEaW5mbxgCIAEoCRIMCgR1c2VyGAMgASgJIikKCURlcGFydHVyZRIKCgJpZBgBIAEoCRIQCghyZXBsYWNlZBgCIAEoCCKGAQoLQmF0Y2hBbnN3ZXISDgoGbnVtYmVyGAEgASgEEgwKBGxpZmUYAiABKAkSLAoHb3V0Y29tZRgDIAEoDjIbLm1lc2hzb2NrZXQubm9kZS52MS5PdXRjb21lEisKB2Fuc3dlcnMYBCADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuQW5zd2VyIvkBCgZBbnN3ZXISKgoGc3RhdHVzGAEgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIRCglkZWxpdmVyZWQYAiABKA0SDwoHZHJvcHBlZBgDIAEoDRILCgNpZHMYBCADKAkSDQoFaW5mb3MYBSADKAkSDAoEZGF0YRgGIAEoDBIOCgZiaW5hcnkYByABKAgSDAoEaGVsZBgIIAEoDRIuCghoYW5kb3ZlchgJIAEoCzIcLm1lc2hzb2NrZXQubm9kZS52MS5IYW5kb3ZlchInCgNvbGQYCiABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyKmIKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhEKDU9VVENPTUVfVEFLRU4QARIWChJPVVRDT01FX09USEVSX0xJRkUQAhITCg9PVVRDT01FX1VOS05PV04QAyrRAQoGU3RhdHVzEhYKElNUQVRVU19VTlNQRUNJRklFRBAAEg0KCVNUQVRVU19PSxABEhMKD1NUQVRVU19OT1RfSEVSRRACEg8KC1NUQVRVU19GVUxMEAMSEgoOU1RBVFVTX0lOVkFMSUQQBBIRCg1TVEFUVVNfRkFJTEVEEAUSFgoSU1RBVFVTX05PX1JFUVVFU1RTEAYSEwoPU1RBVFVTX05PX1JFUExZEAcSEwoPU1RBVFVTX1RPT19MT05HEAgSEQoNU1RBVFVTX01PVklORxAJMtAFCgROb2RlEkwKBUhlbGxvEiAubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVxdWVzdBohLm1lc2hzb2NrZXQubm9kZS52MS5IZWxsb1Jlc3BvbnNlEkYKBExpbmsSGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXIoATABEkUKB0RlbGl2ZXISGS5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2gaHy5tZXNoc29ja2V0Lm5vZGUudjEuQmF0Y2hBbnN3ZXISWQoIUHJlc2VuY2USIy5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXF1ZXN0GiQubWVzaHNvY2tldC5ub2RlLnYxLlByZXNlbmNlUmVzcG9uc2UoATABEkMKBVN0YXRlEiAubWVzaHNvY2tldC5ub2RlLnYxLlN0YXRlUmVxdWVzdBoYLm1lc2hzb2NrZXQudjEuTm9kZVN0YXRlEjYKA1doeRIZLm1lc2hzb2NrZXQudjEuV2h5UmVxdWVzdBoULm1lc2hzb2NrZXQudjEuS25vd24SPgoDVGFwEhkubWVzaHNvY2tldC52MS5UYXBSZXF1ZXN0GhoubWVzaHNvY2tldC52MS5UYXBSZXNwb25zZTABEkIKBURyYWluEhsubWVzaHNvY2tldC52MS5EcmFpblJlcXVlc3QaHC5tZXNoc29ja2V0LnYxLkRyYWluUmVzcG9uc2USSAoHQ2xpZW50cxIdLm1lc2hzb2NrZXQudjEuQ2xpZW50c1JlcXVlc3QaHi5tZXNoc29ja2V0LnYxLkNsaWVudHNSZXNwb25zZRJFCgZUb3BpY3MSHC5tZXNoc29ja2V0LnYxLlRvcGljc1JlcXVlc3QaHS5tZXNoc29ja2V0LnYxLlRvcGljc1Jlc3BvbnNlYgZwcm90bzM", [file_meshsocket_v1_watch]);
+  fileDesc("Ch1tZXNoc29ja2V0L25vZGUvdjEvbm9kZS5wcm90bxISbWVzaHNvY2tldC5ub2RlLnYxIg4KDFN0YXRlUmVxdWVzdCIkCgZIb2xkZXISDAoEaG9zdBgBIAEoCRIMCgRsaWZlGAIgASgJIm4KDEhlbGxvUmVxdWVzdBIoCgRmcm9tGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIPCgdsZWF2aW5nGAIgASgIEhEKCWRpYWxfYmFjaxgDIAEoCBIQCghsZWFzZV9tcxgEIAEoDSJpCg1IZWxsb1Jlc3BvbnNlEiYKAnRvGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchIQCghsZWFzZV9tcxgCIAEoDRINCgV1bm1ldBgDIAEoCRIPCgdyZWZ1c2VkGAQgASgIIokBCgVCYXRjaBIMCgRsaW5lGAEgASgJEg8KB3RvX2xpZmUYAiABKAkSDgoGbnVtYmVyGAMgASgEEicKBWl0ZW1zGAQgAygLMhgubWVzaHNvY2tldC5ub2RlLnYxLkl0ZW0SKAoEZnJvbRgFIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIi1AYKBEl0ZW0SKAoEZW1pdBgBIAEoCzIYLm1lc2hzb2NrZXQubm9kZS52MS5FbWl0SAASMgoJYnJvYWRjYXN0GAIgASgLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkJyb2FkY2FzdEgAEi4KB3B1Ymxpc2gYAyABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUHVibGlzaEgAEioKBWV2aWN0GAQgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLkV2aWN0SAASLAoGb25saW5lGAUgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLk9ubGluZUgAEjQKCmRpc2Nvbm5lY3QYBiABKAsyHi5tZXNoc29ja2V0Lm5vZGUudjEuRGlzY29ubmVjdEgAEi4KB21lbWJlcnMYByABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuTWVtYmVyc0gAEjAKCGludGVyZXN0GAggASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkludGVyZXN0SAASOAoMc3Vic2NyaXB0aW9uGAkgASgLMiAubWVzaHNvY2tldC5ub2RlLnYxLlN1YnNjcmlwdGlvbkgAEi4KB3JlcXVlc3QYCiABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEioKBXJlcGx5GAsgASgLMhkubWVzaHNvY2tldC5ub2RlLnYxLlJlcGx5SAASLAoGZGlzb3duGAwgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkRpc293bkgAEi4KB2NvbmZpcm0YDSABKAsyGy5tZXNoc29ja2V0Lm5vZGUudjEuUmVxdWVzdEgAEiYKA2N1dBgOIAEoCzIXLm1lc2hzb2NrZXQubm9kZS52MS5DdXRIABIoCgRtYXJrGA8gASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLk1hcmtIABIoCgR0YWtlGBAgASgLMhgubWVzaHNvY2tldC5ub2RlLnYxLlRha2VIABIqCgVhZG9wdBgRIAEoCzIZLm1lc2hzb2NrZXQubm9kZS52MS5BZG9wdEgAEhgKC3RyYWNlcGFyZW50GB4gASgJSAGIAQFCBgoEa2luZEIOCgxfdHJhY2VwYXJlbnQiMAoERW1pdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCCI5CglCcm9hZGNhc3QSDAoEZGF0YRgBIAEoDBIOCgZiaW5hcnkYAiABKAgSDgoGZXhjZXB0GAMgAygJImUKB1B1Ymxpc2gSDQoFdG9waWMYASABKAkSDAoEZGF0YRgCIAEoDBIOCgZiaW5hcnkYAyABKAgSDgoGZXhjZXB0GAQgAygJEg0KBWVwb2NoGAUgASgJEg4KBm9mZnNldBgGIAEoBCJOCgVFdmljdBIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBBIqCgZyZXN1bWUYAyABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuUmVzdW1lIjcKBlJlc3VtZRINCgV0b2tlbhgBIAEoCRIQCghyZWNlaXZlZBgCIAEoBBIMCgR1c2VyGAMgASgJIpECCghIYW5kb3ZlchIPCgdyZWZ1c2FsGAEgASgJEhAKCHJlY2VpdmVkGAIgASgEEg8KB2hhbmRsZWQYAyABKAQSMQoIbWVzc2FnZXMYBCADKAsyHy5tZXNoc29ja2V0Lm5vZGUudjEuSGVsZE1lc3NhZ2USDgoGdG9waWNzGAUgAygJEhQKDGxhc3RfcmVxdWVzdBgGIAEoBBIOCgZ0YWdnZWQYByADKAkSDQoFd2FpdHMYCCABKAgSKQoFbm9kZXMYCSADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEi4KBnBsYWNlcxgKIAMoCzIeLm1lc2hzb2NrZXQubm9kZS52MS5Ub3BpY1BsYWNlIjoKClRvcGljUGxhY2USDQoFdG9waWMYASABKAkSDQoFZXBvY2gYAiABKAkSDgoGb2Zmc2V0GAMgASgEIoMBCgNDdXQSJwoDb2xkGAEgASgLMhoubWVzaHNvY2tldC5ub2RlLnYxLkhvbGRlchInCgNuZXcYAiABKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuSG9sZGVyEioKBm1vdmluZxgDIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Nb3ZpbmciMgoETWFyaxIqCgZtb3ZpbmcYASADKAsyGi5tZXNoc29ja2V0Lm5vZGUudjEuTW92aW5nIiMKBk1vdmluZxIKCgJpZBgBIAEoCRINCgVjbGFpbRgCIAEoBCIwCgRUYWtlEgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEEg0KBWxpdmVzGAMgAygJIpwBCgVBZG9wdBIKCgJpZBgBIAEoCRIMCgR1c2VyGAIgASgJEgwKBGluZm8YAyABKAkSCwoDdXJsGAQgASgJEhYKDnJlbW90ZV9hZGRyZXNzGAUgASgJEg0KBXRva2VuGAYgASgJEg4KBmZvcm1lchgHIAEoCRIQCghyZWNlaXZlZBgIIAEoBBIVCg1leHBpcmVzX2F0X21zGAkgASgEIjwKC0hlbGRNZXNzYWdlEgwKBGRhdGEYASABKAwSDgoGYmluYXJ5GAIgASgIEg8KB2NvbnRyb2wYAyABKAgiIwoGRGlzb3duEgoKAmlkGAEgASgJEg0KBWNsYWltGAIgASgEIhQKBk9ubGluZRIKCgJpZBgBIAEoCSI2CgpEaXNjb25uZWN0EgoKAmlkGAEgASgJEgwKBGNvZGUYAiABKA0SDgoGcmVhc29uGAMgASgJIlsKB01lbWJlcnMSDQoFdG9waWMYASABKAkSEgoKY291bnRfb25seRgCIAEoCBIQCghpZHNfb25seRgDIAEoCBIMCgRwYXJ0GAQgASgNEg0KBXBhcnRzGAUgASgNIhkKCEludGVyZXN0Eg0KBXRvcGljGAEgASgJIjkKDFN1YnNjcmlwdGlvbhIKCgJpZBgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgiVAoHUmVxdWVzdBIKCgJpZBgBIAEoCRIMCgRkYXRhGAIgASgMEg4KBmJpbmFyeRgDIAEoCBILCgNrZXkYBCABKAQSEgoKdGltZW91dF9tcxgFIAEoDSJeCgVSZXBseRILCgNrZXkYASABKAQSKgoGc3RhdHVzGAIgASgOMhoubWVzaHNvY2tldC5ub2RlLnYxLlN0YXR1cxIMCgRkYXRhGAMgASgMEg4KBmJpbmFyeRgEIAEoCCJBCg9QcmVzZW5jZVJlcXVlc3QSDwoHdG9fbGlmZRgBIAEoCRINCgV0b3BpYxgCIAEoCRIOCgZ3YW50ZWQYAyABKAgimgEKEFByZXNlbmNlUmVzcG9uc2USDQoFdG9waWMYASABKAkSEAoIc25hcHNob3QYAiABKAgSKgoGam9pbmVkGAMgAygLMhoubWVzaHNvY2tldC5ub2RlLnYxLk1lbWJlchIrCgRsZWZ0GAQgAygLMh0ubWVzaHNvY2tldC5ub2RlLnYxLkRlcGFydHVyZRIMCgRtb3JlGAUgASgIIjAKBk1lbWJlchIKCgJpZBgBIAEoCRIMCgRpbmZvGAIgASgJEgwKBHVzZXIYAyABKAkiKQoJRGVwYXJ0dXJlEgoKAmlkGAEgASgJEhAKCHJlcGxhY2VkGAIgASgIIoYBCgtCYXRjaEFuc3dlchIOCgZudW1iZXIYASABKAQSDAoEbGlmZRgCIAEoCRIsCgdvdXRjb21lGAMgASgOMhsubWVzaHNvY2tldC5ub2RlLnYxLk91dGNvbWUSKwoHYW5zd2VycxgEIAMoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5BbnN3ZXIi+QEKBkFuc3dlchIqCgZzdGF0dXMYASABKA4yGi5tZXNoc29ja2V0Lm5vZGUudjEuU3RhdHVzEhEKCWRlbGl2ZXJlZBgCIAEoDRIPCgdkcm9wcGVkGAMgASgNEgsKA2lkcxgEIAMoCRINCgVpbmZvcxgFIAMoCRIMCgRkYXRhGAYgASgMEg4KBmJpbmFyeRgHIAEoCBIMCgRoZWxkGAggASgNEi4KCGhhbmRvdmVyGAkgASgLMhwubWVzaHNvY2tldC5ub2RlLnYxLkhhbmRvdmVyEicKA29sZBgKIAEoCzIaLm1lc2hzb2NrZXQubm9kZS52MS5Ib2xkZXIqYgoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASEQoNT1VUQ09NRV9UQUtFThABEhYKEk9VVENPTUVfT1RIRVJfTElGRRACEhMKD09VVENPTUVfVU5LTk9XThADKtEBCgZTdGF0dXMSFgoSU1RBVFVTX1VOU1BFQ0lGSUVEEAASDQoJU1RBVFVTX09LEAESEwoPU1RBVFVTX05PVF9IRVJFEAISDwoLU1RBVFVTX0ZVTEwQAxISCg5TVEFUVVNfSU5WQUxJRBAEEhEKDVNUQVRVU19GQUlMRUQQBRIWChJTVEFUVVNfTk9fUkVRVUVTVFMQBhITCg9TVEFUVVNfTk9fUkVQTFkQBxITCg9TVEFUVVNfVE9PX0xPTkcQCBIRCg1TVEFUVVNfTU9WSU5HEAky0AUKBE5vZGUSTAoFSGVsbG8SIC5tZXNoc29ja2V0Lm5vZGUudjEuSGVsbG9SZXF1ZXN0GiEubWVzaHNvY2tldC5ub2RlLnYxLkhlbGxvUmVzcG9uc2USRgoETGluaxIZLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaBofLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaEFuc3dlcigBMAESRQoHRGVsaXZlchIZLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaBofLm1lc2hzb2NrZXQubm9kZS52MS5CYXRjaEFuc3dlchJZCghQcmVzZW5jZRIjLm1lc2hzb2NrZXQubm9kZS52MS5QcmVzZW5jZVJlcXVlc3QaJC5tZXNoc29ja2V0Lm5vZGUudjEuUHJlc2VuY2VSZXNwb25zZSgBMAESQwoFU3RhdGUSIC5tZXNoc29ja2V0Lm5vZGUudjEuU3RhdGVSZXF1ZXN0GhgubWVzaHNvY2tldC52MS5Ob2RlU3RhdGUSNgoDV2h5EhkubWVzaHNvY2tldC52MS5XaHlSZXF1ZXN0GhQubWVzaHNvY2tldC52MS5Lbm93bhI+CgNUYXASGS5tZXNoc29ja2V0LnYxLlRhcFJlcXVlc3QaGi5tZXNoc29ja2V0LnYxLlRhcFJlc3BvbnNlMAESQgoFRHJhaW4SGy5tZXNoc29ja2V0LnYxLkRyYWluUmVxdWVzdBocLm1lc2hzb2NrZXQudjEuRHJhaW5SZXNwb25zZRJICgdDbGllbnRzEh0ubWVzaHNvY2tldC52MS5DbGllbnRzUmVxdWVzdBoeLm1lc2hzb2NrZXQudjEuQ2xpZW50c1Jlc3BvbnNlEkUKBlRvcGljcxIcLm1lc2hzb2NrZXQudjEuVG9waWNzUmVxdWVzdBodLm1lc2hzb2NrZXQudjEuVG9waWNzUmVzcG9uc2ViBnByb3RvMw", [file_meshsocket_v1_watch]);
 
 /**
  * @generated from message meshsocket.node.v1.StateRequest
@@ -279,6 +279,12 @@ export type Item = Message<"meshsocket.node.v1.Item"> & {
      */
     value: Take;
     case: "take";
+  } | {
+    /**
+     * @generated from field: meshsocket.node.v1.Adopt adopt = 17;
+     */
+    value: Adopt;
+    case: "adopt";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -670,6 +676,76 @@ export const TakeSchema: GenMessage<Take> = /*@__PURE__*/
   messageDesc(file_meshsocket_node_v1_node, 16);
 
 /**
+ * A node that leaves asks the receiver to take over a client of meshsocket.v1 that is away. STATUS_OK: it will try, as if the
+ * client had come back there; STATUS_FAILED: it does not.
+ *
+ * @generated from message meshsocket.node.v1.Adopt
+ */
+export type Adopt = Message<"meshsocket.node.v1.Adopt"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Empty for none.
+   *
+   * @generated from field: string user = 2;
+   */
+  user: string;
+
+  /**
+   * JSON; empty for none.
+   *
+   * @generated from field: string info = 3;
+   */
+  info: string;
+
+  /**
+   * @generated from field: string url = 4;
+   */
+  url: string;
+
+  /**
+   * @generated from field: string remote_address = 5;
+   */
+  remoteAddress: string;
+
+  /**
+   * The token with which the client may come back, and the one before it, which may still be good; empty for none.
+   *
+   * @generated from field: string token = 6;
+   */
+  token: string;
+
+  /**
+   * @generated from field: string former = 7;
+   */
+  former: string;
+
+  /**
+   * How many messages it acknowledged.
+   *
+   * @generated from field: uint64 received = 8;
+   */
+  received: bigint;
+
+  /**
+   * When its session ends, in milliseconds since 1970; 0: never.
+   *
+   * @generated from field: uint64 expires_at_ms = 9;
+   */
+  expiresAtMs: bigint;
+};
+
+/**
+ * Describes the message meshsocket.node.v1.Adopt.
+ * Use `create(AdoptSchema)` to create a new message.
+ */
+export const AdoptSchema: GenMessage<Adopt> = /*@__PURE__*/
+  messageDesc(file_meshsocket_node_v1_node, 17);
+
+/**
  * @generated from message meshsocket.node.v1.HeldMessage
  */
 export type HeldMessage = Message<"meshsocket.node.v1.HeldMessage"> & {
@@ -696,7 +772,7 @@ export type HeldMessage = Message<"meshsocket.node.v1.HeldMessage"> & {
  * Use `create(HeldMessageSchema)` to create a new message.
  */
 export const HeldMessageSchema: GenMessage<HeldMessage> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 17);
+  messageDesc(file_meshsocket_node_v1_node, 18);
 
 /**
  * The storage says that the receiver holds the id by this claim. If it does not, it gives the claim up and answers
@@ -721,7 +797,7 @@ export type Disown = Message<"meshsocket.node.v1.Disown"> & {
  * Use `create(DisownSchema)` to create a new message.
  */
 export const DisownSchema: GenMessage<Disown> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 18);
+  messageDesc(file_meshsocket_node_v1_node, 19);
 
 /**
  * @generated from message meshsocket.node.v1.Online
@@ -738,7 +814,7 @@ export type Online = Message<"meshsocket.node.v1.Online"> & {
  * Use `create(OnlineSchema)` to create a new message.
  */
 export const OnlineSchema: GenMessage<Online> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 19);
+  messageDesc(file_meshsocket_node_v1_node, 20);
 
 /**
  * @generated from message meshsocket.node.v1.Disconnect
@@ -765,7 +841,7 @@ export type Disconnect = Message<"meshsocket.node.v1.Disconnect"> & {
  * Use `create(DisconnectSchema)` to create a new message.
  */
 export const DisconnectSchema: GenMessage<Disconnect> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 20);
+  messageDesc(file_meshsocket_node_v1_node, 21);
 
 /**
  * @generated from message meshsocket.node.v1.Members
@@ -808,7 +884,7 @@ export type Members = Message<"meshsocket.node.v1.Members"> & {
  * Use `create(MembersSchema)` to create a new message.
  */
 export const MembersSchema: GenMessage<Members> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 21);
+  messageDesc(file_meshsocket_node_v1_node, 22);
 
 /**
  * The sending node now has clients on the topic. That it no longer has any is said by STATUS_NOT_HERE to a Publish.
@@ -827,7 +903,7 @@ export type Interest = Message<"meshsocket.node.v1.Interest"> & {
  * Use `create(InterestSchema)` to create a new message.
  */
 export const InterestSchema: GenMessage<Interest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 22);
+  messageDesc(file_meshsocket_node_v1_node, 23);
 
 /**
  * Makes a client of the receiving node listen, or stop listening.
@@ -856,7 +932,7 @@ export type Subscription = Message<"meshsocket.node.v1.Subscription"> & {
  * Use `create(SubscriptionSchema)` to create a new message.
  */
 export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 23);
+  messageDesc(file_meshsocket_node_v1_node, 24);
 
 /**
  * A message to a client that is asked to reply.
@@ -897,7 +973,7 @@ export type Request = Message<"meshsocket.node.v1.Request"> & {
  * Use `create(RequestSchema)` to create a new message.
  */
 export const RequestSchema: GenMessage<Request> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 24);
+  messageDesc(file_meshsocket_node_v1_node, 25);
 
 /**
  * The outcome of a Request that had a key.
@@ -931,7 +1007,7 @@ export type Reply = Message<"meshsocket.node.v1.Reply"> & {
  * Use `create(ReplySchema)` to create a new message.
  */
 export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 25);
+  messageDesc(file_meshsocket_node_v1_node, 26);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceRequest
@@ -960,7 +1036,7 @@ export type PresenceRequest = Message<"meshsocket.node.v1.PresenceRequest"> & {
  * Use `create(PresenceRequestSchema)` to create a new message.
  */
 export const PresenceRequestSchema: GenMessage<PresenceRequest> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 26);
+  messageDesc(file_meshsocket_node_v1_node, 27);
 
 /**
  * @generated from message meshsocket.node.v1.PresenceResponse
@@ -1003,7 +1079,7 @@ export type PresenceResponse = Message<"meshsocket.node.v1.PresenceResponse"> & 
  * Use `create(PresenceResponseSchema)` to create a new message.
  */
 export const PresenceResponseSchema: GenMessage<PresenceResponse> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 27);
+  messageDesc(file_meshsocket_node_v1_node, 28);
 
 /**
  * @generated from message meshsocket.node.v1.Member
@@ -1034,7 +1110,7 @@ export type Member = Message<"meshsocket.node.v1.Member"> & {
  * Use `create(MemberSchema)` to create a new message.
  */
 export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 28);
+  messageDesc(file_meshsocket_node_v1_node, 29);
 
 /**
  * @generated from message meshsocket.node.v1.Departure
@@ -1058,7 +1134,7 @@ export type Departure = Message<"meshsocket.node.v1.Departure"> & {
  * Use `create(DepartureSchema)` to create a new message.
  */
 export const DepartureSchema: GenMessage<Departure> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 29);
+  messageDesc(file_meshsocket_node_v1_node, 30);
 
 /**
  * @generated from message meshsocket.node.v1.BatchAnswer
@@ -1094,7 +1170,7 @@ export type BatchAnswer = Message<"meshsocket.node.v1.BatchAnswer"> & {
  * Use `create(BatchAnswerSchema)` to create a new message.
  */
 export const BatchAnswerSchema: GenMessage<BatchAnswer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 30);
+  messageDesc(file_meshsocket_node_v1_node, 31);
 
 /**
  * @generated from message meshsocket.node.v1.Answer
@@ -1166,7 +1242,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema: GenMessage<Answer> = /*@__PURE__*/
-  messageDesc(file_meshsocket_node_v1_node, 31);
+  messageDesc(file_meshsocket_node_v1_node, 32);
 
 /**
  * @generated from enum meshsocket.node.v1.Outcome
