@@ -238,16 +238,14 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     if (!this.#open || v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
     const handed = v1.handOver(this.#leaving, { ...this.listensOn, places });
     this.#moved = true;
-    this.#ended = true;
-    this.handlers.silence();
-    this.#leave();
-    v1.ledger.clear();
+    this.forgotten();
     return handed;
   }
 
-  /** Ends before it came from its node: nobody is told here. */
+  /** Ends here without a handler. */
   forgotten(): void {
     this.#ended = true;
+    this.handlers.silence();
     this.#leave();
     this.v1?.ledger.clear();
   }

@@ -21,11 +21,11 @@ export class Evictions {
 
   /**
    * Tells the previous holder of an id, and with `resume` asks it for the client. Resolves with its answer; with undefined
-   * if it could not be told for now. Never rejects.
+   * if it could not be told until `untilMs`, or soon. Never rejects.
    */
-  async evict(to: Holder, id: string, claim: bigint, resume?: ResumeOffer): Promise<unknown> {
+  async evict(to: Holder, id: string, claim: bigint, resume?: ResumeOffer, untilMs?: number): Promise<unknown> {
     this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
-    return await this.#tell(to, id, claim, resume);
+    return await this.#tell(to, id, claim, resume, untilMs);
   }
 
   /**
@@ -54,9 +54,9 @@ export class Evictions {
     for (const id of claims.keys()) this.#settle(id);
   }
 
-  async #tell(to: Holder, id: string, claim: bigint, resume?: ResumeOffer): Promise<unknown> {
+  async #tell(to: Holder, id: string, claim: bigint, resume?: ResumeOffer, untilMs?: number): Promise<unknown> {
     try {
-      const deadlineMs = performance.now() + this.#deps.timeoutMs;
+      const deadlineMs = untilMs ?? performance.now() + this.#deps.timeoutMs;
       const answer = await this.#deps.links.call(to, evictItem(id, claim, resume), deadlineMs);
       this.#settle(id);
       return answer;

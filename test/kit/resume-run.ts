@@ -23,6 +23,8 @@ export interface ResumeRunOptions {
   readonly act?: (cluster: ChaosCluster, clients: ResumeClients) => Promise<void>;
   /** Milliseconds between two bursts of each client, and between two sends of each node. Default 600 and 60. */
   readonly clientMs?: number;
+  /** Default: that of {@link ChaosCluster}. */
+  readonly leaseMs?: number;
   readonly nodeMs?: number;
   readonly log?: (line: string) => void;
 }
@@ -39,11 +41,11 @@ const COMPLETE_MS = 30_000;
  * the seed chooses: on nodes, on the storage, on the lines between nodes, and on the clients' connections.
  */
 export async function resumeRun(options: ResumeRunOptions): Promise<ResumeVerdict & { faults: readonly string[] }> {
-  const { store, seed, clients: count, defect } = options;
+  const { store, seed, clients: count, defect, leaseMs } = options;
   const random = new Random(seed);
   const history = new ResumeHistory();
   const faults: string[] = [];
-  await using cluster = await ChaosCluster.start({ store, defect });
+  await using cluster = await ChaosCluster.start({ store, defect, ...(leaseMs && { leaseMs }) });
   const clients = new ResumeClients(cluster, history, random, count);
   const heard = new Set<NodeProcess>();
   const read = (): void => readEvents(cluster, history, heard);

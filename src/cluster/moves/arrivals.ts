@@ -38,26 +38,27 @@ export class Arrivals<Data> {
     const untilMs = performance.now() + waitMs;
     const move = moves.arrives(client, claim);
     if (previous?.life !== node.holder.life) move.old = previous;
-    const found = await this.#ask(move.old, move, offer) ?? await this.#search(move, offer);
+    const found = await this.#ask(move.old, move, offer, untilMs) ?? await this.#search(move, offer, untilMs);
     if (found?.handover.waits) return await this.#bring(client, new Arriving(move, found, untilMs, this.#deps));
     await move.settled();
     return found?.handover.refusal ?? "unknown";
   }
 
   /** Asks a node for the client: undefined if it does not have it, or does not answer. */
-  async #ask(old: Holder | undefined, { client, claim }: Move, offer: ResumeOffer): Promise<Found | undefined> {
+  async #ask(old: Holder | undefined, move: Move, offer: ResumeOffer, untilMs: number): Promise<Found | undefined> {
     if (!old) return undefined;
-    const answer = (await this.#deps.evictions.evict(old, client.id, claim, offer)) as Answer | undefined;
+    const { client: { id }, claim } = move;
+    const answer = (await this.#deps.evictions.evict(old, id, claim, offer, untilMs)) as Answer | undefined;
     const handover = answer?.handover;
     return handover && handover.refusal !== UNKNOWN ? { old, handover } : undefined;
   }
 
   /** Asks the other nodes. Messages that found no node meanwhile would come too late to be in order: then it is given up. */
-  async #search(move: Move, offer: ResumeOffer): Promise<Found | undefined> {
+  async #search(move: Move, offer: ResumeOffer, untilMs: number): Promise<Found | undefined> {
     const asked = move.old?.life;
     move.old = undefined;
     const others = this.#deps.node.nodes().filter(({ life }) => life !== asked);
-    const found = (await Promise.all(others.map((old) => this.#ask(old, move, offer)))).find((each) =>
+    const found = (await Promise.all(others.map((old) => this.#ask(old, move, offer, untilMs)))).find((each) =>
       each !== undefined
     );
     await move.settled();
