@@ -9,14 +9,14 @@ import {
   type DistClientOptions,
   type DistClientThroughNodeOptions,
 } from "./client-options.ts";
-import type { ClusterVerbs } from "./client/cluster-verbs.ts";
+import type { ClusterVerbs, OpenWatch } from "./client/cluster-verbs.ts";
 import { LateVerbs } from "./client/late-verbs.ts";
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
 import { chosenLogger, type Logger } from "../base/log/logger.ts";
 import { checkName, checkOptions } from "../base/check/check.ts";
 import { checkTopic } from "../base/check/topic.ts";
-import { type OpenWatch, watchThroughNode } from "./client/presence-stream.ts";
+import { watchThroughNode } from "./client/watch-through-node.ts";
 import { type PresenceWatch, WATCH_OPTIONS, type WatchOptions } from "../hub/presence-watch.ts";
 import { Sender } from "../send/sender.ts";
 import { User } from "../send/user.ts";

@@ -19,3 +19,6 @@ export interface PresenceStep {
   /** As JSON. */
   readonly info: string;
 }
+
+/** Opens the stream of a topic's members. */
+export type OpenWatch = (signal: AbortSignal) => AsyncIterable<PresenceStep>;

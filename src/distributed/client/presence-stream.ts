@@ -1,32 +1,7 @@
 import { backoffMs } from "../../base/backoff.ts";
 import { errorCode } from "../../base/error.ts";
-import type { PresenceStep } from "./cluster-verbs.ts";
-import type { Logger } from "../../base/log/logger.ts";
+import type { OpenWatch, PresenceStep } from "./cluster-verbs.ts";
 import { PresenceView, type PresentMember } from "../../hub/presence-view.ts";
-import { PresenceWatch, type WatchOptions } from "../../hub/presence-watch.ts";
-
-/** Watches a topic through a node; `ready` rejects, and the watch ends, if the node refuses it. */
-export function watchThroughNode(open: OpenWatch, options: WatchOptions, logger: Logger): PresenceWatch {
-  const { by, onEvent, signal } = options;
-  signal?.throwIfAborted();
-  const stream = new PresenceStream(open, (change) => watch.push(change));
-  const watch: PresenceWatch = new PresenceWatch(
-    stream.ready,
-    { by, onEvent: onEvent && safe(onEvent, logger) },
-    () => {
-      signal?.removeEventListener("abort", onAbort);
-      stream.close();
-    },
-  );
-  const onAbort = (): void => watch.close();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  stream.ready.catch(() => watch.close());
-  void stream.run();
-  return watch;
-}
-
-/** Opens the stream of a topic's members. */
-export type OpenWatch = (signal: AbortSignal) => AsyncIterable<PresenceStep>;
 
 /** The only source of the view: the node says itself where the members are. */
 const NODE = "";
@@ -34,19 +9,23 @@ const NODE = "";
 const SILENCE_MS = 45_000;
 
 /** The stream of a topic's members from one node; opened again, with all members, whenever it breaks. */
-class PresenceStream {
+export class PresenceStream {
   readonly #open: OpenWatch;
   readonly #view: PresenceView;
   readonly #ready = Promise.withResolvers<void>();
-  readonly #closed = new AbortController();
+  readonly #signal: AbortSignal;
   /** The members that were told since the stream was opened; undefined once it has told all. */
   #told: Map<string, PresentMember> | undefined;
   #failures = 0;
 
-  constructor(open: OpenWatch, onChange: ConstructorParameters<typeof PresenceView>[1]) {
+  /** `signal` closes it. */
+  constructor(open: OpenWatch, onChange: ConstructorParameters<typeof PresenceView>[1], signal: AbortSignal) {
     this.#open = open;
     this.#view = new PresenceView(0, onChange);
+    this.#signal = signal;
     this.ready.catch(() => {});
+    if (signal.aborted) this.#close();
+    else signal.addEventListener("abort", () => this.#close(), { once: true });
   }
 
   /** Settles when all members that were there at the start are known; rejects if the node refuses to tell. */
@@ -54,14 +33,13 @@ class PresenceStream {
     return this.#ready.promise;
   }
 
-  close(): void {
-    this.#closed.abort();
+  #close(): void {
     this.#view.close();
     this.#ready.resolve();
   }
 
   async run(): Promise<void> {
-    const { signal } = this.#closed;
+    const signal = this.#signal;
     while (!signal.aborted) {
       try {
         await this.#read(signal);
@@ -111,13 +89,3 @@ const FINAL: ReadonlySet<string> = new Set([
   "permission_denied",
   "unimplemented",
 ]);
-
-function safe(onEvent: NonNullable<WatchOptions["onEvent"]>, logger: Logger): NonNullable<WatchOptions["onEvent"]> {
-  return (event) => {
-    try {
-      onEvent(event);
-    } catch (error) {
-      logger.error("meshsocket: onEvent of a presence watch failed", error);
-    }
-  };
-}
