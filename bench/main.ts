@@ -126,6 +126,7 @@ function report(scenario: Scenario, results: Results): void {
       "p50Ms",
       "p99Ms",
       "kept",
+      "noise",
       "bytesPerDelivery",
       "lagP99Ms",
       "heapBytes",

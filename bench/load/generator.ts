@@ -110,7 +110,9 @@ async function main(): Promise<void> {
   const result = await measure(job, clients);
   console.log(JSON.stringify(result));
   if (job.hold === true) {
-    await new Promise((resolve) => process.stdin.on("end", resolve).resume());
+    const deliveries = (): number => clients.reduce((sum, { received }) => sum + received, 0);
+    process.stdin.on("data", () => console.log(deliveries()));
+    await new Promise((resolve) => process.stdin.on("end", resolve));
   }
   ending = true;
   process.exit(0);

@@ -46,7 +46,7 @@ export interface Job {
   slow?: number;
   /** Connections that may be under way at once. Default 100. */
   dialling?: number;
-  /** Keeps the connections after the result until stdin ends. */
+  /** Goes on after the result until stdin ends, and answers each line of it with the deliveries so far. */
   hold?: boolean;
 }
 

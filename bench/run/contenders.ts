@@ -11,8 +11,6 @@ export type Kind =
   | "v1"
   /** The same, with topics that the clients subscribe to themselves. */
   | "tagged"
-  /** This project, whose metrics are scraped every second. */
-  | "scraped"
   /** The runtime's own engine, used plainly. */
   | "native"
   /** If meshsocket uses another engine than the runtime's own: that one, used plainly. */
@@ -39,7 +37,6 @@ const FILES: readonly [
   ["meshsocket", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["v1", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["tagged", "servers/meshsocket.ts", ["node", "bun", "deno"]],
-  ["scraped", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["limit", "servers/raw.ts", ["node", "bun", "deno"]],
   ["native", "servers/ws.ts", ["node"]],
   ["native", "servers/bun.ts", ["bun"]],

@@ -11,6 +11,10 @@ import type { Contender, RuntimeName } from "./contenders.ts";
 export interface BenchServer {
   readonly port: number;
   readonly pid: number;
+  /** Of a node of a cluster: `host:port` of its RPC. */
+  readonly rpc: string;
+  /** Its processor time so far, in milliseconds. */
+  cpuMs(): Promise<number>;
   /** Collects garbage and tells; the event loop's lag is since the last call. */
   stats(): Promise<ServerStats>;
   stop(): Promise<void>;
@@ -86,12 +90,11 @@ export async function startServer(
   setup: ServerSetup = {},
   spread = false,
 ): Promise<BenchServer> {
-  const metrics = contender.kind === "scraped";
   const args = [
     ...ARGS[contender.runtime],
     ...profiling(contender),
     contender.file,
-    JSON.stringify(metrics ? { ...setup, metrics } : setup),
+    JSON.stringify(setup),
   ];
   const child = start(
     spread ? undefined : SERVER_CORE,
@@ -99,46 +102,27 @@ export async function startServer(
     args,
   );
   const line = reader(child, contender.file);
-  const { port } = JSON.parse(await line()) as { port: number };
-  const stopScrapes = metrics ? scrape(port) : () => {};
+  const { port, rpc = "" } = JSON.parse(await line()) as { port: number; rpc?: string };
   return {
     port,
+    rpc,
     pid: child.pid ?? 0,
+    async cpuMs() {
+      child.stdin?.write("cpu\n");
+      return Number(await line());
+    },
     async stats() {
       child.stdin?.write("stats\n");
       return JSON.parse(await line()) as ServerStats;
     },
-    stop: () => {
-      stopScrapes();
-      return stop(child);
-    },
+    stop: () => stop(child),
   };
 }
 
-/** Reads the metrics every second, as Prometheus would; returns what ends it. */
-function scrape(port: number): () => void {
-  const read = async (): Promise<void> => {
-    const response = await fetch(`http://127.0.0.1:${port}/metrics`);
-    if (!response.ok) throw new Error(`the scrape was answered with ${response.status}`);
-    await response.text();
-  };
-  let stopped = false;
-  const timer = setInterval(() => {
-    read().catch((error: unknown) => {
-      // The server may end while it answers.
-      if (!stopped) throw error;
-    });
-  }, 1_000);
-  return () => {
-    stopped = true;
-    clearInterval(timer);
-  };
-}
-
-/** Runs the load generator; `during` runs when its result is there and its connections still stand. */
+/** Runs the load generator; `during` runs when its result is there, and it goes on as before. */
 export async function load(
   job: Job,
-  options: { spread?: boolean; during?: () => Promise<void> } = {},
+  options: { spread?: boolean; during?: (deliveries: () => Promise<number>) => Promise<void> } = {},
 ): Promise<JobResult> {
   const hold = options.during !== undefined;
   const args = ["load/generator.ts", JSON.stringify({ ...job, hold })];
@@ -147,7 +131,10 @@ export async function load(
   const line = reader(child, "the generator");
   try {
     const result = JSON.parse(await line()) as JobResult;
-    await options.during?.();
+    await options.during?.(async () => {
+      child.stdin?.write("deliveries\n");
+      return Number(await line());
+    });
     return result;
   } finally {
     await stop(child);

@@ -32,8 +32,8 @@ export function setup(): ServerSetup {
   return JSON.parse(process.argv[2] ?? "{}") as ServerSetup;
 }
 
-/** Says that the server listens, and answers `stats` until stdin ends, which ends the process. */
-export function ready(port: number): void {
+/** Says that the server listens, and answers `stats` and `cpu` until stdin ends, which ends the process. */
+export function ready(port: number, rpc?: string): void {
   let lags: number[] = [];
   let due = performance.now() + LAG_TICK_MS;
   setInterval(() => {
@@ -41,22 +41,27 @@ export function ready(port: number): void {
     lags.push(Math.max(0, now - due));
     due = now + LAG_TICK_MS;
   }, LAG_TICK_MS);
-  process.stdin.on("data", () => {
+  process.stdin.setEncoding("utf8").on("data", (asked: string) => {
+    if (asked === "cpu\n") return console.log(cpuMs());
     collectGarbage();
     lags.sort((left, right) => left - right);
-    const { user, system } = process.cpuUsage();
     const { rss, heapUsed } = process.memoryUsage();
     const stats: ServerStats = {
       rssBytes: rss,
       heapBytes: heapUsed,
       lagP99Ms: lags[Math.floor(lags.length * 0.99)] ?? 0,
-      cpuMs: (user + system) / 1000,
+      cpuMs: cpuMs(),
     };
     lags = [];
     console.log(JSON.stringify(stats));
   });
   process.stdin.on("end", () => process.exit(0));
-  console.log(JSON.stringify({ port }));
+  console.log(JSON.stringify({ port, rpc }));
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function collectGarbage(): void {

@@ -37,4 +37,4 @@ const server = await serve(hub, {
     };
   },
 });
-ready(server.port);
+ready(server.port, server.rpc?.host);
