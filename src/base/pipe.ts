@@ -22,14 +22,27 @@ export class Pipe<Item> implements AsyncIterable<Item> {
   }
 
   async *[Symbol.asyncIterator](): AsyncIterator<Item> {
-    for (;;) {
-      const items = this.#items;
-      this.#items = [];
-      yield* items;
-      if (this.#items.length > 0) continue;
-      if (this.#ended) return;
+    while (await this.#arrived()) yield* this.#take();
+  }
+
+  /** The items in lots: each has all that was pushed since the one before was taken. */
+  async *lots(): AsyncIterableIterator<Item[]> {
+    while (await this.#arrived()) yield this.#take();
+  }
+
+  #take(): Item[] {
+    const items = this.#items;
+    this.#items = [];
+    return items;
+  }
+
+  /** Waits for an item. False if there will be none any more. */
+  async #arrived(): Promise<boolean> {
+    while (this.#items.length === 0) {
+      if (this.#ended) return false;
       await new Promise<void>((resolve) => (this.#wake = resolve));
       this.#wake = undefined;
     }
+    return true;
   }
 }

@@ -3,7 +3,9 @@ import type { Node } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { Cluster } from "../gen/meshsocket/v1/cluster_pb.ts";
 import { ACCESS } from "../rpc/proof.ts";
 import type { ClusterWatch } from "../watch/cluster-watch.ts";
+import { inBursts } from "../watch/in-bursts.ts";
 import type { NodeWatch } from "../watch/node-watch.ts";
+import { perSecondOf } from "../watch/tap.ts";
 
 /** The calls of the Cluster service that look at the cluster. */
 export type ClusterWatchService = Pick<
@@ -42,7 +44,7 @@ export function nodeWatchService<Data>(watch: NodeWatch<Data>): NodeWatchService
   return {
     state: () => watch.state(),
     why: (request) => watch.known(request),
-    tap: (request, { signal }) => watch.tap(request, signal),
+    tap: (request, { signal }) => inBursts(watch.tap(request, signal), perSecondOf(request)),
     drain: (request) => watch.drain(request),
     clients: (request) => watch.clients(request),
     topics: (request) => watch.topics(request),

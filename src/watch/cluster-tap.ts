@@ -5,7 +5,9 @@ import type { Neighbours } from "../cluster/neighbours.ts";
 import type { HubState } from "../hub/state.ts";
 import { fromRpcError } from "../rpc/error.ts";
 import type { Holder } from "../storage/storage.ts";
+import { inBursts } from "./in-bursts.ts";
 import type { NodeWatch } from "./node-watch.ts";
+import { perSecondOf } from "./tap.ts";
 
 /** One tap on every node of the cluster, those that join later included. It ends with its signal. */
 export class ClusterTap<Data> {
@@ -39,7 +41,7 @@ export class ClusterTap<Data> {
       void this.#forward(this.#here).then(end, end);
       for (const node of this.#neighbours.nodes()) void this.#follow(node);
       if (masked) yield notice("masked", this.#own.host, MASKED);
-      yield* this.#messages;
+      yield* inBursts(this.#messages, perSecondOf(this.#request) * (1 + this.#neighbours.nodes().length));
     } finally {
       stopJoins();
       signal.removeEventListener("abort", end);

@@ -25,6 +25,7 @@ import {
   type WhyRequest,
 } from "../gen/meshsocket/v1/watch_pb.ts";
 import type { ClientsResponse, Record, TopicsResponse } from "../gen/meshsocket/v1/watch_pb.ts";
+import type { Pipe } from "../base/pipe.ts";
 import { unref } from "../base/tick.ts";
 import type { FlightRecord, FlightRecorder } from "./flight-recorder.ts";
 import { pageOf } from "./pages.ts";
@@ -153,7 +154,7 @@ export class NodeWatch<Data> {
    * The messages to and from one client, or to one topic, until the signal is aborted or `limits.tapMs` are over. Throws
    * `resource_exhausted` if this node takes no more taps.
    */
-  tap(request: TapRequest, signal: AbortSignal): AsyncIterable<TapResponse> {
+  tap(request: TapRequest, signal: AbortSignal): Pipe<TapResponse> {
     const tap = new Tap(request, this.host);
     this.#node.taps.add(tap);
     tap.push({ kind: "opened" });

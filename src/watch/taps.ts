@@ -80,7 +80,7 @@ export class Taps<Data> implements TapPoint {
 
   published(topic: string, frame: Frame, offered: number): void {
     for (const tap of this.#byTopic.get(topic) ?? []) {
-      tap.message(frame, { kind: "published", topic, offered: BigInt(offered) });
+      tap.published(frame, topic, offered);
     }
   }
 
@@ -100,7 +100,7 @@ class TappedClient implements Tapped {
   }
 
   sent(frames: readonly Frame[]): void {
-    for (const frame of frames) for (const tap of this.taps) tap.message(frame, { kind: "sent", id: this.#id });
+    for (const tap of this.taps) tap.sent(frames, this.#id);
   }
 
   received(data: string | Uint8Array): void {
