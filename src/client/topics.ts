@@ -27,6 +27,8 @@ export class TopicIndex<Data> {
   #slow: SlowReaders<HubClient<Data>> | undefined = undefined;
   readonly #beforeChange: (listeners: Listeners<HubClient<Data>>) => void;
   readonly #byTopic = new Map<string, Listeners<HubClient<Data>>>();
+  /** How many of them are the library's own. */
+  #ownTopics = 0;
   /** Clients that are caught up before they listen, each with a mark of the present attempt. */
   readonly #waiting = new Map<string, Map<HubClient<Data>, object>>();
   readonly #observers = new Map<string, Set<TopicObserver>>();
@@ -53,11 +55,9 @@ export class TopicIndex<Data> {
     for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) yield topic;
   }
 
-  /** How many topics have listeners, without the library's own. Looks at each. */
+  /** How many topics have listeners, without the library's own. */
   get size(): number {
-    let size = 0;
-    for (const topic of this.#byTopic.keys()) if (!isOwnTopic(topic)) size++;
-    return size;
+    return this.#byTopic.size - this.#ownTopics;
   }
 
   listeners(topic: string): Listeners<HubClient<Data>> | undefined {
@@ -117,6 +117,7 @@ export class TopicIndex<Data> {
   }
 
   #begin(topic: string): Listeners<HubClient<Data>> {
+    if (isOwnTopic(topic)) this.#ownTopics++;
     const listeners = new Listeners<HubClient<Data>>();
     this.#spare(topic, listeners);
     return listeners;
@@ -170,6 +171,7 @@ export class TopicIndex<Data> {
     for (const observer of this.#observers.get(topic) ?? []) observer.left(client);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);
+    if (isOwnTopic(topic)) this.#ownTopics--;
     return !this.has(topic);
   }
 }

@@ -214,6 +214,15 @@ export class Hub<Data = unknown> extends Sender implements AsyncDisposable {
     return this.#node.counters;
   }
 
+  /**
+   * How many topics have listeners on this node.
+   *
+   * @internal
+   */
+  get topicCount(): number {
+    return this.#node.clients.topics.size;
+  }
+
   // ---- for adapters ----
 
   /**

@@ -1,5 +1,5 @@
 import { Histogram, SECONDS } from "../base/counters/histogram.ts";
-import { unref } from "../base/tick.ts";
+import { LoopMeter } from "../base/watch/loop-meter.ts";
 import type { Hub } from "../hub/hub.ts";
 
 /** How often the event loop is asked. */
@@ -13,22 +13,8 @@ export function loopDelayOf<Data>(hub: Hub<Data>): Histogram {
   if (known) return known;
   const delay = new Histogram(SECONDS);
   delays.set(hub, delay);
-  const stop = watch(delay);
-  hub.onClose(stop);
+  const meter = new LoopMeter(BEAT_MS, (ms) => delay.add(ms / 1_000));
+  meter.start();
+  hub.onClose(() => meter.stop());
   return delay;
-}
-
-function watch(delay: Histogram): () => void {
-  let dueMs = performance.now() + BEAT_MS;
-  let timer: unknown;
-  const beat = (): void => {
-    const now = performance.now();
-    delay.add(Math.max(0, now - dueMs) / 1_000);
-    dueMs = now + BEAT_MS;
-    timer = setTimeout(beat, BEAT_MS);
-    unref(timer);
-  };
-  timer = setTimeout(beat, BEAT_MS);
-  unref(timer);
-  return () => clearTimeout(timer as number);
 }

@@ -37,7 +37,7 @@ export const HUB_METRICS: readonly Definition[] = [
     name: "meshsocket_topics",
     type: "gauge",
     help: "Topics with listeners on this node.",
-    read: ({ hub }) => one(hub.topics().length),
+    read: ({ hub }) => one(hub.topicCount),
   },
   {
     name: "meshsocket_connects_total",

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { errorCode } from "../../src/base/error.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
+import type { Client } from "../../src/client/client.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { metricsHandler, prometheusText, readMetrics } from "../../src/metrics/prometheus.ts";
 import { toOpenMetrics, toText } from "../../src/metrics/text.ts";
@@ -96,6 +97,27 @@ test("metrics: each name begins with meshsocket, a counter ends with _total, and
     assert.match(help, /^[A-Z0-9].*\.$/, name);
   }
   assert.equal(new Set(metrics.map(({ name }) => name)).size, metrics.length);
+});
+
+test("metrics: topics are those that clients listen on, without the library's own", async () => {
+  await using hub = new Hub();
+  const topics = (): unknown[] => [
+    readMetrics(hub).find(({ name }) => name === "meshsocket_topics")?.samples[0]?.value,
+    hub.topics().length,
+  ];
+  const session = { user: "alice", onConnect: (client: Client) => client.subscribe("news") };
+  const [one, two] = [
+    await MemoryClient.open(hub, { ...session, id: "a" }),
+    await MemoryClient.open(hub, { ...session, id: "b" }),
+  ];
+  await hub.subscribe("a", "sport");
+  assert.deepEqual(topics(), [2, 2]);
+  await one.close();
+  await until("one to be gone", () => hub.size === 1);
+  assert.deepEqual(topics(), [1, 1]);
+  await two.close();
+  await until("all to be gone", () => hub.size === 0);
+  assert.deepEqual(topics(), [0, 0]);
 });
 
 test("metrics: the event loop is watched from the first reading on", async () => {
