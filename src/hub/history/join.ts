@@ -10,7 +10,8 @@ import type { From, Recovery } from "../../send/verbs.ts";
 import { gapLine } from "../../wire/topics.ts";
 import type { Feed } from "./feed.ts";
 import type { ReplayPace } from "./replay-pace.ts";
-import { type FramePage, framesAfter, type Pages } from "./pages.ts";
+import { type FramePage, type PageSlice, taggedOf } from "./frame-page.ts";
+import type { Pages } from "./pages.ts";
 
 /**
  * One client that begins to listen on a topic from an earlier place.
@@ -64,18 +65,18 @@ export class Join<Data> {
       return await this.#replay(from, await pages.after(topic, from));
     }
     const page = await pages.newest(topic, from);
-    const { epoch, offset } = page.end;
-    const first = page.frames[0]?.place?.offset ?? offset + 1;
-    return await this.#replay({ epoch, offset: first - 1 }, page);
+    return await this.#replay({ epoch: page.end.epoch, offset: page.first - 1 }, page);
   }
 
   async #replay(from: Position, first: FramePage): Promise<Position> {
     let at = from;
     for (let page = first;; page = await this.#deps.pages.after(this.#feed.topic, at)) {
-      const frames = framesAfter(page, at);
-      if (!frames) return this.#giveUp(page.end);
-      await this.#send(frames);
-      at = frames.at(-1)?.place ?? at;
+      const index = page.indexAfter(at);
+      if (index === undefined) return this.#giveUp(page.end);
+      if (index < page.frames.length) {
+        await this.#send(page, index);
+        at = page.frames.at(-1)?.place ?? at;
+      }
       if (at.offset >= page.end.offset) return at;
     }
   }
@@ -87,22 +88,33 @@ export class Join<Data> {
     return place;
   }
 
-  /** Sends frames at the pace of the client and of the node. */
-  async #send(frames: readonly Frame[]): Promise<void> {
-    const { clients, pace } = this.#deps;
-    for (let from = 0; from < frames.length;) {
+  /** Sends the frames of a page from an index on, at the pace of the client and of the node. */
+  async #send(page: FramePage, index: number): Promise<void> {
+    const { clients, limits, pace } = this.#deps;
+    for (let from = index; from < page.frames.length;) {
       await this.#untilRead();
-      const { to, bytes } = slice(frames, from, this.#deps.limits.maxBufferedBytes / 4);
-      await pace.take(bytes);
+      const slice = page.slice(from, Math.min(SLICE_BYTES, limits.maxBufferedBytes / 4));
+      await pace.take(slice.bytes);
       try {
         this.#check();
-        this.#enqueue(frames.slice(from, to));
+        this.#enqueueSlice(slice);
         await clients.written();
       } finally {
-        pace.give(bytes);
+        pace.give(slice.bytes);
       }
-      from = to;
+      from = slice.to;
     }
+  }
+
+  #enqueueSlice(slice: PageSlice): void {
+    const { topic } = this.#feed;
+    const { clients } = this.#deps;
+    const { outbox } = this.#client;
+    // Before it is tagged: that form of it is compressed as it is.
+    const burst = slice.burst(this.#isTagged ? topic : undefined, (frame) => clients.mark(topic, frame));
+    outbox.catchUp();
+    if (burst) outbox.enqueueBurst(burst);
+    this.#messages += slice.frames.length;
   }
 
   /** Waits until the client has read most of what it was sent. A client that reads nothing for long is closed as too slow. */
@@ -133,9 +145,8 @@ export class Join<Data> {
   #enqueue(frames: readonly Frame[]): void {
     const tagged = this.#isTagged;
     for (const frame of frames) {
-      // Before it is tagged: that form of it is compressed as it is.
       this.#deps.clients.mark(this.#feed.topic, frame);
-      this.#client.outbox.enqueue(tagged ? this.#tagged(frame) : frame);
+      this.#client.outbox.enqueue(tagged ? taggedOf(frame, this.#feed.topic) : frame);
     }
     this.#messages += frames.length;
   }
@@ -143,12 +154,6 @@ export class Join<Data> {
   /** Whether the client asked for it itself, so that it gets messages with their topic and place. */
   get #isTagged(): boolean {
     return this.#client.tagged?.has(this.#feed.topic) === true;
-  }
-
-  /** One frame for all clients that get it so. */
-  #tagged(frame: Frame): Frame {
-    if (!frame.tagged) frame.tag(this.#feed.topic);
-    return frame.tagged ?? frame;
   }
 
   /** Throws if the client does not wait any more. */
@@ -166,19 +171,6 @@ export interface JoinDependencies<Data> {
   /** How much of the topic is kept. */
   readonly window: HistoryWindow;
   readonly limits: Readonly<Limits>;
-}
-
-/** The end of a slice of frames that goes out at once, and its bytes. */
-function slice(frames: readonly Frame[], from: number, maxBytes: number): { to: number; bytes: number } {
-  const most = Math.min(SLICE_BYTES, maxBytes);
-  let bytes = 0;
-  let to = from;
-  for (; to < frames.length; to++) {
-    const more = frames[to]?.byteLength ?? 0;
-    if (to > from && bytes + more > most) break;
-    bytes += more;
-  }
-  return { to, bytes };
 }
 
 /** Bytes that one client gets at once. */

@@ -1,9 +1,9 @@
 import { BoundedMap } from "../../base/bounded-map.ts";
 import { unref } from "../../base/tick.ts";
 import type { From, HistoryQuery, HistoryStore } from "../../history/history.ts";
-import type { Frame } from "../../send/frame.ts";
 import type { Position } from "../../send/position.ts";
 import { frameOf } from "./feed.ts";
+import { FramePage } from "./frame-page.ts";
 
 /**
  * Pages of topics as frames, read from the store for many clients at once.
@@ -62,28 +62,13 @@ export class Pages {
     else this.#reading++;
     try {
       const { end, messages } = await this.#store.read(topic, query);
-      return { end, frames: messages.map((message) => frameOf(message, end.epoch)) };
+      return new FramePage(end, messages.map((message) => frameOf(message, end.epoch)));
     } finally {
       const next = this.#waiting.shift();
       if (next) next();
       else this.#reading--;
     }
   }
-}
-
-/** Messages of a topic as they go to clients, in order; they may be fewer than there are. */
-export interface FramePage {
-  /** The end of the topic when it was read. */
-  readonly end: Position;
-  readonly frames: readonly Frame[];
-}
-
-/** The frames of a page after a place; undefined if one is missing between, or the place is not one of this epoch. */
-export function framesAfter({ end, frames }: FramePage, { epoch, offset }: Position): readonly Frame[] | undefined {
-  if (epoch !== end.epoch || offset > end.offset) return undefined;
-  const wanted = frames.filter(({ place }) => place !== undefined && place.offset > offset);
-  const complete = wanted.every(({ place }, index) => place?.offset === offset + 1 + index);
-  return complete && (wanted.length > 0 || offset === end.offset) ? wanted : undefined;
 }
 
 /** Messages of a page; a page of long ones has fewer. */

@@ -55,7 +55,7 @@ export class ReplayPace {
   }
 }
 
-/** Bytes that go out in one tick. */
-const TICK_BYTES = 1_048_576;
+/** Bytes that go out in one tick: a few milliseconds of the node. */
+const TICK_BYTES = 524_288;
 /** The cost of one more client, in bytes. */
 const CLIENT_BYTES = 4_096;
