@@ -77,8 +77,8 @@ async function cluster(): Promise<Cluster> {
   redis ??= startRedis();
   const started = await redis;
   await started.flush();
-  const { url, token, port } = started;
-  return { storage: { url, token }, redisPort: port };
+  const { url, token, port, process: { pid = 0 } } = started;
+  return { storage: { url, token }, redisPort: port, redisPid: pid };
 }
 
 async function measure(): Promise<Results> {
@@ -129,6 +129,8 @@ function report(scenario: Scenario, results: Results): void {
       "noise",
       "bytesPerDelivery",
       "lagP99Ms",
+      "reads",
+      "redisBusy",
       "heapBytes",
       "serverBusy",
       "generatorBusy",

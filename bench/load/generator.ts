@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LoadClient } from "./client.ts";
 import { cpuMs, processesMs } from "./cpu.ts";
 import { type Drive, drive } from "./drive.ts";
+import { clientFrame } from "./frames.ts";
 import type { Job, JobResult } from "./job.ts";
 
 const DEFAULT_DIALLING = 100;
@@ -82,6 +83,7 @@ async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
     const perCpuSecond = serversMs > 0 ? clients.length / (serversMs / 1000) : 0;
     return { ...nothing, perSecond: clients.length / (openMs / 1000), perCpuSecond, lost };
   }
+  if (job.shape === "recover") return { ...nothing, ...await recover(job, clients), lost };
   await sleep(200);
   running = drive(job, clients);
   running.start();
@@ -102,6 +104,44 @@ async function measure(job: Job, clients: LoadClient[]): Promise<JobResult> {
 
 function receivedBytes(clients: readonly LoadClient[]): number {
   return clients.reduce((sum, client) => sum + client.receivedBytes, 0);
+}
+
+const RECOVERED = 200;
+
+/** All clients subscribe from the newest messages at once; done when each has them and the answer. */
+async function recover(
+  job: Job,
+  clients: readonly LoadClient[],
+): Promise<Pick<JobResult, "perSecond" | "p50Ms" | "p99Ms">> {
+  const [first] = clients;
+  if (!first) throw new Error("it needs clients");
+  first.frame = clientFrame(`pt0:${"x".repeat(job.payloadBytes - 4)}`);
+  first.send(RECOVERED);
+  await sleep(500);
+  console.log("{}");
+  await new Promise((resolve) => process.stdin.once("data", resolve));
+  const startedAt = performance.now();
+  const tookMs: number[] = [];
+  const done = Promise.withResolvers<void>();
+  running = {
+    start() {},
+    reset() {},
+    result: () => ({ perSecond: 0, p50Ms: 0, p99Ms: 0, kept: 1 }),
+    received({ received }, frames) {
+      const all = RECOVERED + 1;
+      if (received >= all && received - frames < all) tookMs.push(performance.now() - startedAt);
+      if (tookMs.length === clients.length) done.resolve();
+    },
+  };
+  const line = `~subscribe 1 ${JSON.stringify({ topic: "t0", from: { last: RECOVERED } })}`;
+  for (const client of clients) {
+    client.frame = clientFrame(line);
+    client.send();
+  }
+  await done.promise;
+  const ms = performance.now() - startedAt;
+  const quantile = (share: number): number => tookMs[Math.floor(tookMs.length * share)] ?? ms;
+  return { perSecond: (clients.length * RECOVERED) / (ms / 1000), p50Ms: quantile(0.5), p99Ms: ms };
 }
 
 async function main(): Promise<void> {

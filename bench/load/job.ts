@@ -11,7 +11,9 @@ export type Shape =
   /** A third of the clients each as in "echo", "pairs" and "topics", with `outstanding` messages of every sender. */
   | "traffic"
   /** Only connections: opened as fast as they come, and held. */
-  | "connect";
+  | "connect"
+  /** Every client asks for the newest 200 messages of a topic, all of them at once. */
+  | "recover";
 
 /**
  * How clients speak: as plain WebSockets, by the subprotocol meshsocket.v1, by it with topics that they subscribe to themselves, or

@@ -1,16 +1,19 @@
-/** Peer: Socket.IO, WebSocket only, on any of the runtimes; with a broker in its setup also its Redis adapter. */
+/** Peer: Socket.IO, WebSocket only, on any of the runtimes; with a broker in its setup also its Redis adapter, or the one on streams. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdapter } from "@socket.io/redis-adapter";
+import { createAdapter as createStreamsAdapter } from "@socket.io/redis-streams-adapter";
 import { createClient } from "redis";
 import { Server } from "socket.io";
 import { ready, setup } from "../servers/control.ts";
 
-const { redisPort } = setup();
+const { redisPort, history = false } = setup();
 const io = new Server({
   transports: ["websocket"],
   perMessageDeflate: false,
   serveClient: false,
+  // Without it the adapter does not recover either.
+  ...(history && { connectionStateRecovery: {} }),
 });
 
 io.on("connection", (socket) => {
@@ -27,7 +30,7 @@ if (redisPort !== undefined) {
   const publisher = createClient({ url: `redis://127.0.0.1:${redisPort}` });
   const subscriber = publisher.duplicate();
   await Promise.all([publisher.connect(), subscriber.connect()]);
-  io.adapter(createAdapter(publisher, subscriber));
+  io.adapter(history ? createStreamsAdapter(publisher) : createAdapter(publisher, subscriber));
 }
 
 interface BunGlobal {

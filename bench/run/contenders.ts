@@ -11,6 +11,8 @@ export type Kind =
   | "v1"
   /** The same, with topics that the clients subscribe to themselves. */
   | "tagged"
+  /** This project, whose topics keep their newest messages in Redis. */
+  | "kept"
   /** The runtime's own engine, used plainly. */
   | "native"
   /** If meshsocket uses another engine than the runtime's own: that one, used plainly. */
@@ -18,6 +20,8 @@ export type Kind =
   /** Raw sockets with one write per tick: the bound. */
   | "limit"
   | "Socket.IO"
+  /** Socket.IO, whose adapter writes each message to a stream of Redis and reads it there. */
+  | "streams"
   | "crossws";
 
 /** One server program on one runtime. */
@@ -37,12 +41,14 @@ const FILES: readonly [
   ["meshsocket", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["v1", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["tagged", "servers/meshsocket.ts", ["node", "bun", "deno"]],
+  ["kept", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["limit", "servers/raw.ts", ["node", "bun", "deno"]],
   ["native", "servers/ws.ts", ["node"]],
   ["native", "servers/bun.ts", ["bun"]],
   ["native", "servers/deno.ts", ["deno"]],
   ["engine", "servers/ws.ts", ["deno"]],
   ["Socket.IO", "peers/socketio.ts", ["node", "bun"]],
+  ["streams", "peers/socketio.ts", ["node"]],
   ["crossws", "peers/crossws.ts", ["node", "bun", "deno"]],
 ];
 
@@ -54,10 +60,15 @@ export const contenders: readonly Contender[] = FILES.flatMap((
       kind,
       runtime,
       file,
-      dialect: kind === "Socket.IO" ? "socketio" : kind === "v1" || kind === "tagged" ? kind : "plain",
+      dialect: dialectOf(kind),
     }) as const
   )
 );
+
+function dialectOf(kind: Kind): Dialect {
+  if (kind === "Socket.IO" || kind === "streams") return "socketio";
+  return kind === "v1" || kind === "tagged" ? kind : "plain";
+}
 
 export function nameOf({ kind, runtime }: Contender): string {
   return `${kind} on ${runtime}`;

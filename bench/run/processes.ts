@@ -119,10 +119,17 @@ export async function startServer(
   };
 }
 
-/** Runs the load generator; `during` runs when its result is there, and it goes on as before. */
+/**
+ * Runs the load generator. `opened` runs when the clients of "recover" are connected and wait; `during` when its result is there, and it
+ * goes on as before.
+ */
 export async function load(
   job: Job,
-  options: { spread?: boolean; during?: (deliveries: () => Promise<number>) => Promise<void> } = {},
+  options: {
+    spread?: boolean;
+    opened?: () => Promise<void>;
+    during?: (deliveries: () => Promise<number>) => Promise<void>;
+  } = {},
 ): Promise<JobResult> {
   const hold = options.during !== undefined;
   const args = ["load/generator.ts", JSON.stringify({ ...job, hold })];
@@ -130,6 +137,11 @@ export async function load(
   const child = start(options.spread === true ? undefined : GENERATOR_CORE, "bun", args);
   const line = reader(child, "the generator");
   try {
+    if (options.opened) {
+      await line();
+      await options.opened();
+      child.stdin?.write("go\n");
+    }
     const result = JSON.parse(await line()) as JobResult;
     await options.during?.(async () => {
       child.stdin?.write("deliveries\n");

@@ -7,7 +7,7 @@ import { type BenchServer, load, startServer } from "./processes.ts";
 export type Measured = Readonly<Record<string, number>>;
 
 /** The setup that a cluster's servers share. */
-export type Cluster = Required<Pick<ServerSetup, "storage" | "redisPort">>;
+export type Cluster = Required<Pick<ServerSetup, "storage" | "redisPort">> & { readonly redisPid: number };
 
 /** Long enough for the code of a server to be compiled: the compiler counts as its processor time, too. */
 const WARMUP_MS = 3_000;

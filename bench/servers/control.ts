@@ -20,6 +20,8 @@ export interface ServerSetup {
   redisPort?: number;
   /** The storage is reached over TCP, at `redisPort`. */
   tcp?: boolean;
+  /** Topics keep their newest 200 messages in Redis. */
+  history?: boolean;
   /** The server answers `/metrics`. */
   metrics?: boolean;
   /** The certificate and key of a server over TLS. */
@@ -53,6 +55,8 @@ export function ready(port: number, rpc?: string): void {
       cpuMs: cpuMs(),
     };
     lags = [];
+    // The collection is no lag of the server.
+    due = performance.now() + LAG_TICK_MS;
     console.log(JSON.stringify(stats));
   });
   process.stdin.on("end", () => process.exit(0));

@@ -5,11 +5,16 @@ import { Hub } from "../../src/hub/hub.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { ready, setup } from "./control.ts";
 
-const { storage, redisPort, tcp = false, tls, compress = false, metrics = false } = setup();
+const { storage, redisPort, tcp = false, tls, compress = false, metrics = false, history = false } = setup();
+const topics = history ? [{ match: "*", history: { messages: 200 } }] : [];
 // One client of the bench asks for the messages that a thousand get.
 const limits = { messagesPerSecond: Infinity };
 const hub = storage
-  ? new DistHub({ storage: new RedisStorage(tcp ? `redis://127.0.0.1:${redisPort}` : storage, "bench"), limits })
+  ? new DistHub({
+    storage: new RedisStorage(tcp ? `redis://127.0.0.1:${redisPort}` : storage, "bench"),
+    limits,
+    topics,
+  })
   : new Hub({ limits, compress });
 const serve = await loadServe();
 const server = await serve(hub, {
