@@ -12,6 +12,7 @@ import type { NeighbourEvents } from "./membership.ts";
 import { Neighbours } from "./neighbours.ts";
 import { presenceFeed } from "./topics/presence-feed.ts";
 import { RequestTable } from "./request-table.ts";
+import { settledWithin } from "../send/deadline.ts";
 import { Router } from "./router.ts";
 import type { Clients } from "../client/clients.ts";
 import type { KeptTopics } from "../hub/history/kept-topics.ts";
@@ -37,6 +38,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
   readonly #state: HubState;
   readonly #counters: Counters;
   readonly #router: Router;
+  readonly #timeoutMs: number;
   readonly #stopped = new AbortController();
 
   /** Throws a TypeError (`invalid_argument`) for a bad host. */
@@ -58,6 +60,7 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     });
     const requests = new RequestTable(this.#stopped.signal);
     const { timeoutMs } = node.limits;
+    this.#timeoutMs = timeoutMs;
     const { traces } = node;
     this.remote = new RemoteVerbs({ links, router: this.#router, nodes: this.topics, requests, timeoutMs, traces });
     this.moving = new Moving<Data>(node, this.neighbours, this.topics);
@@ -75,9 +78,10 @@ export class Cluster<Data = unknown> implements NeighbourEvents {
     return this.neighbours.start();
   }
 
-  /** Leaves the cluster: lease, claims, links. Never rejects. */
+  /** Leaves the cluster: lease, claims, links. Never rejects. Other nodes get the answers to what this one took before. */
   async stop(): Promise<void> {
     this.topics.close();
+    await settledWithin(this.incoming.answered(), this.#timeoutMs);
     this.#stopped.abort();
     await this.neighbours.stop();
   }

@@ -59,6 +59,12 @@ export class Incoming<Data> implements Peers {
     this.lines = new IncomingLines({ node: neighbours, inbox: this.inbox, limits, stopped });
   }
 
+  /** Settles when the other nodes were sent the answers to all that was taken by now. */
+  async answered(): Promise<void> {
+    await this.inbox.answered();
+    await this.lines.written();
+  }
+
   evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer {
     return this.#neighbours.evict(id, claim, resume);
   }

@@ -33,6 +33,9 @@ export class Inbox {
   /** In the order of their last use. */
   readonly #lines: BoundedMap<string, LineState>;
 
+  /** The answers that are not known yet. */
+  readonly #taking = new Set<Promise<BatchAnswer>>();
+
   constructor(deps: InboxDependencies) {
     this.#deps = deps;
     this.#lines = new BoundedMap(deps.maxLines);
@@ -49,9 +52,16 @@ export class Inbox {
     if (!line || batch.number !== line.lastNumber + 1n) return this.#answer(batch, Outcome.UNKNOWN, life);
     line.lastNumber = batch.number;
     const answer = this.#take(batch, life);
+    this.#taking.add(answer);
+    answer.finally(() => this.#taking.delete(answer)).catch(() => {});
     line.answers.set(batch.number, answer);
     line.answers.delete(batch.number - BigInt(KEPT_ANSWERS));
     return answer;
+  }
+
+  /** Settles when all that was taken by now is answered. */
+  async answered(): Promise<void> {
+    await Promise.allSettled(this.#taking);
   }
 
   async #take(batch: Batch, life: string): Promise<BatchAnswer> {

@@ -47,6 +47,13 @@ export class IncomingLines {
     return line;
   }
 
+  /** Settles when the engine has written all answers, or this node has left. */
+  async written(): Promise<void> {
+    while (!this.#deps.stopped.aborted && [...this.#packed].some(({ bufferedAmount }) => bufferedAmount > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
   get #serving(): boolean {
     const { node, stopped } = this.#deps;
     return node.servingLife !== undefined && !stopped.aborted;
@@ -58,6 +65,9 @@ export class IncomingLines {
     for (const line of this.#lines) line.abort();
   }
 }
+
+/** Milliseconds until it is looked again whether answers were written. */
+const LOOK_MS = 10;
 
 /** Dependencies of {@link IncomingLines}. */
 export interface IncomingLinesDependencies {

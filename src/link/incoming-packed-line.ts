@@ -32,6 +32,11 @@ export class IncomingPackedLine implements ByteStreamReceiver {
     if (this.#ended) stream.close();
   }
 
+  /** Bytes of answers that the engine has not written. */
+  get bufferedAmount(): number {
+    return this.#ended ? 0 : this.#stream?.bufferedAmount ?? 0;
+  }
+
   close(): void {
     this.#stream?.close();
     this.closed();

@@ -11,6 +11,7 @@ import { Link } from "./link.ts";
 import { type Caller, OTHER_LIFE } from "./send-window.ts";
 import type { NodeTransport } from "./node-transport.ts";
 import { packedLine } from "./packed-line.ts";
+import { unref } from "../base/tick.ts";
 import { randomId } from "../base/random-id.ts";
 import { bearer } from "../rpc/bearer.ts";
 import { fromRpcError } from "../rpc/error.ts";
@@ -18,6 +19,8 @@ import type { Holder } from "../storage/storage.ts";
 import type { TokenMint } from "../rpc/token.ts";
 
 const TICK_MS = 50;
+/** How long the last answers of a node may take to be read after it has left. */
+const LAST_ANSWERS_MS = 100;
 const STREAM_BATCHES_IN_FLIGHT = 4;
 /** Bytes of a batch besides its items. */
 const BATCH_SLACK_BYTES = 4_096;
@@ -93,13 +96,13 @@ export class Links {
     return Array.from(this.#peers.values(), ({ link }) => ({ host: link.to.host, ...link.load }));
   }
 
-  /** Gives up the link to a life that ended. */
+  /** Gives up the link to a life that ended. Its last answers may still be on their way, behind the word that it leaves. */
   drop(life: string): void {
     const peer = this.#peers.get(life);
     if (!peer) return;
     this.#peers.delete(life);
-    peer.link.close(new MeshError("unavailable", `${peer.link.to.host} has left`));
-    peer.transport.close?.();
+    if (this.#closed || peer.link.load.calls === 0) end(peer);
+    else unref(setTimeout(() => end(peer), LAST_ANSWERS_MS));
   }
 
   close(): void {
@@ -162,6 +165,11 @@ export class Links {
       this.#timer = undefined;
     }, TICK_MS);
   }
+}
+
+function end({ link, transport }: Peer): void {
+  link.close(new MeshError("unavailable", `${link.to.host} has left`));
+  transport.close?.();
 }
 
 /** One item in a call of its own. */

@@ -97,3 +97,15 @@ test("a node that leaves as well hands on the clients that it took over", async 
   assert.equal(second.hello.id, first.hello.id);
   second.socket.close(1000);
 });
+
+test("a node that leaves answers first what it took: its last client is not lost on the way", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = [await cluster.start(LIMITS), await cluster.start(LIMITS)];
+  const first = await away(a);
+  cluster.delay(a.host, 40);
+  const closed = a.hub.close();
+  const second = await V1Client.open(b.hub, { id: "me", user: "alice" }, `1.${first.hello.token}`);
+  assert.deepEqual([second.hello.resumed, second.hello.lost], [true, undefined]);
+  await closed;
+  second.socket.close(1000);
+});
