@@ -130,6 +130,11 @@ export interface SubscribeOptions extends CallOptions {
    * Default: the place that `positions` of the options remembers, or else none. Of several subscriptions of a page to one topic only the first is caught up.
    */
   from?: SubscribeFrom;
+  /**
+   * Takes differences to the message before, if the server sends them for the topic (`delta: true`): for states that change little. The messages
+   * are the same. Default false. Of several subscriptions of a page to one topic the first decides.
+   */
+  delta?: boolean;
 }
 
 /** Where a subscription begins. */

@@ -1,14 +1,16 @@
-import { errorCode, invalidArgument, MeshError, type MeshErrorCode } from "../src/base/error.ts";
+import { errorCode, invalidArgument, MeshError } from "../src/base/error.ts";
 import {
   type Place,
   type Published as Delivery,
   publishLine,
   type Subscribed,
+  type SubscribeFields,
   subscribeLine,
   unsubscribeLine,
 } from "../src/wire/topics.ts";
 import type { Parts, Payload } from "../src/wire/v1.ts";
 import { type CallOptions, type Calls, type Sendable } from "./calls.ts";
+import type { DeltaPlace, Whole } from "./delta.ts";
 import { delayBefore, MAX_TIMER_MS, type Settings } from "./options.ts";
 import type { Pending } from "./events.ts";
 import { readStream, type ReadStreamOptions } from "./stream.ts";
@@ -19,7 +21,7 @@ export class Topics {
   readonly #client: TopicsClient;
   readonly #topics = new Map<string, Topic>();
   /** By topic: settles when no message of an earlier subscription can come any more. */
-  readonly #leaving = new Map<string, Promise<void>>();
+  readonly #leaving = new Map<string, Promise<unknown>>();
 
   constructor(client: TopicsClient) {
     this.#client = client;
@@ -36,13 +38,15 @@ export class Topics {
   }
 
   /** Resolves with a subscription when it holds: no message that is published from then on is missed. `stream`: to a stream. */
-  async subscribe(name: string, options: SubscribeOptions, stream = false): Promise<Subscription> {
-    checkCall(name, options, "signal timeoutMs maxBytes from");
+  async subscribe(name: string, options: SubscribeOptions, stream?: true): Promise<Subscription> {
+    checkCall(name, options, "signal timeoutMs maxBytes from delta");
     this.#client.check();
-    const { signal, timeoutMs = this.#client.settings.timeoutMs, maxBytes = this.#client.settings.maxBytes } = options;
+    const { settings } = this.#client;
+    const { signal, timeoutMs = settings.timeoutMs, maxBytes = settings.maxBytes } = options;
+    const delta = options.delta ? new (await import("./delta.ts")).Whole() : undefined;
     signal?.throwIfAborted();
-    const { positions } = this.#client.settings;
-    const topic = this.#topics.get(name) ?? this.#open(name, options.from ?? saved(positions, name), stream);
+    const topic = this.#topics.get(name) ??
+      this.#open({ topic: name, from: options.from ?? saved(settings.positions, name), stream, delta });
     const onAbort = (): void => subscription.end(signal?.reason);
     const subscription = new Subscription(name, maxBytes, (error) => {
       signal?.removeEventListener("abort", onAbort);
@@ -55,8 +59,9 @@ export class Topics {
     return subscription;
   }
 
-  #open(name: string, from: SubscribeFrom | undefined, stream: boolean): Topic {
-    const topic = new Topic(name, this.#client, from, stream, this.#leaving.get(name), (left) => {
+  #open(wish: Wish): Topic {
+    const name = wish.topic;
+    const topic = new Topic(this.#client, wish, this.#leaving.get(name), (left) => {
       this.#topics.delete(name);
       if (!left) return;
       this.#leaving.set(name, left);
@@ -74,7 +79,7 @@ export class Topics {
 
   /** Obeys a line of the server; false if it is none of these. */
   read({ form, number, json, payload }: Parts): boolean {
-    const topic = this.#topics.get(String(json["topic"]));
+    const topic = this.#topics.get(json["topic"] as string);
     switch (form) {
       case "subscribed#{":
       case "published#{":
@@ -107,13 +112,12 @@ export class Topics {
 
 /** One topic, with all subscriptions of the page to it. */
 class Topic {
-  readonly #name: string;
   readonly #client: TopicsClient;
-  readonly #leave: (left?: Promise<void>) => void;
+  readonly #leave: (left?: Promise<unknown>) => void;
   /** Messages that come before this settled are of an earlier subscription, of which the page has left. */
-  #after: Promise<void> | undefined;
-  /** Each with its call to settle, or undefined once it holds. */
-  readonly #subscriptions = new Map<Subscription, Opening | undefined>();
+  #after: Promise<unknown> | undefined;
+  /** Each with its call, which settles once. */
+  readonly #subscriptions = new Map<Subscription, Opening>();
   /** Counts attempts, so that an answer to an earlier one is noticed. */
   #attempt = 0;
   #holds = false;
@@ -124,22 +128,19 @@ class Topic {
   /** The place is to be saved. */
   #saves = false;
   #tells = true;
-  readonly #stream: boolean;
+  readonly #wish: Wish;
 
   /** `leave` is called at the end, with when the server has ended it too. */
   constructor(
-    name: string,
     client: TopicsClient,
-    from: SubscribeFrom | undefined,
-    stream: boolean,
-    after: Promise<void> | undefined,
-    leave: (left?: Promise<void>) => void,
+    wish: Wish,
+    after: Promise<unknown> | undefined,
+    leave: (left?: Promise<unknown>) => void,
   ) {
-    this.#stream = stream;
+    this.#wish = wish;
     this.#after = after;
-    this.#name = name;
     this.#client = client;
-    this.#place = from;
+    this.#place = wish.from;
     this.#leave = leave;
   }
 
@@ -148,7 +149,7 @@ class Topic {
     // The others have what this one asks for.
     if (from && this.#attempt > 0) subscription.recovered = false;
     return new Promise((resolve, reject) => {
-      this.#subscriptions.set(subscription, this.#holds ? undefined : { resolve, reject });
+      this.#subscriptions.set(subscription, { resolve, reject });
       if (this.#holds) resolve();
       else if (this.#attempt === 0) void this.#ask();
     });
@@ -161,45 +162,54 @@ class Topic {
     if (this.#subscriptions.size > 0) return;
     this.#attempt++;
     if (!this.#tells) return this.#leave();
-    const { reply } = this.#client.calls.request((number) => unsubscribeLine(number, this.#name));
-    this.#leave(reply.then(() => {}, () => {}));
+    this.#leave(this.#unsubscribe());
   }
 
-  message({ epoch, offset }: Place, data: Payload): void {
+  /** Settles when no message can come any more. */
+  #unsubscribe(): Promise<unknown> {
+    return this.#client.calls.request((number) => unsubscribeLine(number, this.#wish.topic)).reply.catch(() => {});
+  }
+
+  message(place: DeltaPlace, payload: Payload): void {
     if (this.#after) return;
-    this.#goTo(epoch, offset);
-    const publication = { topic: this.#name, data: data as Pending, epoch, offset };
+    const data = this.#wish.delta ? this.#wish.delta.read(place, payload) : payload;
+    // The message before it did not come: all after the last place come again.
+    if (data === undefined) return this.restore(this.#unsubscribe());
+    this.#goTo(place);
+    const { epoch, offset } = place;
+    const publication = { topic: this.#wish.topic, data: data as Pending, epoch, offset };
     for (const subscription of this.#subscriptions.keys()) subscription.push(publication);
   }
 
   /** Messages before this place may be missing. */
-  gap({ epoch, offset }: Place): void {
+  gap(place: Place): void {
     if (this.#after) return;
-    this.#goTo(epoch, offset);
+    this.#goTo(place);
     for (const subscription of this.#subscriptions.keys()) subscription.recovered = false;
   }
 
   /** Everything up to here came; what comes later starts after it. */
-  #goTo(epoch: string | undefined, offset = 0): void {
+  #goTo({ epoch, offset = 0 }: Place): void {
     if (epoch === undefined) return;
     this.#place = { epoch, offset };
     const { positions } = this.#client.settings;
-    if (!positions || this.#saves || this.#stream) return;
+    if (!positions || this.#saves || this.#wish.stream) return;
     this.#saves = true;
     setTimeout(() => {
       this.#saves = false;
       try {
-        positions.setItem(PREFIX + this.#name, JSON.stringify(this.#place));
+        positions.setItem(PREFIX + this.#wish.topic, JSON.stringify(this.#place));
       } catch (error) {
         console.error("meshsocket: could not save a position", error);
       }
     });
   }
 
-  restore(): void {
+  /** Subscribes again, once messages of the subscription before cannot come any more. */
+  restore(after?: Promise<unknown>): void {
     this.#restoring ||= this.#holds;
     this.#holds = false;
-    this.#after = undefined;
+    this.#after = after;
     void this.#ask();
   }
 
@@ -216,27 +226,29 @@ class Topic {
     if (this.#after) await this.#after;
     this.#after = undefined;
     for (let tries = 0; attempt === this.#attempt; tries++) {
-      const line = (number: number): string => subscribeLine(number, this.#name, this.#place, this.#stream);
+      const line = (number: number): string => subscribeLine(number, { ...this.#wish, from: this.#place });
       const answer = await this.#client.calls.request<Subscribed>(line).reply.catch((error: unknown) => ({ error }));
       if (attempt !== this.#attempt) return;
       if (!("error" in answer)) return this.#hold(answer);
       const code = errorCode(answer.error);
       // The client moved to another node before the answer.
       if (code === "unknown" && tries === 0) continue;
-      if (!this.#restoring || code === undefined || !PASSING.has(code)) return this.end(answer.error, false);
+      if (!this.#restoring || code === undefined || !PASSING.split(" ").includes(code)) {
+        return this.end(answer.error, false);
+      }
       await new Promise((resolve) => setTimeout(resolve, delayBefore(tries, this.#client.settings)));
     }
   }
 
-  #hold({ recovered = !this.#restoring, epoch, offset }: Subscribed): void {
+  #hold(answer: Subscribed): void {
     this.#holds = true;
+    const { recovered = !this.#restoring, epoch, offset = 0 } = answer;
     // A message may have come before the answer.
     const { epoch: known, offset: at = 0 } = (this.#place ?? {}) as Place;
-    if (epoch !== known || (offset ?? 0) > at) this.#goTo(epoch, offset);
+    if (epoch !== known || offset > at) this.#goTo(answer);
     for (const [subscription, opening] of this.#subscriptions) {
       subscription.recovered &&= recovered;
-      this.#subscriptions.set(subscription, undefined);
-      opening?.resolve();
+      opening.resolve();
     }
   }
 }
@@ -261,12 +273,7 @@ function saved(positions: Settings["positions"], topic: string): SubscribeFrom |
 }
 
 /** Codes with which a subscription that held before is tried again. */
-const PASSING: ReadonlySet<MeshErrorCode> = new Set([
-  "unavailable",
-  "deadline_exceeded",
-  "unknown",
-  "resource_exhausted",
-]);
+const PASSING = "unavailable deadline_exceeded unknown resource_exhausted";
 
 export type { Delivery };
 
@@ -274,6 +281,13 @@ export type { Delivery };
 export interface PublishOptions extends CallOptions {
   /** Publishes a message with the same key once, if the topic has a history. */
   key?: string;
+}
+
+/** How a topic is subscribed to. */
+interface Wish extends SubscribeFields {
+  readonly from: SubscribeFrom | undefined;
+  /** Reads deltas, if the page asked for them. */
+  readonly delta: Whole | undefined;
 }
 
 interface Opening {

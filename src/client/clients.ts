@@ -2,7 +2,7 @@ import { bump, type Counters, type Tally } from "../base/counters/counters.ts";
 import { notConfirmable } from "./resume/confirmations.ts";
 import type { HubClient } from "./hub-client.ts";
 import type { Connection } from "./connection.ts";
-import { FanOut, type Group } from "./fan-out.ts";
+import { FanOut, formOf, type Group } from "./fan-out.ts";
 import type { CompressOptions } from "../send/compression.ts";
 import type { Frame } from "../send/frame.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -118,6 +118,7 @@ export class Clients<Data = unknown> {
     if (listeners === undefined) return 0;
     this.mark(topic, frame);
     if (listeners.tagged !== undefined && listeners.tagged.size > 0) frame.tag(topic);
+    listeners.deltas?.next(frame);
     const offered = this.#counted(this.#sendTo(listeners, frame, except));
     if (this.taps !== undefined) this.taps.published(topic, frame, offered);
     return offered;
@@ -222,6 +223,16 @@ function groupOf<Data>(byId: ReadonlyMap<string, HubClient<Data>>): Group<HubCli
   };
 }
 
+function sendTo<Data>(group: Group<HubClient<Data>>, client: HubClient<Data>, frame: Frame): void {
+  const { deltas, newest, tagged } = group;
+  if (newest?.keep(client, [frame], frame.byteLength)) return deltas?.got(client, false);
+  if (deltas?.has(client)) {
+    deltas.got(client, client.outbox.enqueue(formOf(frame, deltas.isInStep(client))));
+  } else {
+    client.outbox.enqueue(frame.tagged !== undefined && tagged?.has(client) ? frame.tagged : frame);
+  }
+}
+
 function sendToEach<Data>(
   group: Group<HubClient<Data>>,
   frame: Frame,
@@ -229,10 +240,12 @@ function sendToEach<Data>(
 ): number {
   let offered = 0;
   for (const client of group.values()) {
-    if (except !== undefined && except.has(client.id)) continue;
+    if (except !== undefined && except.has(client.id)) {
+      group.deltas?.got(client, false);
+      continue;
+    }
     offered++;
-    if (group.newest?.keep(client, [frame], frame.byteLength)) continue;
-    client.outbox.enqueue(frame.tagged !== undefined && group.tagged?.has(client) ? frame.tagged : frame);
+    sendTo(group, client, frame);
   }
   return offered;
 }

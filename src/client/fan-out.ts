@@ -1,4 +1,5 @@
 import { Burst } from "../send/burst.ts";
+import type { Deltas } from "./delta/deltas.ts";
 import type { Frame } from "../send/frame.ts";
 import type { Outbox, OutboxClient } from "./outbox.ts";
 
@@ -15,6 +16,8 @@ export class FanOut<Member extends FanOutMember> {
   #burst: Burst | undefined = undefined;
   /** The same messages for members that get them tagged. */
   #tagged: Burst | undefined = undefined;
+  /** The same for members that get deltas and are in step. */
+  #deltas: Burst | undefined = undefined;
   /** How many of the frames a member has passed: those it got, and those that leave it out. */
   readonly #passed = new Map<Member, number>();
 
@@ -27,7 +30,11 @@ export class FanOut<Member extends FanOutMember> {
     this.#frames.push(frame);
     this.#burst = Burst.add(this.#burst, frame);
     if (frame.tagged !== undefined) this.#tagged = Burst.add(this.#tagged, frame.tagged);
-    for (const client of except) this.#passed.set(client, this.#frames.length);
+    if (this.group.deltas !== undefined) this.#deltas = Burst.add(this.#deltas, frame.delta ?? frame.tagged ?? frame);
+    for (const client of except) {
+      this.#passed.set(client, this.#frames.length);
+      this.group.deltas?.got(client, false);
+    }
     return this.group.size - except.length;
   }
 
@@ -51,11 +58,31 @@ export class FanOut<Member extends FanOutMember> {
 
   #give(client: Member, passed: number): void {
     const burst = this.#tagged !== undefined && this.group.tagged?.has(client) ? this.#tagged : this.#burst;
-    if (burst === undefined || this.group.newest?.keep(client, this.#frames.slice(passed), burst.byteLength)) return;
+    if (burst === undefined) return;
+    const { deltas, newest } = this.group;
+    if (newest?.keep(client, this.#frames.slice(passed), burst.byteLength)) return deltas?.got(client, false);
+    if (deltas?.has(client)) return this.#giveDeltas(client, passed, deltas);
     if (passed === 0) client.outbox.enqueueBurst(burst);
     else for (const frame of burst.frames.slice(passed)) client.outbox.append(frame);
   }
+
+  #giveDeltas(client: Member, passed: number, deltas: GroupDeltas<Member>): void {
+    let isInStep = deltas.isInStep(client);
+    if (isInStep && passed === 0 && this.#deltas !== undefined) isInStep = client.outbox.enqueueBurst(this.#deltas);
+    else {
+      for (const frame of this.#frames.slice(passed)) isInStep = client.outbox.append(formOf(frame, isInStep));
+    }
+    deltas.got(client, isInStep);
+  }
 }
+
+/** The form of a topic's message for a client that gets deltas, and has the message before or not. */
+export function formOf(frame: Frame, isInStep: boolean): Frame {
+  return (isInStep ? frame.delta : undefined) ?? frame.tagged ?? frame;
+}
+
+/** The members of a group that get deltas. */
+type GroupDeltas<Member> = Pick<Deltas<Member>, "got" | "has" | "isInStep">;
 
 /** Clients that get the same frames: all of this node, or a topic's listeners. */
 export interface Group<Member> {
@@ -63,6 +90,8 @@ export interface Group<Member> {
   readonly tagged?: ReadonlySet<Member> | undefined;
   /** The newest message for members that read slowly; undefined if they get every message. */
   readonly newest?: { keep(client: Member, frames: readonly Frame[], bytes: number): boolean } | undefined;
+  /** Undefined if no member gets deltas. */
+  readonly deltas?: GroupDeltas<Member> | undefined;
   readonly size: number;
   has(client: Member): boolean;
   values(): Iterable<Member>;

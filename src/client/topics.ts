@@ -1,6 +1,7 @@
 import { isOwnTopic } from "../base/check/topic.ts";
 import type { Frame } from "../send/frame.ts";
 import type { HubClient } from "./hub-client.ts";
+import type { Deltas } from "./delta/deltas.ts";
 import type { Newest, SlowClient, SlowReaders } from "./slow/newest.ts";
 
 /** Is told of every client of this node that starts or stops listening on a topic, or that has another info there. */
@@ -19,12 +20,16 @@ export class Listeners<Member extends SlowClient> extends Set<Member> {
   tagged: Set<Member> | undefined = undefined;
   /** The newest message for those that read slowly; undefined if they get every message. */
   newest: Newest<Member> | undefined = undefined;
+  /** Those that get deltas; undefined if the topic has none. */
+  deltas: Deltas<Member> | undefined = undefined;
 }
 
 /** Which clients of this node listen on which topic. */
 export class TopicIndex<Data> {
   /** Undefined if slow clients get every message of all topics. */
   #slow: SlowReaders<HubClient<Data>> | undefined = undefined;
+  /** Undefined if no topic has deltas. */
+  #deltasOf: ((topic: string) => Deltas<HubClient<Data>> | undefined) | undefined = undefined;
   readonly #beforeChange: (listeners: Listeners<HubClient<Data>>) => void;
   readonly #byTopic = new Map<string, Listeners<HubClient<Data>>>();
   /** How many of them are the library's own. */
@@ -120,7 +125,27 @@ export class TopicIndex<Data> {
     if (isOwnTopic(topic)) this.#ownTopics++;
     const listeners = new Listeners<HubClient<Data>>();
     this.#spare(topic, listeners);
+    listeners.deltas = this.#deltasOf?.(topic);
     return listeners;
+  }
+
+  /** Some topics have deltas from now on. */
+  deltas(of: (topic: string) => Deltas<HubClient<Data>> | undefined): void {
+    this.#deltasOf = of;
+    for (const [topic, listeners] of this.#byTopic) listeners.deltas = of(topic);
+  }
+
+  /** Gives a listener that gets messages tagged their deltas from now on; false if the topic has none. */
+  giveDeltas(topic: string, client: HubClient<Data>): boolean {
+    const listeners = this.#byTopic.get(topic);
+    if (!listeners?.deltas || listeners.tagged?.has(client) !== true) return false;
+    listeners.deltas.add(client);
+    return true;
+  }
+
+  /** Whether a listener gets deltas. */
+  hasDeltas(topic: string, client: HubClient<Data>): boolean {
+    return this.#byTopic.get(topic)?.deltas?.has(client) === true;
   }
 
   /** Of some topics slow clients get only the newest message from now on. */
@@ -154,7 +179,10 @@ export class TopicIndex<Data> {
     if (!listeners?.has(client) || listeners.tagged?.has(client) === tagged) return;
     this.#beforeChange(listeners);
     if (tagged) (listeners.tagged ??= new Set()).add(client);
-    else listeners.tagged?.delete(client);
+    else {
+      listeners.tagged?.delete(client);
+      listeners.deltas?.delete(client);
+    }
   }
 
   /** Removes a listener, or one that waits to be; true when it was the topic's last on this node. */
@@ -168,6 +196,7 @@ export class TopicIndex<Data> {
     listeners.delete(client);
     listeners.tagged?.delete(client);
     listeners.newest?.forget(client);
+    listeners.deltas?.delete(client);
     for (const observer of this.#observers.get(topic) ?? []) observer.left(client);
     if (listeners.size > 0) return false;
     this.#byTopic.delete(topic);

@@ -28,7 +28,7 @@ function toHandover(handed: HandedOver | string): Handover {
     messages: messages.map(({ data, binary, control }) => ({ data: data.slice(), binary, control })),
     topics: [...topics],
     tagged: [...tagged],
-    places: places.map(({ topic, epoch, offset }) => ({ topic, epoch, offset: BigInt(offset) })),
+    places: places.map((place) => ({ ...place, offset: BigInt(place.offset) })),
     lastRequest: BigInt(lastRequest),
   });
 }
@@ -39,6 +39,6 @@ export function fromHandover(
 ): HandedOver | string {
   if (refusal !== "") return refusal;
   const counts = { received: Number(received), handled: Number(handled), lastRequest: Number(lastRequest) };
-  const from = places.map(({ topic, epoch, offset }) => ({ topic, epoch, offset: Number(offset) }));
+  const from = places.map(({ topic, epoch, offset, delta }) => ({ topic, epoch, offset: Number(offset), delta }));
   return { ...counts, messages, topics, tagged, places: from };
 }

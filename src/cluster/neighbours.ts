@@ -195,7 +195,8 @@ export class Neighbours<Data> {
       if (!this.#kept.windowOf(topic)) continue;
       const listens = topics.listeners(topic)?.has(client) === true;
       const place = listens && this.#kept.loaded?.placeOf(topic);
-      if (place || client.tagged?.get(topic) !== false) places.push({ topic, ...(place || NOWHERE) });
+      const delta = topics.hasDeltas(topic, client);
+      if (place || client.tagged?.get(topic) !== false) places.push({ topic, ...(place || NOWHERE), delta });
     }
     return places;
   }

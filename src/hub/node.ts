@@ -8,6 +8,7 @@ import { checkHubOptions, HUB_OPTIONS, type HubOptions } from "./hub-options.ts"
 import { type Limits, mergeLimits } from "../base/limits.ts";
 import { LocalVerbs } from "./local.ts";
 import { LimitedLogger } from "../base/log/limited-logger.ts";
+import { about } from "../base/log/about.ts";
 import { chosenLogger } from "../base/log/logger.ts";
 import { NO_RECORDER, type Recorder } from "../base/watch/recorder.ts";
 import { Traces } from "../base/trace/tracing.ts";
@@ -46,6 +47,8 @@ export class HubNode<Data> {
   recorder: Recorder = NO_RECORDER;
   /** Decides which client may have an id: alone, or with the cluster. */
   registry: Registry<Data>;
+  /** Settles when the code of deltas is there; undefined if no topic has them. */
+  readonly deltas: Promise<void> | undefined;
   #streams: Streams | undefined;
   #loading: Promise<Streams> | undefined;
   /** The verbs of the hub: for this node's clients, or for those of the cluster. */
@@ -66,6 +69,7 @@ export class HubNode<Data> {
     this.clients = new Clients<Data>(this.limits, this.counters);
     this.clients.compression = TopicCompression.from(options);
     if (options.topics?.some(({ slowConsumer }) => slowConsumer)) void this.#loadSlowReaders();
+    this.deltas = options.topics?.some(({ delta }) => delta) ? this.#loadDeltas() : undefined;
     this.kept = new KeptTopics<Data>(this);
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits, this.kept);
     this.presences = new Presences<Data>(this.clients, this.limits, this.logger);
@@ -90,7 +94,19 @@ export class HubNode<Data> {
       const { slowReadersOf } = await import("./topics/slow-readers.ts");
       this.clients.topics.spare(slowReadersOf(this.options, this.counters));
     } catch (error) {
-      this.logger.error('meshsocket: could not load what slowConsumer: "latest" needs', error);
+      const text = "could not load the code of slowConsumer, so slow clients get every message";
+      this.logger.error(`meshsocket: ${text}`, error, about("code_missing"));
+    }
+  }
+
+  /** Loads the code of `delta: true`, and the package that it needs. Without that all messages go out whole. */
+  async #loadDeltas(): Promise<void> {
+    try {
+      const { deltasOf } = await import("./topics/deltas-of.ts");
+      this.clients.topics.deltas(deltasOf(this.options));
+    } catch (error) {
+      const text = "could not load the package fossil-delta, so delta: true has no effect: npm install fossil-delta";
+      this.logger.error(`meshsocket: ${text}`, error, about("code_missing"));
     }
   }
 

@@ -27,7 +27,8 @@ import { checkSize, type Sender } from "../send/sender.ts";
 import type { Recorder } from "../base/watch/recorder.ts";
 import type { RefusedEvent } from "../door/refusal.ts";
 import type { Socket } from "../client/socket.ts";
-import type { Subscribed } from "../wire/topics.ts";
+import { DELTA_FORMAT, type Subscribed } from "../wire/topics.ts";
+import type { SubscribeCall } from "../client/resume/topic-calls.ts";
 import type {
   Delivery,
   EmitOptions,
@@ -321,11 +322,14 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return this.#hub.publish(topic, message, options);
   }
 
-  async listen(client: HubClient<Data>, topic: string, from: unknown, stream: boolean): Promise<Subscribed> {
+  async listen(client: HubClient<Data>, { topic, from, stream, delta }: SubscribeCall): Promise<Subscribed> {
+    const { topics } = this.#node.clients;
     const subscribed = await this.#listen(client, topic, from);
-    const latest = this.#node.clients.topics.listeners(topic)?.newest && true;
+    if (delta) await this.#node.deltas;
+    const format = delta && this.#node.subscriptions.giveDeltas(client, topic) ? DELTA_FORMAT : undefined;
+    const latest = topics.listeners(topic)?.newest && true;
     if (stream && this.#node.kept.windowOf(topic)) (await this.#node.loadStreams()).guardClients(topic);
-    return latest ? { ...subscribed, latest } : subscribed;
+    return { ...subscribed, latest, delta: format };
   }
 
   async #listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {

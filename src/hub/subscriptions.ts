@@ -74,6 +74,11 @@ export class Subscriptions<Data = unknown> {
     return await this.#joinAs(client, { topic, from, options: {}, own: true });
   }
 
+  /** Gives a client that asked for it itself the topic's messages as deltas from now on; false if the topic has none. */
+  giveDeltas(client: HubClient<Data>, topic: string): boolean {
+    return this.#clients.topics.giveDeltas(topic, client);
+  }
+
   /** Ends what {@link Subscriptions.listen} began. If the server made the client listen as well, it gets bare messages again. */
   unlisten(client: HubClient<Data>, topic: string): void {
     const byServer = client.tagged?.get(topic);

@@ -48,6 +48,10 @@ export class Frame {
   tagged: Frame | undefined = undefined;
   /** The message's place in the history of its topic, if that has one. */
   place: Position | undefined = undefined;
+  /** How the message differs from the one before in its topic, for clients that have that and can read it. Few frames have one. */
+  declare delta?: Frame | undefined;
+  /** The tagged form of a message of which this is the delta. */
+  declare whole?: Frame | undefined;
   #text: string | undefined;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The same for clients of meshsocket.v1: undefined until asked for. */
@@ -132,7 +136,8 @@ export class Frame {
   /** How many sockets and clients of either form of the message did not take it, and how many hold it. */
   get outcome(): { readonly refused: number; readonly held: number } {
     const { refused = 0, held = 0 } = this.tagged ?? {};
-    return { refused: this.refused + refused, held: this.held + held };
+    const { delta } = this;
+    return { refused: this.refused + refused + (delta?.refused ?? 0), held: this.held + held + (delta?.held ?? 0) };
   }
 
   /** A control line of meshsocket.v1 from another node. */

@@ -125,3 +125,56 @@ test("client: a store that was wiped ends what subscriptions know, and they hear
     assert.deepEqual([message?.data, message?.offset, room.recovered], ["2", 1, false]);
   }, { topics, history });
 });
+
+const states: HubOptions["topics"] = [{ match: "state", history: { messages: 100 }, delta: true }];
+const stateOf = (number: number): string => JSON.stringify({ number, text: "the same in each of them ".repeat(20) });
+
+test("client: reads states as deltas, over a lost connection and after the server lost the client", () =>
+  scene(all, async ({ hub, proxy, open }) => {
+    const { ws, log } = open();
+    const room = await ws.subscribe("state", { delta: true });
+    await took(log, "open");
+    const published = Array.from({ length: 40 }, (_, number) => stateOf(number));
+    const publish = async (from: number): Promise<void> => {
+      for (const state of published.slice(from, from + 10)) await hub.publish("state", state);
+    };
+    await publish(0);
+    proxy.cut();
+    await took(log, "away");
+    await publish(10);
+    await took(log, "resumed");
+    await publish(20);
+    proxy.cut();
+    await took(log, "away");
+    for (const client of hub) client.terminate();
+    await publish(30);
+    assert.deepEqual(texts(await take(room, 40)), published);
+    assert.equal(room.recovered, true);
+    assert.ok(hub.counters.sentBytes < 40 * published.join("").length / 40, `${hub.counters.sentBytes} bytes`);
+  }, { topics: states }));
+
+test("client: a delta that it cannot read is read again, whole, from its place", () =>
+  scene(all, async ({ hub, open }) => {
+    const { ws } = open({ WebSocket: forgetting(3) });
+    const room = await ws.subscribe("state", { delta: true });
+    const published = Array.from({ length: 20 }, (_, number) => stateOf(number));
+    for (const state of published) await hub.publish("state", state);
+    assert.deepEqual(texts(await take(room, 20)), published);
+    assert.deepEqual([room.recovered, ws.readyState], [true, WebSocket.OPEN]);
+  }, { topics: states }));
+
+/** A WebSocket that spoils the checksum of one message of a topic. */
+function forgetting(nth: number): typeof WebSocket {
+  let deltas = 0;
+  return class extends WebSocket {
+    override addEventListener(type: string, listener: EventListenerOrEventListenerObject): void {
+      if (type !== "message") return super.addEventListener(type, listener);
+      super.addEventListener(type, (event) => {
+        const { data } = event as MessageEvent<string | ArrayBuffer>;
+        const bytes = typeof data === "string" ? new Uint8Array() : new Uint8Array(data);
+        if (bytes.length > 0 && ++deltas === nth) bytes[bytes.length - 2] = "!".charCodeAt(0);
+        (listener as EventListener)(event);
+      });
+    }
+  };
+}

@@ -9,6 +9,7 @@ const CORE_IMPORTS = /^(?:src\/|@bufbuild\/protobuf(?:\/|$)|@connectrpc\/connect
 const CORE_EXCEPTIONS: Readonly<Record<string, RegExp>> = {
   "src/storage/redis": /^@upstash\/redis$/,
   "src/metrics/otel": /^@opentelemetry\/api$/,
+  "src/hub/topics/deltas-of": /^fossil-delta$/,
 };
 
 /** The places where a runtime's own global is looked for, and done without where it is missing. */

@@ -22,7 +22,7 @@ const MAX_HUB_BYTES = 36_000;
 const MAX_CLIENT_BYTES = 11_200;
 
 /** Files that a Hub loads by `import()` when it has an option that needs them. */
-const LOADED_LATER: readonly string[] = ["histories.ts", "slow-readers.ts", "streams.ts"];
+const LOADED_LATER: readonly string[] = ["deltas-of.ts", "histories.ts", "slow-readers.ts", "streams.ts"];
 
 /** Imports that are loaded at the start: those of types alone and `import()` are not. */
 const LOADED = /^(?:(?:import|export)\s(?!type\b)[^;"']*?\bfrom|import)\s+["']([^"']+)["']/gm;

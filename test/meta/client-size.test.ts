@@ -11,6 +11,8 @@ import { root } from "./source.ts";
 const MAX_BYTES = 5_000;
 /** The most bytes that the part for topics adds when a page asks for it. */
 const MAX_TOPICS_BYTES = 2_500;
+/** The most bytes that reading deltas adds when a page asks for them. */
+const MAX_DELTA_BYTES = 600;
 
 /** The bytes of a bundle, compressed by brotli. */
 function bundled(...args: string[]): number {
@@ -29,6 +31,8 @@ function bundled(...args: string[]): number {
 test("meshsocket/client is under 5 kB, minified and compressed, and loads the part for topics when it is used", () => {
   const without = bundled("--external", "*/topics.ts");
   assert.ok(without < MAX_BYTES, `it has ${without} bytes`);
-  const topics = bundled() - without;
+  const topics = bundled("--external", "*/delta.ts") - without;
   assert.ok(topics > 0 && topics < MAX_TOPICS_BYTES, `topics add ${topics} bytes`);
+  const delta = bundled() - without - topics;
+  assert.ok(delta > 0 && delta < MAX_DELTA_BYTES, `deltas add ${delta} bytes`);
 });

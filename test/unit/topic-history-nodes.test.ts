@@ -175,7 +175,7 @@ test("a client that comes back on another node, and lacks messages of a topic th
   await using cluster = new MemoryCluster();
   const nodes = await threeNodes(cluster, { topics: SHORT, history });
   const session: Session = { id: "me", onSubscribe: () => true };
-  const token = await leaveBehind(nodes, session, BOTH.map((topic, index) => subscribeLine(index + 1, topic)));
+  const token = await leaveBehind(nodes, session, BOTH.map((topic, index) => subscribeLine(index + 1, { topic })));
   await history.clear("short:1");
   const me = await V1Client.open(nodes[1].hub, session, token);
   assert.equal(me.hello.resumed, true, me.hello.lost);

@@ -118,7 +118,7 @@ test("a client that subscribes from a position that is not kept hears of the gap
     await hub.publish("room:1", "4");
     return page;
   };
-  alice.send(subscribeLine(1, "room:1", { epoch: "another", offset: 2 }));
+  alice.send(subscribeLine(1, { topic: "room:1", from: { epoch: "another", offset: 2 } }));
   const lines = (await alice.take(3)).map((line) => String(line).split(" ")[0]);
   assert.deepEqual(lines, ["~gap", "~message", "~subscribed"]);
 });
@@ -140,11 +140,11 @@ test("a client that leaves before it was caught up, and subscribes again, gets t
     }
   };
   for (let number = 1; number < 40; number += 4) {
-    alice.send(subscribeLine(number, "room:1", place));
+    alice.send(subscribeLine(number, { topic: "room:1", from: place }));
     for (let turn = number % 3; turn > 0; turn--) await new Promise((resolve) => setTimeout(resolve));
     alice.send(unsubscribeLine(number + 1, "room:1"));
     await Promise.resolve();
-    alice.send(subscribeLine(number + 2, "room:1", place));
+    alice.send(subscribeLine(number + 2, { topic: "room:1", from: place }));
     const lines = await linesUntil(`~subscribed ${number + 2} `);
     assert.match(lines.at(-1) ?? "", /"recovered":true/);
     await hub.publish("room:1", String(number));

@@ -33,6 +33,7 @@ export type LogEvent =
   | "not_compressed"
   | "history_failed"
   | "chat_failed"
+  | "code_missing"
   | "lines_left_out";
 
 /** The fields of a line, for loggers that take them. None holds a message, token, header or query. */

@@ -21,6 +21,8 @@ export interface TopicPlace {
   readonly topic: string;
   readonly epoch: string;
   readonly offset: number;
+  /** The client gets the topic's messages as deltas. */
+  readonly delta: boolean;
 }
 
 /** A message that waits for a client. */

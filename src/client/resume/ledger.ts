@@ -99,7 +99,7 @@ export class Ledger {
   /** The messages of the application that the client did not acknowledge, as far as they are kept, and those that `wait` to be sent. */
   undelivered(wait: readonly Frame[]): (string | Uint8Array)[] {
     const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
-    return [...frames, ...wait].flatMap((frame) => {
+    return [...frames, ...wait].map(wholeOf).flatMap((frame) => {
       if (!frame.isControl) return [frame.payload];
       const { name, payload } = partsOf(frame.payload);
       return name === "message" ? [payload] : [];
@@ -137,6 +137,11 @@ export class Budget {
   hasRoom(bytes: number): boolean {
     return this.bytes + bytes <= this.#maxBytes;
   }
+}
+
+/** The message itself, of its delta as well. */
+export function wholeOf(frame: Frame): Frame {
+  return frame.whole ?? frame;
 }
 
 /** The cost of a message besides its own bytes. */

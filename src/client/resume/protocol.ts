@@ -19,7 +19,7 @@ import type { Expiry } from "../token/expiry.ts";
 import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "./handover.ts";
 import type { HandlerName, Handlers } from "../handlers.ts";
-import { type Budget, Ledger } from "./ledger.ts";
+import { type Budget, Ledger, wholeOf } from "./ledger.ts";
 import type { Limits } from "../../base/limits.ts";
 import { MeshError } from "../../base/error.ts";
 import type { Outbox, OutboxClient } from "../outbox.ts";
@@ -280,7 +280,7 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   /** The state of a client that goes on on another node: messages that it has not got go with it. */
   handOver({ received }: ResumeOffer, topics: Pick<HandedOver, "topics" | "tagged" | "places">): HandedOver {
     this.#acknowledged(received);
-    const frames = this.ledger.framesAfter(received);
+    const frames = this.ledger.framesAfter(received).map(wholeOf);
     // The answers to calls that are running here would not find the client any more.
     for (const { number } of this.#calls) frames.push(Frame.control(errorLine(number, "unknown", "the client moved")));
     const messages = frames.map((frame) => ({

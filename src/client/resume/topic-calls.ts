@@ -59,8 +59,8 @@ export class TopicCalls<Own extends TopicClient> {
     return replyLine(call.number);
   }
 
-  async #subscribe({ topic, number, from, stream }: TopicCall & { readonly type: "subscribe" }): Promise<string> {
-    return subscribedLine(number, await this.#owner.listen(this.#client, topic, from, stream));
+  async #subscribe(call: SubscribeCall): Promise<string> {
+    return subscribedLine(call.number, await this.#owner.listen(this.#client, call));
   }
 
   /** The client itself gets the message too if it listens: a topic is the same for all. */
@@ -68,6 +68,9 @@ export class TopicCalls<Own extends TopicClient> {
     return publishedLine(number, await this.#owner.publish(topic, payload, { key }));
   }
 }
+
+/** The client asks to listen. */
+export type SubscribeCall = TopicCall & { readonly type: "subscribe" };
 
 /** A call that has begun: an object, because a promise that is returned would be waited for. */
 interface Begun {
@@ -84,9 +87,9 @@ export interface TopicOwner<Own> {
   readonly limits: Readonly<Limits>;
   /**
    * Makes a client listen that asked for it itself: it is told the topic with each message. `from` is the place in the topic's history that it
-   * named, not looked at yet; `stream` says that the topic is that of a stream. Rejects if that cannot be.
+   * named, not looked at yet. Rejects if that cannot be.
    */
-  listen(client: Own, topic: string, from: unknown, stream: boolean): Promise<Subscribed>;
+  listen(client: Own, call: SubscribeCall): Promise<Subscribed>;
   /** Ends what {@link TopicOwner.listen} began. */
   unlisten(client: Own, topic: string): void;
   publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;

@@ -99,13 +99,14 @@ export class Arrivals<Data> {
    * subscribed itself hears of the gap; otherwise this rejects.
    */
   async #goOn(client: HubClient<Data>, { places, tagged, topics }: HandedOver): Promise<void> {
-    for (const { topic, epoch, offset } of places) {
+    for (const { topic, epoch, offset, delta } of places) {
       const byServer = topics.includes(topic);
       if (tagged.includes(topic)) (client.tagged ??= new Map<string, boolean>()).set(topic, byServer);
       const { recovered } = await this.#deps.subscriptions.join(client, topic, { epoch, offset });
       if (!recovered && !tagged.includes(topic)) {
         throw new MeshError("unknown", `messages of ${JSON.stringify(topic)} are not kept any more`);
       }
+      if (delta) this.#deps.subscriptions.giveDeltas(client, topic);
     }
   }
 

@@ -1,4 +1,12 @@
-import { checkMs, checkOptions, checkText, kindOf, oneOf, type OptionTable } from "../../base/check/check.ts";
+import {
+  checkFlag,
+  checkMs,
+  checkOptions,
+  checkText,
+  kindOf,
+  oneOf,
+  type OptionTable,
+} from "../../base/check/check.ts";
 import { type CompressOptions, compressOptions } from "../../send/compression.ts";
 import { invalidArgument } from "../../base/error.ts";
 
@@ -18,6 +26,11 @@ export interface TopicOptions {
    * read. For prices and cursors. Default: it gets every message, and its fate is that of the hub's option `slowConsumer`.
    */
   slowConsumer?: "latest";
+  /**
+   * Sends clients of `meshsocket.v1` that ask for it the difference to the message before, if that is shorter: for states that change little.
+   * Needs `history` and the package `fossil-delta`. Default false.
+   */
+  delta?: boolean;
 }
 
 /** How much of a topic is kept. A message goes as soon as one of the three is exceeded. */
@@ -56,7 +69,12 @@ export function checkTopics(name: string, value: unknown): void {
   for (const [index, entry] of (value as unknown[]).entries()) {
     const written = `${name}[${index}]`;
     checkOptions<TopicOptions>(written, entry, TOPIC_OPTIONS, `${written}.`);
-    const { match } = entry;
+    const { match, delta, history } = entry;
+    if (delta && !history) {
+      throw invalidArgument(
+        `${written}.delta needs ${written}.history: a client that lacks a message reads it from there`,
+      );
+    }
     if (match === undefined) throw invalidArgument(`${written} needs a match, such as "room:*"`);
     // A "*" of the later pattern must be within a "*" of the earlier one: no topic holds this character alone.
     const cover = earlier.find((pattern) => matches(pattern, match.replaceAll("*", "\u{10ffff}")));
@@ -81,6 +99,7 @@ const HISTORY_OPTIONS: OptionTable<HistoryOptions> = {
 const TOPIC_OPTIONS: OptionTable<TopicOptions> = {
   match: checkText,
   slowConsumer: oneOf("latest"),
+  delta: checkFlag,
   compress: (name, value) => void compressOptions(name, value as TopicOptions["compress"]),
   history(name, value) {
     checkOptions<HistoryOptions>(name, value, HISTORY_OPTIONS, `${name}.`);
