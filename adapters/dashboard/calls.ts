@@ -31,7 +31,7 @@ export class DashboardCalls {
           return client.emit(request, options);
         case "publish":
           return client.publish(request, options);
-        case "disconnect":
+        default:
           return client.disconnect({ id: request.id, code: 4000, reason: "closed from the dashboard" }, options);
       }
     });

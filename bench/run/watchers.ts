@@ -50,15 +50,15 @@ async function scrape({ port }: BenchServer): Promise<void> {
 /** Looks now and again and again. */
 async function often(look: () => Promise<unknown>): Promise<() => Promise<void>> {
   let last = look();
-  let failure: unknown;
+  let failure: Error | undefined;
   const timer = setInterval(() => {
-    last = look().catch((error: unknown) => (failure = error));
+    last = look().catch((error: unknown) => (failure = new Error("a look failed", { cause: error })));
   }, EVERY_MS);
   await last;
   return async () => {
     clearInterval(timer);
     await last;
-    if (failure !== undefined) throw failure;
+    if (failure) throw failure;
   };
 }
 

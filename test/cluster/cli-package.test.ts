@@ -22,6 +22,7 @@ after(async () => {
   installed.remove();
 });
 
+const DASHBOARD_KEY = "a-key-of-the-cluster-of-more-than-32-bytes";
 const ENV = { MESHSOCKET_REDIS_TOKEN: "a-token-of-these-tests" };
 
 test("npx runs the packed command, which says how to install what is missing and then serves", async () => {
@@ -55,4 +56,34 @@ test("npx runs the packed command, which says how to install what is missing and
   const fed = startFile(runtime, script);
   assert.equal(await fed.ended, 0);
   assert.equal(fed.output, "living 0\n");
+});
+
+test("an application of the packed package serves the dashboard, with all of its files", async () => {
+  const app = join(installed.project, "app.mjs");
+  writeFileSync(
+    app,
+    `import { DistHub, MemoryStorage } from "meshsocket";
+     import { serve } from "meshsocket/${runtime}";
+     const apiKeys = [{ secret: "${DASHBOARD_KEY}", rights: ["read"] }];
+     const hub = new DistHub({ storage: new MemoryStorage(), secret: "s".repeat(32), apiKeys });
+     const options = { port: 0, hostname: "127.0.0.1", rpc: { hostname: "127.0.0.1" }, session: () => ({}) };
+     const { url } = await serve(hub, { ...options, path: "/ws", dashboard: "/dashboard" });
+     console.log("serving", url);`,
+  );
+  const program = startFile(runtime, app);
+  const [, url = ""] = await program.match(/serving (http:\S+)/);
+  const page = await (await fetch(`${url}/dashboard/`)).text();
+  const files = [...page.matchAll(/(?:src|href)="([\w-]+\.\w+)"/g)].map(([, name = ""]) => name);
+  assert.equal(files.length, 4);
+  for (const name of files) {
+    const file = await fetch(`${url}/dashboard/${name}`);
+    assert.equal(file.status, 200, await file.text());
+  }
+  const headers = { authorization: `Bearer ${DASHBOARD_KEY}` };
+  const { nodes } = await (await fetch(`${url}/dashboard/api/state`, { headers })).json() as {
+    nodes: { state: { status: string } }[];
+  };
+  assert.deepEqual(nodes.map(({ state }) => state.status), ["ready"]);
+  program.kill("SIGKILL");
+  await program.ended;
 });

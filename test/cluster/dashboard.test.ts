@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { root } from "../../tools/run.ts";
@@ -79,32 +80,45 @@ async function open(hash = ""): Promise<{ page: Page; errors: string[] }> {
 test("the overview shows 20,000 clients, under 100 ms and 17 kB an update", async () => {
   const { page, errors } = await open();
   await page.waitForSelector("dd:has-text('20.0k')");
-  const responses: number[] = [];
-  page.on("response", (response) => {
-    if (response.url().endsWith("/api/state?")) {
-      void response.body().then(({ byteLength }) => responses.push(byteLength));
-    }
-  });
-  const updates = await page.evaluate(async () => {
-    const times: number[] = [];
-    const task = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => times.push(duration)));
-    task.observe({ type: "longtask" });
-    const seen = performance.getEntriesByType("resource").length;
-    await new Promise((resolve) => setTimeout(resolve, 6_000));
-    const calls = performance.getEntriesByType("resource").slice(seen).map(({ duration }) => duration);
-    return { long: times.length, calls };
-  });
-  assert.ok(updates.calls.length >= 3, `${updates.calls.length} updates`);
-  // The machine may be busy with other tests: the quickest says how much there is to do.
-  const quickest = Math.min(...updates.calls);
-  assert.ok(quickest < 100, `an update takes ${quickest} ms`);
-  assert.ok(updates.long < updates.calls.length, `each update is a task of over 50 ms`);
-  const bytes = Math.max(...responses);
-  assert.ok(bytes * 60 < 1_000_000, `${bytes} bytes an update`);
+  const mainThreadMs = await mainThreadOf(page);
+  const costs: { pageMs: number; nodesMs: number; bytes: number }[] = [];
+  let [page0, nodes0] = [await mainThreadMs(), cpuMs()];
+  for (let update = 0; update < 7; update++) {
+    const response = await page.waitForResponse((one) => one.url().includes("/api/state"));
+    const { byteLength: bytes } = await response.body();
+    // Until it is drawn.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve))));
+    const [page1, nodes1] = [await mainThreadMs(), cpuMs()];
+    costs.push({ pageMs: page1 - page0, nodesMs: nodes1 - nodes0, bytes });
+    [page0, nodes0] = [page1, nodes1];
+  }
+  // By processor time, of the page's thread and of this process with nodes and dashboard: the machine may be busy with other tests.
+  const each = JSON.stringify(costs);
+  assert.ok(median(costs.map(({ pageMs, nodesMs }) => pageMs + nodesMs)) < 100, each);
+  assert.ok(Math.max(...costs.map(({ bytes }) => bytes)) * 60 < 1_000_000, each);
   assert.deepEqual(await page.$$eval("tbody tr", (rows) => rows.length), 2);
   assert.deepEqual(errors, []);
   await page.close();
 });
+
+/** Reads the processor time that the main thread of a page has spent so far, in milliseconds. */
+async function mainThreadOf(page: Page): Promise<() => Promise<number>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Performance.enable", { timeDomain: "threadTicks" });
+  return async () => {
+    const { metrics } = await session.send("Performance.getMetrics");
+    return (metrics.find(({ name }) => name === "TaskDuration")?.value ?? Number.NaN) * 1_000;
+  };
+}
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
 
 test("clients are searched and paged, and a click opens one", async () => {
   const { page, errors } = await open("#/clients");
