@@ -1,7 +1,7 @@
 import type { HandlersDependencies } from "./handlers.ts";
 import type { ClientVerbsOwner } from "./verbs/client-verbs.ts";
 import type { OutboxOwner } from "./outbox.ts";
-import type { ProtocolOwner } from "./resume/protocol.ts";
+import type { Protocol, ProtocolOwner } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { SessionFields } from "./session.ts";
 import type { Frame, Message } from "../send/frame.ts";
@@ -30,6 +30,8 @@ export interface Identity<Data> {
   readonly url: string;
   readonly remoteAddress: string;
   readonly protocol: string;
+  /** The code of `meshsocket.v1`, if the connection speaks it. */
+  readonly v1: typeof Protocol | undefined;
   /** The JSON that other clients may see of this one; "" for none. */
   readonly info: string;
   /** The secret by which a client gets back an id that its session does not name; undefined if it names it. */

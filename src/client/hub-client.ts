@@ -11,7 +11,7 @@ import type { Frame } from "../send/frame.ts";
 import { type HandedOver, MAX_HANDOVER_BYTES, MAX_LEAVING_MS } from "./resume/handover.ts";
 import { CUT, type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
-import { Protocol, type ProtocolClient } from "./resume/protocol.ts";
+import type { Protocol, ProtocolClient } from "./resume/protocol.ts";
 import type { LostReason, ResumeOffer } from "./resume/resume.ts";
 import type { Tapped } from "./watch/tapped.ts";
 import { unref } from "../base/tick.ts";
@@ -76,7 +76,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.protocol = identity.protocol;
     this.info = identity.info;
     this.#owner = owner;
-    this.v1 = Protocol.of<HubClient<Data>>(this, owner, identity);
+    this.v1 = identity.v1 && new identity.v1<HubClient<Data>>(this, owner, identity.idSecret);
     this.outbox = new Outbox<HubClient<Data>>(this, owner);
     this.handlers = new Handlers<Data>(this, identity.session, owner);
     if (identity.session.expiresAt !== undefined) this.expiry.at = identity.session.expiresAt;

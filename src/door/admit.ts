@@ -18,6 +18,8 @@ import type { Refusal, SessionFactory, SessionFields, UpgradeInfo } from "../cli
 import { SessionRun } from "./session-run.ts";
 import type { Socket } from "../client/socket.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
+import { loadV1 } from "./load-v1.ts";
+import type { Protocol } from "../client/resume/protocol.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
 import { unnamedId } from "./unnamed-id.ts";
 import { UserPlaces, type UserPlacesDependencies } from "./user-places.ts";
@@ -143,6 +145,7 @@ export class Admissions<Data> {
   ): Promise<Refused | Admission> {
     const { limits } = this.#deps;
     checkTextPing(session.textPing);
+    const v1 = arrival.spoken === V1_PROTOCOL ? await loadV1() : undefined;
     const info = toJson("the session's info", session.info, limits.maxInfoBytes);
     const unnamed = session.id === undefined && arrival.spoken === V1_PROTOCOL;
     const own = unnamed ? await unnamedId(arrival.resume) : undefined;
@@ -161,7 +164,7 @@ export class Admissions<Data> {
           id,
           session,
           info,
-          arrival: { ...arrival, resume, idSecret: own?.secret },
+          arrival: { ...arrival, resume, v1, idSecret: own?.secret },
           grant,
           leavePlace,
         });
@@ -236,7 +239,7 @@ export class Admissions<Data> {
   }
 
   #admission({ id, session, info, arrival, grant, leavePlace }: Granted<Data>): Admission {
-    const { visit, fullUrl, answered, spoken, headers, resume, idSecret } = arrival;
+    const { visit, fullUrl, answered, spoken, headers, resume, v1, idSecret } = arrival;
     let pending = true;
     const settle = (): boolean => {
       const first = pending;
@@ -260,9 +263,10 @@ export class Admissions<Data> {
           url: fullUrl,
           remoteAddress: visit.address,
           protocol: spoken,
+          v1,
           idSecret,
         };
-        return this.#deps.join(socket, { ...who, resume: spoken === V1_PROTOCOL ? resume : undefined }, grant);
+        return this.#deps.join(socket, { ...who, resume: v1 && resume }, grant);
       },
       cancel: () => {
         if (!settle()) return;
@@ -297,6 +301,8 @@ interface Arrival extends Subprotocol {
   readonly fullUrl: string;
   /** The token and position of a client that asks to resume. */
   readonly resume: ResumeOffer | undefined;
+  /** See {@link loadV1}. */
+  readonly v1?: typeof Protocol | undefined;
   /** See {@link unnamedId}. */
   readonly idSecret?: string | undefined;
   readonly headers: Headers;

@@ -15,7 +15,7 @@ import { HubClient } from "../client/hub-client.ts";
 import { InfoChanges } from "./info-changes.ts";
 import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
-import { Budget } from "../client/resume/ledger.ts";
+import { Budget } from "../client/resume/budget.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";

@@ -1,3 +1,4 @@
+import type { Budget } from "./budget.ts";
 import { Burst } from "../../send/burst.ts";
 import type { Frame } from "../../send/frame.ts";
 import { headerBytes } from "../../send/frame-header.ts";
@@ -121,21 +122,6 @@ export class Ledger {
   #count(bytes: number): void {
     this.bytes += bytes;
     this.#budget.bytes += bytes;
-  }
-}
-
-/** Bytes that all ledgers of a node keep, and how many they may. A frame that several clients share counts for each. */
-export class Budget {
-  bytes = 0;
-  readonly #maxBytes: number;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  /** Whether so many bytes more may be kept. */
-  hasRoom(bytes: number): boolean {
-    return this.bytes + bytes <= this.#maxBytes;
   }
 }
 

@@ -9,7 +9,6 @@ import {
   replyLine,
   SYNC_LINE,
   unescape,
-  V1_PROTOCOL,
 } from "../../wire/v1.ts";
 import { decodeTopicCall, type TopicCall, unsubscribedLine } from "../../wire/topics.ts";
 import type { Acknowledging, Acks } from "./acks.ts";
@@ -19,7 +18,8 @@ import type { Expiry } from "../token/expiry.ts";
 import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "./handover.ts";
 import type { HandlerName, Handlers } from "../handlers.ts";
-import { type Budget, Ledger, wholeOf } from "./ledger.ts";
+import type { Budget } from "./budget.ts";
+import { Ledger, wholeOf } from "./ledger.ts";
 import type { Limits } from "../../base/limits.ts";
 import { MeshError } from "../../base/error.ts";
 import type { Outbox, OutboxClient } from "../outbox.ts";
@@ -46,16 +46,7 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   /** A message to confirm is in this tick's write. */
   #syncDue = false;
 
-  /** That of a client whose connection speaks it. */
-  static of<Own extends ProtocolClient>(
-    client: Own,
-    owner: ProtocolOwner<Own>,
-    { protocol, idSecret }: { readonly protocol: string; readonly idSecret?: string | undefined },
-  ): Protocol<Own> | undefined {
-    return protocol === V1_PROTOCOL ? new Protocol(client, owner, idSecret) : undefined;
-  }
-
-  private constructor(client: Own, owner: ProtocolOwner<Own>, idSecret?: string) {
+  constructor(client: Own, owner: ProtocolOwner<Own>, idSecret: string | undefined) {
     this.#client = client;
     this.token = new ResumeToken(idSecret);
     this.#owner = owner;

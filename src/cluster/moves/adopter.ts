@@ -1,8 +1,10 @@
 import type { Adoption } from "../../client/resume/adoption.ts";
 import { HubClient } from "../../client/hub-client.ts";
+import type { Identity } from "../../client/client-owner.ts";
 import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import type { Grant } from "../../hub/registry.ts";
 import type { ResumeOffer } from "../../client/resume/resume.ts";
+import { Protocol } from "../../client/resume/protocol.ts";
 import { V1_PROTOCOL } from "../../wire/v1.ts";
 
 /**
@@ -55,9 +57,21 @@ export class Adopter<Data> {
   }
 }
 
-function identityOf<Data>({ id, user, info, url, remoteAddress, token, expiresAt }: Adoption, { claim }: Grant) {
+function identityOf<Data>(adoption: Adoption, { claim }: Grant): Identity<Data> {
+  const { id, user, info, url, remoteAddress, token, expiresAt } = adoption;
   const dot = token.indexOf(".");
   const idSecret = dot < 0 ? undefined : token.slice(0, dot);
   const session = { id, user, expiresAt, data: undefined as Data };
-  return { id, claim, session, info, url, remoteAddress, protocol: V1_PROTOCOL, idSecret, resume: undefined };
+  return {
+    id,
+    claim,
+    session,
+    info,
+    url,
+    remoteAddress,
+    protocol: V1_PROTOCOL,
+    v1: Protocol,
+    idSecret,
+    resume: undefined,
+  };
 }
