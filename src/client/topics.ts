@@ -129,6 +129,11 @@ export class TopicIndex<Data> {
     return listeners;
   }
 
+  /** Whether slow clients get only the newest message of a topic. */
+  isLatest(topic: string): boolean {
+    return this.#slow?.isLatest(topic) === true;
+  }
+
   /** Some topics have deltas from now on. */
   deltas(of: (topic: string) => Deltas<HubClient<Data>> | undefined): void {
     this.#deltasOf = of;

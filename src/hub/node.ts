@@ -68,10 +68,10 @@ export class HubNode<Data> {
     this.calls = new Calls((error) => this.state.sendFailed(error), this.counters, this.traces);
     this.clients = new Clients<Data>(this.limits, this.counters);
     this.clients.compression = TopicCompression.from(options);
-    if (options.topics?.some(({ slowConsumer }) => slowConsumer)) void this.#loadSlowReaders();
     this.deltas = options.topics?.some(({ delta }) => delta) ? this.#loadDeltas() : undefined;
     this.kept = new KeptTopics<Data>(this);
     this.subscriptions = new Subscriptions<Data>(this.clients, this.limits, this.kept);
+    if (options.topics?.some(({ slowConsumer }) => slowConsumer)) this.subscriptions.loading = this.#loadSlowReaders();
     this.presences = new Presences<Data>(this.clients, this.limits, this.logger);
     this.local = new LocalVerbs<Data>(this.clients, this.subscriptions, this.limits.timeoutMs, this.kept);
     this.registry = new LocalRegistry<Data>(this.clients, this.refusesDuplicates);
@@ -85,10 +85,13 @@ export class HubNode<Data> {
 
   /** Loads the code of streams, which few hubs need. */
   loadStreams(): Promise<Streams> {
-    return (this.#loading ??= import("./stream/streams.ts").then(({ Streams }) => (this.#streams = new Streams(this))));
+    return (this.#loading ??= import("./stream/streams.ts").then(async ({ Streams }) => {
+      await this.subscriptions.loading;
+      return (this.#streams = new Streams(this));
+    }));
   }
 
-  /** Loads the code of `slowConsumer: "latest"`, which few hubs need. It is there before a client has had the time to be slow. */
+  /** Loads the code of `slowConsumer: "latest"`, which few hubs need. */
   async #loadSlowReaders(): Promise<void> {
     try {
       const { slowReadersOf } = await import("./topics/slow-readers.ts");

@@ -324,6 +324,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   async listen(client: HubClient<Data>, { topic, from, stream, delta }: SubscribeCall): Promise<Subscribed> {
     const { topics } = this.#node.clients;
+    if (stream) (await this.#node.loadStreams()).check(topic);
     const subscribed = await this.#listen(client, topic, from);
     if (delta) await this.#node.deltas;
     const format = delta && this.#node.subscriptions.giveDeltas(client, topic) ? DELTA_FORMAT : undefined;

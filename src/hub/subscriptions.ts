@@ -30,6 +30,8 @@ const KNOWN = Promise.resolve();
 export class Subscriptions<Data = unknown> {
   /** The other nodes; undefined for a hub on its own. */
   interest: TopicInterest | undefined;
+  /** Settles when the code that topics of this node need is there; undefined if they need none. Never rejects. */
+  loading: Promise<void> | undefined;
   readonly #clients: Clients<Data>;
   readonly #limits: Readonly<Limits>;
   readonly #kept: KeptTopics<Data>;
@@ -97,10 +99,10 @@ export class Subscriptions<Data = unknown> {
     this.checkRoom(client, added.size);
     if (!client.open) return;
     for (const topic of added) this.#clients.topics.add(topic, client);
-    if (!this.interest && !this.#kept.any) return;
+    if (!this.interest && !this.#kept.any && !this.loading) return;
     const joinings = this.#join(client, topics, added);
     try {
-      await this.#within(options, Promise.all(topics.map((topic) => this.#known(topic) ?? KNOWN)));
+      await this.#within(options, Promise.all([this.loading, ...topics.map((topic) => this.#known(topic) ?? KNOWN)]));
       for (const joining of joinings.values()) joining.joined = true;
     } finally {
       for (const [topic, joining] of joinings) this.#settle(client, topic, joining);

@@ -6,6 +6,9 @@ import type { Client } from "../../src/client/client.ts";
 import type { Session } from "../../src/client/session.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
+import { Whole } from "../../client/delta.ts";
+import { DELTA_FORMAT, subscribeLine } from "../../src/wire/topics.ts";
+import { partsOf } from "../../src/wire/v1.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 import { V1Client } from "../kit/v1-client.ts";
 import { Events } from "../kit/wait.ts";
@@ -88,4 +91,40 @@ test("a message that waits moves with the client to another node", async () => {
   assert.equal(await back.next(), "99");
   await a.hub.publish("price:1", "live");
   assert.equal(await back.next(), "live");
+});
+
+test("a stream on such a topic is refused to its producer and to pages, because readers could miss parts", async () => {
+  await using hub = hubOf({ topics: [{ match: "price:*", slowConsumer: "latest", history: { messages: 10 } }] });
+  await assert.rejects(hub.stream("price:1").append("part"), { code: "failed_precondition" });
+  const client = await V1Client.open(hub, { onSubscribe: () => true });
+  client.send(subscribeLine(1, { topic: "price:1", stream: true }));
+  assert.match(String(await client.next()), /^~error 1 \{"code":"failed_precondition"/);
+});
+
+test("with deltas a slow client gets the newest state whole, and after it deltas again", async () => {
+  const topics: HubOptions["topics"] = [
+    { match: "state", slowConsumer: "latest", history: { messages: 100 }, delta: true },
+  ];
+  await using hub = hubOf({ topics });
+  const stateOf = (number: number): string => `${number} ${"the same ".repeat(30)}`;
+  const session: Session = { id: "me", onSubscribe: () => true };
+  const first = await V1Client.open(hub, session);
+  first.send(subscribeLine(1, { topic: "state", delta: DELTA_FORMAT }));
+  await first.next();
+  const gone = Promise.withResolvers<unknown>();
+  hub.on("away", gone.resolve);
+  first.socket.terminate();
+  await gone.promise;
+  for (let number = 1; number <= 20; number++) await hub.publish("state", stateOf(number));
+  const back = await V1Client.open(hub, session, `1.${first.hello.token}`);
+  const whole = new Whole();
+  const read = async (): Promise<unknown[]> => {
+    const { json, payload } = partsOf(await back.next());
+    return [json["base"], whole.read(json, payload)];
+  };
+  assert.deepEqual(await read(), [undefined, stateOf(20)]);
+  for (let number = 21; number <= 23; number++) await hub.publish("state", stateOf(number));
+  assert.deepEqual(await read(), [undefined, stateOf(21)]);
+  assert.deepEqual(await read(), [21, stateOf(22)]);
+  assert.deepEqual(await read(), [22, stateOf(23)]);
 });

@@ -72,19 +72,19 @@ export class Newest<Own extends SlowClient> {
 /** Looks now and then whether the slow clients of a node have read. */
 export class SlowReaders<Own extends SlowClient> {
   readonly counters: Counters;
-  readonly #isLatest: (topic: string) => boolean;
+  /** Whether slow clients get only the newest message of a topic. */
+  readonly isLatest: (topic: string) => boolean;
   readonly #topics = new Set<Newest<Own>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `isLatest`: whether slow clients get only the newest message of a topic. */
   constructor(counters: Counters, isLatest: (topic: string) => boolean) {
     this.counters = counters;
-    this.#isLatest = isLatest;
+    this.isLatest = isLatest;
   }
 
   /** Undefined if slow clients get every message of the topic. */
   of(topic: string, isTagged: (client: Own) => boolean): Newest<Own> | undefined {
-    return this.#isLatest(topic) ? new Newest(topic, this, isTagged) : undefined;
+    return this.isLatest(topic) ? new Newest(topic, this, isTagged) : undefined;
   }
 
   /** A message of the topic waits. */

@@ -6,6 +6,7 @@ import type { Ear } from "../history/ear.ts";
 /** The node of streams. */
 export interface StreamsNode {
   readonly limits: Readonly<Limits>;
+  readonly clients: { readonly topics: { isLatest(topic: string): boolean } };
   readonly verbs: Pick<Verbs, "publish" | "history">;
   readonly registry: {
     readonly life: string;

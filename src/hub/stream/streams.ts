@@ -20,8 +20,9 @@ export class Streams {
     this.#node = node;
   }
 
-  /** Begins a run of the stream. */
+  /** Begins a run of the stream. Throws `failed_precondition` if slow readers would get only its newest part. */
   produce(topic: string, options: ProducerOptions): Producer {
+    this.check(topic);
     const over = (error: MeshError | undefined): void => {
       this.#producers.delete(producer.run);
       options.over(error);
@@ -29,6 +30,13 @@ export class Streams {
     const producer: Producer = new Producer(topic, this.#node, { ...options, over });
     this.#producers.set(producer.run, producer);
     return producer;
+  }
+
+  /** Throws `failed_precondition` for a topic that cannot be a stream: of one with `slowConsumer: "latest"` readers may miss parts. */
+  check(topic: string): void {
+    if (!this.#node.clients.topics.isLatest(topic)) return;
+    const text = 'a stream needs each of its messages: give it a topic without slowConsumer: "latest"';
+    throw new MeshError("failed_precondition", text);
   }
 
   /** Asks the producer of the stream to stop, on whatever node. */
