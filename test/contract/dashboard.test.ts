@@ -168,7 +168,7 @@ const BAD: readonly (readonly [Partial<ServeOptions>, RegExp])[] = [
   [{ dashboard: "/" }, /dashboard must not end in "\/": write "\/dashboard"/],
   [{ dashboard: "/ops/" }, /dashboard must not end in "\/"/],
   [{ dashboard: true as unknown as string }, /dashboard must be a string such as/],
-  [{ dashboard: undefined as unknown as string }, /dashboard is undefined: set the environment variable/],
+  [{ dashboard: undefined }, /dashboard is undefined: set the environment variable/],
   [{ dashboard: "/ws" }, /dashboard needs a path of its own, and "\/ws" is taken/],
   [{ dashboard: "/livez", health: true }, /dashboard needs a path of its own, and "\/livez" is taken/],
   [{ dashboard: "/numbers", metrics: { path: "/numbers" } }, /dashboard needs a path of its own/],

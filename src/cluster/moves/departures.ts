@@ -17,10 +17,12 @@ export class Departures {
    */
   async offer(clients: readonly AwayClient[], turn: number): Promise<number> {
     const nodes = this.#deps.node.nodes();
-    const taken = await Promise.all(clients.map((client, index) => {
-      const to = nodes[(index + turn) % nodes.length];
-      return to ? this.#offer(client, to) : false;
-    }));
+    const taken = await Promise.all(
+      clients.map(async (client, index) => {
+        const to = nodes[(index + turn) % nodes.length];
+        return to !== undefined && await this.#offer(client, to);
+      }),
+    );
     return taken.filter(Boolean).length;
   }
 
