@@ -13,7 +13,7 @@ const CLIENTS = 150;
 /** Once it is known that the node's life is over. */
 const BACK_MS = 5_000;
 /** Pauses between two bursts of a client, and between two sends of a node: with a thousand clients each send is a thousand messages. */
-const LOAD = longRun ? { clients: 1_000, clientMs: 2_000, nodeMs: 300 } : { clients: CLIENTS };
+const LOAD = longRun ? { clients: 1_000, clientMs: 3_000, nodeMs: 500, leaseMs: 15_000 } : { clients: CLIENTS };
 
 for (const store of STORES) {
   test(`${store}: after kill -9 of one of three nodes exactly its clients hear lost, and all are back on the others in time`, async () => {

@@ -50,7 +50,7 @@ type Wish = Order extends infer One ? One extends Order ? Omit<One, "number"> : 
 
 const SCRIPT = fileURLToPath(new URL("node-child.ts", import.meta.url));
 const START_MS = 20_000;
-const CALL_MS = 30_000;
+const CALL_MS = 60_000;
 
 /** One node of a cluster in a process of its own, on any of the runtimes. */
 export class NodeProcess {

@@ -1,11 +1,11 @@
-import { Arriving, type ArrivingDependencies, type Found } from "./arriving.ts";
+import { Arriving, type ArrivingDependencies, type Found, pause } from "./arriving.ts";
 import { about } from "../../base/log/about.ts";
 import type { DistSession } from "../dist-session.ts";
 import type { HandedOver } from "../../client/resume/handover.ts";
 import type { HubClient } from "../../client/hub-client.ts";
 import type { KeptTopics } from "../../hub/history/kept-topics.ts";
 import type { Logger } from "../../base/log/logger.ts";
-import { MeshError } from "../../base/error.ts";
+import { errorCode, MeshError } from "../../base/error.ts";
 import type { Move } from "./moves.ts";
 import type { ResumeOffer } from "../../client/resume/resume.ts";
 import type { Subscriptions } from "../../hub/subscriptions.ts";
@@ -83,8 +83,21 @@ export class Arrivals<Data> {
     }
   }
 
+  /** Makes the client listen, again while there is time: the other nodes may not have been told of a topic soon enough. */
+  async #listen(client: HubClient<Data>, arriving: Arriving): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#listenOnce(client, arriving);
+      } catch (error) {
+        const code = errorCode(error);
+        if ((code !== "unavailable" && code !== "deadline_exceeded") || !arriving.hasTime) throw error;
+        await pause();
+      }
+    }
+  }
+
   /** Makes the client listen on its topics without history, and as its user's. */
-  async #listen(client: HubClient<Data>, { topics, tagged }: Arriving): Promise<void> {
+  async #listenOnce(client: HubClient<Data>, { topics, tagged }: Arriving): Promise<void> {
     const { kept, subscriptions } = this.#deps;
     const keepsNone = (topic: string): boolean => kept.windowOf(topic) === undefined;
     await Promise.all([

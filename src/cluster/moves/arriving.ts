@@ -8,7 +8,7 @@ import { type SizedItem, takeItem } from "../../link/items.ts";
 import type { Move, Moves } from "./moves.ts";
 import type { Holder } from "../../storage/storage.ts";
 
-/** Milliseconds until nodes that could not make their cut are asked again. */
+/** Milliseconds until what failed is tried again, such as a cut. */
 const AGAIN_MS = 50;
 
 /** A client that waits on its old node for this one to take it over. */
@@ -42,13 +42,18 @@ export class Arriving {
    */
   async take(): Promise<HandedOver | string> {
     let found: HandedOver | string | undefined;
-    while (found === undefined && performance.now() < this.#untilMs && this.#move.client.open) {
+    while (found === undefined && this.hasTime) {
       found = await this.#advance();
     }
     await this.#move.settled();
     if (found !== undefined && !this.#move.failed) return found;
     this.giveUp();
     return "unknown";
+  }
+
+  /** Whether it is of use to try again what failed. */
+  get hasTime(): boolean {
+    return performance.now() < this.#untilMs && this.#move.client.open;
   }
 
   /** Has the old node give up a client that cannot come. */
@@ -116,7 +121,8 @@ export class Arriving {
 /** Nothing was cut: it can be tried again. */
 const FAILED = Status.FAILED;
 
-function pause(): Promise<undefined> {
+/** Lets time pass before something is tried again. */
+export function pause(): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), AGAIN_MS));
 }
 
