@@ -87,7 +87,8 @@ async function soak(store: StoreName, seed: number): Promise<number> {
 }
 
 function told({ broken: found, faults, ...counts }: Pick<ChaosResult, "broken" | "faults">): number {
-  console.log(`${faults.length} faults, ${JSON.stringify(counts)}, ${found.length} broken promises`);
+  const short = JSON.stringify(counts, (_, value: unknown) => Array.isArray(value) ? value.length : value);
+  console.log(`${faults.length} faults, ${short}, ${found.length} broken promises`);
   for (const line of found.slice(0, 50)) console.log(line);
   return found.length;
 }

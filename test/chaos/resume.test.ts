@@ -14,8 +14,8 @@ for (const [index, store] of STORES.entries()) {
   test(`${store}: under random faults nothing is missing, doubled or out of order for clients that resumed, and others hear lost`, async () => {
     const seed = runSeed + index;
     console.log(`MESHSOCKET_SEED=${seed}, on ${store}`);
-    const { broken, faults, ...counts } = await resumeRun({ store, seed, clients: 40, forMs: FOR_MS });
-    const told = `seed ${seed}: ${JSON.stringify(counts)}; ${faults.join(", ")}`;
+    const { broken, faults, whoLost, ...counts } = await resumeRun({ store, seed, clients: 40, forMs: FOR_MS });
+    const told = `seed ${seed}: ${JSON.stringify(counts)}; lost: ${whoLost.join()}; ${faults.join(", ")}`;
     console.log(told);
     assert.deepEqual(broken.slice(0, 20), [], told);
     assert.ok(counts.received > 0 && counts.handled > 0, told);
