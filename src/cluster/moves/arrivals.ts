@@ -1,4 +1,4 @@
-import { Arriving, type ArrivingDependencies, type Found, pause } from "./arriving.ts";
+import { Arriving, type ArrivingDependencies, type Found, tryLater } from "./arriving.ts";
 import { about } from "../../base/log/about.ts";
 import type { DistSession } from "../dist-session.ts";
 import type { HandedOver } from "../../client/resume/handover.ts";
@@ -91,7 +91,7 @@ export class Arrivals<Data> {
       } catch (error) {
         const code = errorCode(error);
         if ((code !== "unavailable" && code !== "deadline_exceeded") || !arriving.hasTime) throw error;
-        await pause();
+        await tryLater();
       }
     }
   }

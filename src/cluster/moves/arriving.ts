@@ -66,11 +66,11 @@ export class Arriving {
     const wanted = this.#senders(this.#others).filter(({ life }) => (this.#cuts.get(life) ?? FAILED) === FAILED);
     const made = await Promise.all(wanted.map((sender) => this.#cut(sender)));
     for (const [index, { life }] of wanted.entries()) this.#cuts.set(life, made[index] ?? FAILED);
-    if (!this.#isCut(this.#senders([]))) return await pause();
+    if (!this.#isCut(this.#senders([]))) return await tryLater();
     const answer = await this.#take();
     if (answer?.waits) {
       this.#others = answer.nodes;
-      return this.#others.every(({ life }) => this.#cuts.has(life)) ? await pause() : undefined;
+      return this.#others.every(({ life }) => this.#cuts.has(life)) ? await tryLater() : undefined;
     }
     return answer && this.#joined() ? fromHandover(answer) : "unknown";
   }
@@ -122,7 +122,7 @@ export class Arriving {
 const FAILED = Status.FAILED;
 
 /** Lets time pass before something is tried again. */
-export function pause(): Promise<undefined> {
+export function tryLater(): Promise<undefined> {
   return new Promise((resolve) => setTimeout(() => resolve(undefined), AGAIN_MS));
 }
 
