@@ -82,7 +82,7 @@ export class NodeServices<Data> {
         try {
           values.set(ACCESS, await this.#authorize(scope, method.name, requestHeader.get("authorization")));
         } catch (error) {
-          this.#refused(method.name, error);
+          this.#refused(scope, method.name, error);
           throw toConnectError(error);
         }
         values.get(ON_PROOF)();
@@ -90,9 +90,9 @@ export class NodeServices<Data> {
     };
   }
 
-  #refused(call: string, error: unknown): void {
+  #refused(scope: Scope, call: string, error: unknown): void {
     const why = errorCode(error) === undefined ? "it could not be checked" : (error as Error).message;
-    this.#node.recorder.record("token", {}, `${call}: ${why}`);
+    this.#node.recorder.record(scope === "node" ? "token" : "key", {}, `${call}: ${why}`);
   }
 
   async #authorize(scope: Scope, call: string, authorization: string | null): Promise<Access> {

@@ -1,5 +1,6 @@
 import { CloseCode } from "../base/close-code.ts";
 import type { ClientState, Record, TopicState } from "../gen/meshsocket/v1/watch_pb.ts";
+import { RIGHTS } from "../rpc/access.ts";
 import { closings, refusals } from "./remedies.ts";
 
 /** A cause, in one sentence, and what to do about it. */
@@ -199,16 +200,29 @@ const LATELY: ReadonlyMap<string, { readonly cause: string; readonly fix: string
   }],
 ]);
 
-/** Faults between the nodes. */
+/** Faults between the nodes, and between them and back-ends. */
 function between({ records, unheard }: Evidence): Finding[] {
   const silent = unheard.map(({ host, reason }) => {
     if (/token|secret/.test(reason)) return { cause: "wrong_secret", text: reason, fix: SAME_SECRET };
     return { cause: "unheard", text: `${host} did not answer: ${reason}`, fix: "what it knows is missing here" };
   });
   const token = records.findLast(({ kind }) => kind === "token");
-  const text = token && `${token.host} refused a call at ${timeOf(token.lastMs)}: ${token.text}`;
-  return text === undefined ? silent : [...silent, { cause: "wrong_secret", text, fix: SAME_SECRET }];
+  const key = records.findLast(({ kind, text }) => kind === "key" && DELIVERS.has(text.split(":", 1)[0] ?? ""));
+  return [
+    ...silent,
+    ...refusedCall(token, "wrong_secret", SAME_SECRET),
+    ...refusedCall(key, "refused_by_key", RIGHT_KEY),
+  ];
 }
+
+function refusedCall(record: Record | undefined, cause: string, fix: string): Finding[] {
+  if (!record) return [];
+  return [{ cause, text: `${record.host} refused a call at ${timeOf(record.lastMs)}: ${record.text}`, fix }];
+}
+
+/** The calls of back-ends without which a message may be missing. */
+const DELIVERS: ReadonlySet<string> = new Set([...RIGHTS.send, ...RIGHTS.manage]);
+const RIGHT_KEY = "a back-end or an operator called: its key must be one of apiKeys, with the right for that call";
 
 const SAME_SECRET = "give all nodes under one prefix the same secret and the right time: docs/wrong-clusters.md";
 const MAX_REFUSALS = 5;

@@ -92,7 +92,7 @@ export class NodeWatch<Data> {
   known({ subject }: WhyRequest): Known {
     const { recorder } = this.#node;
     const found: MessageInitShape<typeof KnownSchema> = { sinceMs: BigInt(recorder.sinceMs) };
-    const own = (record: FlightRecord): boolean => record.kind === "node" || record.kind === "token";
+    const own = (record: FlightRecord): boolean => OWN.has(record.kind);
     if (subject.case === "id") {
       const client = this.#node.clients.get(subject.value);
       if (client) found.clients = [this.#clientState(client)];
@@ -210,6 +210,8 @@ function* idsOf(clients: Iterable<{ readonly id: string }>): Iterable<string> {
   for (const { id } of clients) yield id;
 }
 
+/** Records about the node, which belong to every client and topic. */
+const OWN: ReadonlySet<string> = new Set(["node", "token", "key"]);
 /** The time that the answer of a drain gets to leave. */
 const ANSWER_MS = 20;
 /** Records, and topics of a client, in one answer. */

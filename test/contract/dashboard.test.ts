@@ -116,6 +116,11 @@ test("dashboard: a key, or a token of it, opens what its rights open and no more
     const denied = await ask("/dashboard/api/emit", token, { id: "alice", message: "hi" });
     assert.equal(denied.status, 403);
     assert.match(denied.text, /give it the right \\"send\\" in apiKeys/);
+    const { findings } = JSON.parse((await ask("/dashboard/api/why?id=alice", READER)).text) as {
+      findings: { cause: string; text: string }[];
+    };
+    assert.deepEqual(findings.map(({ cause }) => cause), ["connected", "refused_by_key"]);
+    assert.match(findings[1]?.text ?? "", /refused a call at .*: Emit: this API key does not open that call/);
     assert.equal((await ask("/dashboard/api/tap?id=alice", token)).status, 403);
     assert.equal((await ask("/dashboard/api/disconnect", token, { id: "alice" })).status, 403);
     assert.equal((await ask("/dashboard/api/disconnect", OPERATOR)).status, 405);

@@ -24,8 +24,10 @@ export type RecordKind =
   | "failed"
   /** A send found nobody with the id, or no listeners on the topic. */
   | "nobody"
-  /** Another node, or a caller, came with a token that is not good here. */
+  /** Another node came with a token that is not good here. */
   | "token"
+  /** A back-end or an operator came with a token, or with the token of a key, that does not open the call. */
+  | "key"
   /** Something about the node or the cluster as a whole. */
   | "node";
 
