@@ -150,7 +150,8 @@ test("client: reads states as deltas, over a lost connection and after the serve
     await publish(30);
     assert.deepEqual(texts(await take(room, 40)), published);
     assert.equal(room.recovered, true);
-    assert.ok(hub.counters.sentBytes < 40 * published.join("").length / 40, `${hub.counters.sentBytes} bytes`);
+    // Whole they were more than that, with their topics.
+    assert.ok(hub.counters.sentBytes < published.join("").length, `${hub.counters.sentBytes} bytes`);
   }, { topics: states }));
 
 test("client: a delta that it cannot read is read again, whole, from its place", () =>

@@ -16,7 +16,7 @@ export class Deltas<Member> {
   #base: Frame | undefined;
   /** So many messages are not tried. */
   #pause = 0;
-  /** How many were not tried after the last one that gained nothing. */
+  /** How many were not tried after the last one that gained nothing, or took long. */
   #lastPause = 0;
 
   constructor(topic: string, make: MakeDelta) {
@@ -65,8 +65,9 @@ export class Deltas<Member> {
     const line = deltaLine(this.#topic, place, base.place?.offset ?? 0, !frame.binary);
     const delta = Frame.control(line, Frame.of(this.#make(base.bytes, frame.bytes)));
     const gains = delta.messageBytes < whole.messageBytes;
-    this.#lastPause = gains ? 0 : Math.min(2 * this.#lastPause + 1, MAX_PAUSE);
-    this.#pause = performance.now() - since > MAX_MS ? MAX_PAUSE : this.#lastPause;
+    const isWorthIt = gains && performance.now() - since <= MAX_MS;
+    this.#lastPause = isWorthIt ? 0 : Math.min(2 * this.#lastPause + 1, MAX_PAUSE);
+    this.#pause = this.#lastPause;
     if (!gains) return undefined;
     delta.compress = whole.compress;
     delta.whole = whole;
