@@ -122,6 +122,7 @@ export class RedisHistory implements HistoryStore {
   }
 
   async #append(topic: string, messages: readonly NewMessage[], window: HistoryWindow): Promise<AppendResult> {
+    const { epoch: seen } = this.#seen.get(topic) ?? { epoch: "" };
     const call = `${this.#prefix}:append:${this.#instance}${(this.#calls++).toString(36)}`;
     const limits = [window.messages, Math.ceil(window.ms), window.bytes, MAX_KEYS, KEYS_MS].map(String);
     const args = [...this.#opening(topic), ...limits, this.#rememberMs];
@@ -134,25 +135,30 @@ export class RedisHistory implements HistoryStore {
       throw new MeshError("unavailable", `an append came to the Redis at ${this.#caller.host} twice`);
     } catch (error) {
       if (errorCode(error) !== "unavailable" || didNothing(error)) throw error;
-      return await this.#settle(topic, call, messages.length, error);
+      return await this.#settle(topic, { call, seen, count: messages.length, lost: error });
     }
   }
 
-  /** Finds out what became of an append whose answer was lost; rejects with `lost` if it did not take effect, and then it never will. */
-  async #settle(topic: string, call: string, count: number, lost: unknown): Promise<AppendResult> {
-    const fits = ([result = ""]: readonly string[]): boolean => {
+  /**
+   * Finds out what became of an append whose answer was lost. Rejects with `lost` if it did not take effect, and then it never will; with
+   * `unknown` if the server that it went to cannot be asked any more, because another one took over.
+   */
+  async #settle(topic: string, { call, seen, count, lost }: LostAppend): Promise<AppendResult> {
+    const fits = ([result = "", same]: readonly string[]): boolean => {
       const [, ...offsets] = result.split(" ");
-      return result === "void" || fitsOffsets(offsets, count);
+      return (same === "0" || same === "1") && (result === "void" || fitsOffsets(offsets, count));
     };
-    let result: string | undefined;
+    const [keys, args] = [[call, `${this.#prefix}:topic:${topic}`], [this.#rememberMs, seen]];
+    let answer: readonly string[];
     try {
-      [result] = await this.#caller.runText(HISTORY_SCRIPTS.settle, [call], [this.#rememberMs], fits);
+      answer = await this.#caller.runText(HISTORY_SCRIPTS.settle, keys, args, fits);
     } catch (error) {
-      const message = `the messages may or may not be in the history of their topic: ${messageOf(error)}`;
-      throw new MeshError("unknown", message, { cause: lost });
+      throw unsettled(messageOf(error), lost);
     }
-    if (result === undefined || result === "void") throw lost;
-    return this.#noted(topic, result.split(" "));
+    const [result = "void", same] = answer;
+    if (result !== "void") return this.#noted(topic, result.split(" "));
+    if (same === "1") throw lost;
+    throw unsettled("the server that they were sent to was restarted, wiped or replaced", lost);
   }
 
   #noted(topic: string, [epoch = "", ...offsets]: readonly string[]): AppendResult {
@@ -183,6 +189,19 @@ export class RedisHistory implements HistoryStore {
     const offset = before?.epoch === end.epoch ? Math.max(before.offset, end.offset) : end.offset;
     this.#seen.set(topic, { epoch: end.epoch, offset });
   }
+}
+
+function unsettled(why: string, cause: unknown): MeshError {
+  return new MeshError("unknown", `the messages may or may not be in the history of their topic: ${why}`, { cause });
+}
+
+/** An append without an answer. */
+interface LostAppend {
+  readonly call: string;
+  /** The epoch of the topic when it was sent; "" if it was not known. */
+  readonly seen: string;
+  readonly count: number;
+  readonly lost: unknown;
 }
 
 function modeOf(from: HistoryQuery["from"]): [mode: string, amount: number, epoch: string] {

@@ -13,18 +13,22 @@
  * failover begin another), and when a caller has seen a later offset than the server has.
  */
 
-/**
- * `now` and `open(fresh, seen epoch, seen offset)`: the epoch, last offset, bytes and window of the topic, after the start of
- * another epoch if continuity cannot be proved. KEYS[1] to KEYS[4] are the topic's keys in every script.
- */
-const OPEN = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function number(value) return string.format('%.0f', value) end
+/** `run()`: the name of this run of the server. */
+const RUN = `
 local function run()
   local info = redis.pcall('INFO', 'server')
   return type(info) == 'string' and string.match(info, '\\nrun_id:(%w+)') or ''
 end
+`;
+
+/**
+ * `now` and `open(fresh, seen epoch, seen offset)`: the epoch, last offset, bytes and window of the topic, after the start of
+ * another epoch if continuity cannot be proved. KEYS[1] to KEYS[4] are the topic's keys in every script.
+ */
+const OPEN = `${RUN}
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function number(value) return string.format('%.0f', value) end
 local function open(fresh, seenEpoch, seenOffset)
   local found = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'bytes', 'ms', 'run')
   local offset, server = tonumber(found[2] or ''), run()
@@ -155,10 +159,17 @@ table.insert(answer, 2, epoch)
 return answer
 `;
 
-/** KEYS: call. ARGV: ms to remember it. Answers the epoch and the offsets of a call, or "void" if it did not run, and then it never will. */
+/**
+ * KEYS: call, topic. ARGV: ms to remember the call, seen epoch.
+ * Answers the epoch and the offsets of a call, or "void" if it did not run, and then it never will on this server; and "1" if the topic still
+ * is what the caller saw, in this run of the server, so that the call went to no other.
+ */
 const settle = `-- meshsocket history settle
+${RUN}
 redis.call('SET', KEYS[1], 'void', 'NX', 'PX', ARGV[1])
-return {redis.call('GET', KEYS[1])}
+local found = redis.call('HMGET', KEYS[2], 'epoch', 'run')
+local same = found[1] == ARGV[2] and found[2] == run()
+return {redis.call('GET', KEYS[1]), same and '1' or '0'}
 `;
 
 /**

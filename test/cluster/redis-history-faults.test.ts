@@ -177,6 +177,29 @@ test("a failover that lost the newest messages begins another epoch, whoever app
   await Promise.all([primary.stop(), replica.stop()]);
 });
 
+test("an append whose answer was lost in a failover rejects with unknown: the old primary may have given it to readers", async () => {
+  const primary = await startRedisServer();
+  const replica = await startRedisServer(["--replicaof", `127.0.0.1 ${primary.port}`]);
+  const proxy = await TcpProxy.open(primary.port);
+  const history = new RedisHistory(`redis://${proxy.host}`, "websocket", { timeoutMs: 1_000 });
+  await history.append("room", LETTERS, WIDE);
+  const offsetAt = (server: TestRedisServer): Promise<unknown> => {
+    return server.command("HGET", "{websocket}:topic:room", "offset").catch(() => "");
+  };
+  await until("the replica to be in step", async () => await offsetAt(replica) === "3");
+  await replica.command("REPLICAOF", "NO", "ONE");
+  proxy.shape({ swallow: true }, ["back"]);
+  const lost = rejects(history.append("room", LETTERS, WIDE), "unknown", /restarted, wiped or replaced/);
+  await until("the old primary to have it", async () => await offsetAt(primary) === "6");
+  proxy.shape({}, ["back"]);
+  proxy.target(replica.port);
+  proxy.cut();
+  await lost;
+  await history.close();
+  await proxy.close();
+  await Promise.all([primary.stop(), replica.stop()]);
+});
+
 test("a server whose content went back while it ran begins another epoch for a caller that has seen more", async () => {
   const server = await startRedisServer();
   const history = historyOf(server);
