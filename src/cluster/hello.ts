@@ -1,9 +1,8 @@
-import { about } from "../base/log/about.ts";
+import { Agreement, type AgreementDependencies } from "./agreement.ts";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { backoffMs } from "../base/backoff.ts";
 import { MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
-import type { Logger } from "../base/log/logger.ts";
 import { type HelloRequest, HelloRequestSchema, type HelloResponse } from "../gen/meshsocket/node/v1/node_pb.ts";
 import type { Links } from "../link/links.ts";
 import { fromRpcError, isConnectionRefused } from "../rpc/error.ts";
@@ -31,16 +30,13 @@ type Found = { readonly response: HelloResponse } | { readonly error: MeshError 
 export class Hello {
   readonly #links: Links;
   readonly #limits: Readonly<Limits>;
-  readonly #leaseMs: number;
-  readonly #logger: Logger;
-  /** Hosts whose other lease was reported. */
-  readonly #otherLeases = new Set<string>();
+  /** The options that nodes tell each other. */
+  readonly agreement: Agreement;
 
-  constructor({ links, limits, leaseMs, logger }: HelloDependencies) {
+  constructor({ links, limits, ...options }: HelloDependencies) {
     this.#links = links;
     this.#limits = limits;
-    this.#leaseMs = leaseMs;
-    this.#logger = logger;
+    this.agreement = new Agreement(options);
   }
 
   /**
@@ -94,7 +90,7 @@ export class Hello {
     if (response.to?.life !== to.life) {
       return { error: leadsToAnother(to.host), refused: false, answered: "gone" };
     }
-    this.compareLease(to.host, response.leaseMs);
+    this.agreement.compare(to.host, response);
     if (response.unmet === "") return undefined;
     const error = new MeshError("failed_precondition", `${to.host} does not reach this node: ${response.unmet}`);
     return { error: response.refused ? withAdvice(error) : error, refused: response.refused, answered: "yes" };
@@ -111,23 +107,13 @@ export class Hello {
     return { unmet: `${leadsToAnother(node.host).message}${hintFor(node.host)}`, refused: false };
   }
 
-  /** Says once for each node that its lease lasts for another time than this node's. 0: it does not say. */
-  compareLease(host: string, leaseMs: number): void {
-    if (leaseMs === 0 || leaseMs === this.#leaseMs || this.#otherLeases.has(host)) return;
-    if (this.#otherLeases.size >= MAX_HOSTS) this.#otherLeases.clear();
-    this.#otherLeases.add(host);
-    this.#logger.warn(
-      `meshsocket: ${host} has leaseMs ${leaseMs} and this node ${this.#leaseMs}: give all nodes the same`,
-      about("leases_differ", { node: host }),
-    );
-  }
-
   async #ask(to: Holder, request: MessageInitShape<typeof HelloRequestSchema>): Promise<Found> {
     // The other node dials back within its own time limit before it answers.
     const timeoutMs = this.#limits.storageTimeoutMs * (request.dialBack ? 2 : 1);
     try {
       const client = this.#links.client(to);
-      const hello: HelloRequest = create(HelloRequestSchema, { ...request, leaseMs: this.#leaseMs });
+      const { leaseMs, topics } = this.agreement;
+      const hello: HelloRequest = create(HelloRequestSchema, { ...request, leaseMs, topics });
       return { response: await client.hello(hello, { timeoutMs }) };
     } catch (error) {
       const failed = fromRpcError(error, { host: to.host });
@@ -137,15 +123,10 @@ export class Hello {
 }
 
 /** Dependencies of {@link Hello}. */
-export interface HelloDependencies {
+export interface HelloDependencies extends AgreementDependencies {
   links: Links;
   limits: Readonly<Limits>;
-  leaseMs: number;
-  logger: Logger;
 }
-
-/** Hosts that are remembered for having been reported. */
-const MAX_HOSTS = 1_024;
 
 /** Failures that another attempt may not meet. */
 const MAY_PASS: ReadonlySet<string> = new Set(["unavailable", "unknown", "deadline_exceeded"]);

@@ -45,7 +45,6 @@ export class Neighbours<Data> {
   readonly #membership: Membership;
   readonly #clients: Clients<Data>;
   readonly #kept: KeptTopics<Data>;
-  readonly #leaseMs: number;
   readonly #timeoutMs: number;
 
   constructor(node: ClusterDependencies<Data>, { host, transport }: JoinOptions, events: NeighbourEvents) {
@@ -53,10 +52,9 @@ export class Neighbours<Data> {
     const { timeoutMs, maxConnections: maxWaiting } = limits;
     this.#clients = clients;
     this.#kept = node.kept;
-    this.#leaseMs = leaseMs;
     this.#timeoutMs = timeoutMs;
     this.links = new Links({ limits, counters, tokens, transport, lines: "stream", from: () => this.holder });
-    this.#hello = new Hello({ links: this.links, limits, leaseMs, logger });
+    this.#hello = new Hello({ links: this.links, limits, leaseMs, kept: node.kept, logger });
     this.evictions = new Evictions({
       logger,
       links: { call: this.#tell.bind(this) },
@@ -126,14 +124,16 @@ export class Neighbours<Data> {
   }
 
   /** Answers another node's hello, after it dialled back if it was asked to. */
-  async greeted({ from: sender, leaving, dialBack, leaseMs }: HelloRequest): Promise<HelloResponse> {
+  async greeted({ from: sender, leaving, dialBack, ...options }: HelloRequest): Promise<HelloResponse> {
+    const { agreement } = this.#hello;
+    const { leaseMs, topics } = agreement;
     const answer = (found = {}): HelloResponse =>
-      create(HelloResponseSchema, { to: this.holder, leaseMs: this.#leaseMs, ...found });
+      create(HelloResponseSchema, { to: this.holder, leaseMs, topics, ...found });
     if (!sender) return answer();
     const from: Holder = { host: sender.host, life: sender.life };
     this.hello(from, leaving);
     if (leaving || !dialBack) return answer();
-    this.#hello.compareLease(from.host, leaseMs);
+    agreement.compare(from.host, options);
     const found = await this.#hello.dialBack(from);
     if (found.unmet === "") this.#membership.met(from);
     return answer(found);

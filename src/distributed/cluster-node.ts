@@ -3,6 +3,7 @@ import type { JoinOptions } from "../cluster/join-options.ts";
 import { ClusterRegistry, type JoinedNode } from "../cluster/registry.ts";
 import { DEFAULT_LEASE_MS, DIST_HUB_OPTIONS, type DistHubOptions } from "./dist-hub-options.ts";
 import { DistVerbs, type VerbsNode } from "./dist-verbs.ts";
+import { kindOf } from "../base/check/check.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import type { HistorySource, HistoryStore } from "../history/history.ts";
 import { FlightRecorder } from "../watch/flight-recorder.ts";
@@ -34,6 +35,7 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     recordEvents(this.state.events, this.recorder);
     this.storage = new CountedStorage(options.storage, this.counters);
     if (this.kept.any) this.kept.store ??= this.#sharedHistory(options.storage);
+    if (options.history?.local === true && options.storage.local !== true) throw notShared(options);
     this.secrets = new Secrets(options.secret, options.apiKeys ?? [], this.logger);
     this.leaseMs = options.leaseMs ?? DEFAULT_LEASE_MS;
     this.#peers = options.peers;
@@ -45,8 +47,7 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
   #sharedHistory(storage: Storage & Partial<HistorySource>): HistoryStore {
     if (typeof storage.history !== "function") {
       throw invalidArgument(
-        "topics have a history, which this storage cannot keep: give one that all nodes share, such as " +
-          'history: new RedisHistory("redis://127.0.0.1:6379") of meshsocket/redis',
+        `topics have a history, which this storage cannot keep: ${ADVICE}`,
       );
     }
     return this.#ownHistory = storage.history();
@@ -98,3 +99,11 @@ export class ClusterNode<Data> extends HubNode<Data> implements JoinedNode<Data>
     throw new MeshError("unavailable", `${host} is not one of the hosts that may be dialled`);
   }
 }
+
+function notShared({ history, storage }: Pick<DistHubOptions, "history" | "storage">): TypeError {
+  const found = `history is ${kindOf(history)}, and the storage ${kindOf(storage)}`;
+  return invalidArgument(`${found}: other nodes would not see what this one keeps: ${ADVICE}`);
+}
+
+const ADVICE =
+  'give one that all nodes share, such as history: new RedisHistory("redis://127.0.0.1:6379") of meshsocket/redis';

@@ -94,6 +94,9 @@ export const DEFAULT_META_MS = 604_800_000;
  *   arguments with `invalid_argument`.
  */
 export interface HistoryStore {
+  /** Whether this process alone has it. A cluster whose storage is shared refuses it. */
+  readonly local?: boolean;
+
   /** Appends messages to a topic, in one command, and drops what is over the window. */
   append(
     topic: string,
@@ -121,7 +124,7 @@ export interface HistorySource {
   history(): HistoryStore;
 }
 
-const METHODS: Readonly<Record<keyof HistoryStore, true>> = {
+const METHODS: Readonly<Record<Exclude<keyof HistoryStore, "local">, true>> = {
   append: true,
   read: true,
   position: true,

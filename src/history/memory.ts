@@ -53,6 +53,7 @@ interface Topic {
  * Several hubs of one process share it. A restart begins other epochs.
  */
 export class MemoryHistory implements HistoryStore {
+  readonly local = true;
   readonly #maxTopics: number;
   readonly #metaMs: number;
   readonly #now: () => number;

@@ -23,6 +23,7 @@ interface Lease extends Holder {
  * ```
  */
 export class MemoryStorage implements Storage, HistorySource {
+  readonly local = true;
   readonly #now: () => number;
   #leases = new Map<string, Lease>();
   #entries = new Map<string, Entry>();

@@ -80,6 +80,9 @@ export interface StorageCallOptions {
  *   `failed_precondition` when `set` or `subscribe` is called by a life without a lease.
  */
 export interface Storage {
+  /** Whether this process alone has it, so that its hubs may share other things in memory. */
+  readonly local?: boolean;
+
   /** Claims ids for a holder. With `ifAbsent` an id that another living holder has is refused; without, the newest wins. */
   set(
     ids: readonly string[],
@@ -150,7 +153,7 @@ export function canCheck(storage: Storage): storage is CheckedStorage {
   return typeof (storage as Partial<CheckedStorage>).check === "function";
 }
 
-const METHODS: Readonly<Record<keyof Storage, true>> = {
+const METHODS: Readonly<Record<Exclude<keyof Storage, "local">, true>> = {
   set: true,
   get: true,
   del: true,

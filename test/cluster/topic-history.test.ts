@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import { DistHub } from "../../src/distributed/dist-hub.ts";
+import { MemoryHistory } from "../../src/history/memory.ts";
 import { RedisHistory } from "../../src/history/redis.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
@@ -136,4 +137,11 @@ test("a DistHub keeps history where its storage is, or says what to write", asyn
     code: "invalid_argument",
     message: /history: new RedisHistory\("redis:/,
   });
+  const elsewhere = new RedisStorage(`redis://127.0.0.1:${redis.port}`, "elsewhere");
+  assert.throws(() => new DistHub({ storage: elsewhere, topics, history: new MemoryHistory() }), {
+    code: "invalid_argument",
+    message:
+      /history is an instance of MemoryHistory, and the storage an instance of RedisStorage: other nodes would not/,
+  });
+  await elsewhere.close();
 });

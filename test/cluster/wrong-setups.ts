@@ -66,6 +66,24 @@ export const WRONG_SETUPS: readonly WrongCluster[] = [
     run: (rig) => wrongClock(rig, 600_000),
   },
   {
+    title: "nodes with different topics",
+    state: "ready",
+    line:
+      'HOST has the topics {"match":"room:*","history":{"messages":200,"ms":86400000,"bytes":4194304}} and this node ' +
+      '{"match":"room:*"}: give all nodes the same, in the same order',
+    results: "a publish through a node whose topics keep nothing is delivered, and cannot be caught up",
+    async run(rig) {
+      const kept = [{ match: "room:*", history: { messages: 200 } }];
+      const [a, b] = [
+        await rig.node({ hub: { topics: kept } }),
+        await rig.node({ hub: { topics: [{ match: "room:*" }] } }),
+      ];
+      await works([a, b]);
+      await logged(a, "topics");
+      return await logged(b, "topics");
+    },
+  },
+  {
     title: "nodes with different leaseMs",
     state: "ready",
     line: `HOST has leaseMs 15000 and this node ${LEASE_MS}: give all nodes the same`,

@@ -170,12 +170,13 @@ function* needlessOf(
 /** Over all its readings a reader gets each message of a topic once, unless it asks for some again. */
 function* doublesOf(readings: readonly Reading[]): Iterable<string> {
   const last = new Map<string, Place>();
-  for (const { reader, topic, asksAgain, got } of readings) {
+  for (const { reader, topic, asksAgain, from, recovered, got, notes } of readings) {
     const key = `${reader} ${topic}`;
     const before = last.get(key);
     const [first] = got;
     if (first && !asksAgain && before?.epoch === first.place.epoch && first.place.offset <= before.offset) {
-      yield `${reader} began with ${topic} ${nameOf(first.place)}, and had it: ${nameOf(before)}`;
+      yield `${reader} began with ${topic} ${nameOf(first.place)}, and had it: ${nameOf(before)} ` +
+        `(${[`from ${from ? nameOf(from) : "now"}`, `recovered ${recovered}`, ...notes].join(", ")})`;
     }
     const place = got.at(-1)?.place;
     if (place) last.set(key, place);

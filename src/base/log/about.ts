@@ -22,6 +22,7 @@ export type LogEvent =
   | "claims_not_restored"
   | "cluster_wrong"
   | "leases_differ"
+  | "topics_differ"
   | "eviction_failed"
   | "subscription_untold"
   | "topic_not_withdrawn"

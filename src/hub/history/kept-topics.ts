@@ -9,6 +9,8 @@ export class KeptTopics<Data> {
   readonly #node: KeptTopicsDependencies<Data>;
   /** Whether any topic keeps history. */
   readonly any: boolean;
+  /** The entries with what they keep, as JSON: all nodes of a cluster need the same. */
+  readonly rules: string;
   readonly #windows: TopicRules<HistoryWindow | undefined>;
   /** Undefined until it is known: a hub on its own makes one. */
   store: HistoryStore | undefined;
@@ -20,6 +22,7 @@ export class KeptTopics<Data> {
     const { topics = [], history } = node.options;
     this.#node = node;
     this.any = topics.some((entry) => entry.history);
+    this.rules = JSON.stringify(topics.map(({ match, history: kept }) => ({ match, history: kept && filled(kept) })));
     this.#windows = new TopicRules(topics, (entry) => entry.history && filled(entry.history));
     this.store = history;
     if (history && !this.any) {
