@@ -36,11 +36,17 @@ export class V1Client {
       const { data } = event as MessageEvent<string | ArrayBuffer>;
       messages.add(typeof data === "string" ? data : new Uint8Array(data));
     });
+    let greeted = false;
     const closed = new Promise<number>((resolve) => {
-      browser.addEventListener("close", (event) => resolve((event as CloseEvent).code));
+      browser.addEventListener("close", (event) => {
+        const { code } = event as CloseEvent;
+        if (!greeted) messages.add(`a close with ${code}`);
+        resolve(code);
+      });
     });
     openWebSocket(server, admission, hub.limits);
     const line = String(await messages.next());
+    greeted = true;
     if (!line.startsWith("~hello ")) throw new Error(`the first frame is ${line}`);
     return new V1Client(browser, messages, JSON.parse(line.slice(7)) as Greeting, closed);
   }
