@@ -14,7 +14,7 @@ It also tells when the client connects, drops, comes back and is closed, and why
 ${CONNECTION_HELP}
   --topic                                    a topic rather than a client
   --payloads                                 also the contents, if the key has the right "payloads"
-  --per-second                     100       at most so many messages from each node; more are counted
+  --per-second                     50        at most so many messages from each node; more are counted
   --count                          none      ends after so many messages
 
   npx meshsocket tap alice

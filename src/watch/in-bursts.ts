@@ -12,6 +12,6 @@ export async function* inBursts<Item>(pipe: Pipe<Item>, perSecond: number): Asyn
   }
 }
 
-const MAX_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 250;
 /** Fewer than wait at most for a caller, so that a pause leaves none out. */
 const MAX_BURST = 128;

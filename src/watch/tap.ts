@@ -81,7 +81,7 @@ export function perSecondOf({ perSecond }: TapRequest): number {
   return perSecond || DEFAULT_PER_SECOND;
 }
 
-const DEFAULT_PER_SECOND = 100;
+const DEFAULT_PER_SECOND = 50;
 /** Messages that wait for a caller who does not fetch them. */
 const MAX_WAITING = 256;
 const MAX_PAYLOAD_BYTES = 1_024;

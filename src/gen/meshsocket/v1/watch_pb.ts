@@ -596,7 +596,7 @@ export type TapRequest = Message<"meshsocket.v1.TapRequest"> & {
   payloads: boolean;
 
   /**
-   * At most so many messages a second and node; 0 for 100. More are counted and left out.
+   * At most so many messages a second and node; 0 for 50. More are counted and left out.
    *
    * @generated from field: uint32 per_second = 4;
    */
