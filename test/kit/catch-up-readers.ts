@@ -80,6 +80,8 @@ class CatchUpReader {
   }
 
   away(): void {
+    // It is away already, and comes back once.
+    if (!this.#ws) return;
     this.#leave();
     setTimeout(() => this.open(), 100 + this.#scene.random.below(1_500));
   }
