@@ -2,6 +2,8 @@ import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import type { Evictions } from "./evictions.ts";
 import type { HubClient } from "../client/hub-client.ts";
+import { MAX_LEAVING_MS } from "../client/resume/handover.ts";
+import { unref } from "../base/tick.ts";
 import { type Entry, type Holder, MAX_RENEW_IDS, type Storage } from "../storage/storage.ts";
 
 const IDS_AT_ONCE = 500;
@@ -19,6 +21,8 @@ export class Reclaim<Data> {
   readonly #deps: ReclaimDependencies<Data>;
   #recent: HubClient<Data>[] = [];
   #turn: Iterator<HubClient<Data>> | undefined;
+  /** Clients that another node claimed, which has not asked for them yet. */
+  readonly #wanted = new Set<HubClient<Data>>();
   #sample: readonly { readonly connection: HubClient<Data>; readonly claim: bigint }[] = [];
 
   constructor(deps: ReclaimDependencies<Data>) {
@@ -105,6 +109,23 @@ export class Reclaim<Data> {
     }
   }
 
+  /**
+   * Another node has the id: closes the client. One that may have come back there has some time before that, in which the
+   * other node asks for it.
+   */
+  #replaced(client: HubClient<Data>): void {
+    if (client.leaving || this.#wanted.has(client)) return;
+    if (!client.v1) return replaced(client);
+    this.#wanted.add(client);
+    unref(setTimeout(() => void this.#lookAgain(client), MAX_LEAVING_MS));
+  }
+
+  async #lookAgain(client: HubClient<Data>): Promise<void> {
+    const [entry] = await this.#deps.storage.get([client.id]).catch(() => []);
+    this.#wanted.delete(client);
+    if (isOurs(client) && entry && entry.life !== this.#deps.node.holder.life) replaced(client);
+  }
+
   async #claim(connections: readonly HubClient<Data>[]): Promise<void> {
     const { storage, node: { holder } } = this.#deps;
     const { life } = holder;
@@ -116,7 +137,7 @@ export class Reclaim<Data> {
       const { claim, previous } = results[index] ?? {};
       if (claim !== undefined) keep(connection, { life, claim }, unwanted);
       else if (previous && previous.claim < connection.claim) older.push(connection);
-      else replaced(connection);
+      else this.#replaced(connection);
     }
     if (older.length > 0) await this.#takeBack(older, unwanted);
     if (unwanted.length > 0) await storage.del(unwanted);
@@ -133,7 +154,7 @@ export class Reclaim<Data> {
       if (previous && previous.life !== life && previous.claim > connection.claim) {
         // Another node claimed it a moment ago. It claims again what is given up here.
         unwanted.push({ id: connection.id, life, claim });
-        replaced(connection);
+        this.#replaced(connection);
         continue;
       }
       if (previous && previous.life !== life) void evictions.evict(previous, connection.id, claim);
@@ -169,5 +190,5 @@ function keep<Data>(connection: HubClient<Data>, granted: Omit<Unwanted, "id">, 
 }
 
 function replaced<Data>(connection: HubClient<Data>): void {
-  if (!connection.leaving) connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  connection.close(CloseCode.Replaced, "replaced by a newer connection");
 }

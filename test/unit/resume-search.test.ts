@@ -53,3 +53,19 @@ test("a client resumes on the node whose own attempt before came to nothing", as
   assert.equal(await second.next(), "one");
   second.socket.close(1000);
 });
+
+test("a client that another node claimed is kept until that node asks for it", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await V1Client.open(a.hub, { id: "me" });
+  first.socket.terminate();
+  const offer = `0.${first.hello.token}`;
+  const slow = await claimInVain(b, offer);
+  // As the renewals of its lease do, one of which may come between the claim and the question.
+  await a.hub.audit();
+  assert.equal(a.hub.size, 1);
+  slow.cancel();
+  const second = await V1Client.open(b.hub, { id: "me" }, offer);
+  assert.equal(second.hello.resumed, true);
+  second.socket.close(1000);
+});
