@@ -66,7 +66,7 @@ async function measure(
 }
 
 /** Whether somebody watches, block by block: in an order in which nothing that grows or falls steadily counts for either side. */
-const TURNS = [false, true, true, false, false, true, true, false] as const;
+const TURNS = [false, true, true, false, false, true, true, false, false, true, true, false] as const;
 
 async function inTurn(
   servers: readonly BenchServer[],
@@ -75,7 +75,9 @@ async function inTurn(
   blockMs: number,
 ): Promise<{ watched: number; noise: number }> {
   const blocks: number[] = [];
-  let stop: (() => Promise<void>) | undefined;
+  // The first look loads and compiles what looking needs, once for the life of a process.
+  let stop: (() => Promise<void>) | undefined = await watcher.start(servers);
+  await sleep(blockMs);
   for (const watched of TURNS) {
     if (watched) stop ??= await watcher.start(servers);
     else {
@@ -85,17 +87,20 @@ async function inTurn(
     await sleep(SETTLE_MS);
     blocks.push(await costOf(servers, deliveries, blockMs));
   }
-  const mean = (wanted: (index: number) => boolean): number => {
-    const some = blocks.filter((_, index) => wanted(index));
-    return some.reduce((sum, cost) => sum + cost, 0) / some.length;
+  const [watched, unwatched] = [true, false].map((wanted) => blocks.filter((_, index) => TURNS[index] === wanted));
+  const half = (odd: boolean): number[] => unwatched?.filter((_, index) => (index % 2 === 1) === odd) ?? [];
+  return {
+    watched: forOne(median(unwatched) / median(watched)),
+    // The same comparison of unwatched blocks with others, which would be 1 without noise.
+    noise: forOne(median(half(false)) / median(half(true))),
   };
-  const unwatched = TURNS.flatMap((watched, index) => (watched ? [] : [index]));
-  const outer = [unwatched.at(0), unwatched.at(-1)];
-  const ratio = mean((index) => TURNS[index] === false) / mean((index) => TURNS[index] === true);
-  // The same comparison of unwatched blocks with others, which would be 1 without noise.
-  const control = mean((index) => outer.includes(index)) /
-    mean((index) => unwatched.includes(index) && !outer.includes(index));
-  return { watched: forOne(ratio), noise: forOne(control) };
+}
+
+/** The middle of some values, or the mean of the two in the middle: a block in which the machine was busy does not count. */
+function median(values: readonly number[] = []): number {
+  const sorted = values.toSorted((one, other) => one - other);
+  const at = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(at)] ?? Number.NaN) + (sorted[Math.ceil(at)] ?? Number.NaN)) / 2;
 }
 
 /** The ratio of one look, from that of {@link TIMES}. */
