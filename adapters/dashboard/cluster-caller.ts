@@ -75,6 +75,12 @@ const PHRASES: ReadonlyMap<string, string> = new Map([
   ["topics", "list the topics"],
 ]);
 
+/** In the words of somebody who asks a node, not of a node that asks another. */
+function whyRefused(message: string): string {
+  if (message.endsWith("this node has none")) return "none was given, and it wants one";
+  return message.includes("expired") ? "the token expired, or a clock is off" : message.replace(/^.*?: /, "");
+}
+
 /** Why a call failed, and what to do. */
 function reasonOf({ code, message }: MeshError, host: string, name: string): string {
   const wanted = name === "watch" ? "watchpresence" : name;
@@ -83,6 +89,6 @@ function reasonOf({ code, message }: MeshError, host: string, name: string): str
     return `the key does not open it: give it the right ${JSON.stringify(right)} in apiKeys, or use another key`;
   }
   if (code !== "unauthenticated") return message;
-  const why = message.includes("expired") ? "the token expired, or a clock is off" : message.replace(/^.*?: /, "");
+  const why = whyRefused(message);
   return `${host} refused the key (${why}): set MESHSOCKET_KEY to the secret of an API key or of the cluster`;
 }

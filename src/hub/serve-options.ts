@@ -81,7 +81,7 @@ export interface ServeOptions<Data = unknown> {
    * ```ts
    * import { serve } from "meshsocket/node";
    *
-   * // hub: new DistHub({ storage, secret, apiKeys: [{ secret: process.env.DASHBOARD_KEY, rights: ["read", "tap"] }] })
+   * // hub: new DistHub({ storage, secret, apiKeys: [{ secret: process.env.DASHBOARD_KEY ?? "", rights: ["read", "tap"] }] })
    * await serve(hub, { port: 8080, path: "/ws", session, dashboard: "/dashboard" });
    * ```
    */

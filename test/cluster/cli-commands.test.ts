@@ -263,7 +263,7 @@ const BAD: readonly (readonly [string, readonly string[], Record<string, string>
   ],
   ["nobody there", ["nodes"], { MESHSOCKET_URL: "http://127.0.0.1:1" }, 1, /127\.0\.0\.1:1 cannot be reached/],
   ["another secret", ["nodes"], { MESHSOCKET_SECRET: "x".repeat(40) }, 1, /refused the key.*set MESHSOCKET_KEY/],
-  ["no key", ["nodes"], { MESHSOCKET_SECRET: "" }, 1, /refused the key.*set MESHSOCKET_KEY/],
+  ["no key", ["nodes"], { MESHSOCKET_SECRET: "" }, 1, /refused the key \(none was given.*set MESHSOCKET_KEY/],
 ];
 
 for (const [what, args, env, code, says] of BAD) {
