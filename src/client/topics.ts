@@ -166,6 +166,8 @@ export class TopicIndex<Data> {
   /** The messages that wait until a client has read, as it is to get them, and wait no more. */
   takeWaiting(client: HubClient<Data>): Frame[] {
     if (this.#slow === undefined) return [];
+    // A newer message of this tick takes the place of the one that waits.
+    client.outbox.catchUp();
     return [...client.topics].flatMap((topic) => this.#byTopic.get(topic)?.newest?.take(client) ?? []);
   }
 

@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Client } from "../../src/client/client.ts";
+import { HubClient } from "../../src/client/hub-client.ts";
 import type { Session } from "../../src/client/session.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { Whole } from "../../client/delta.ts";
 import { DELTA_FORMAT, subscribeLine } from "../../src/wire/topics.ts";
-import { partsOf } from "../../src/wire/v1.ts";
+import { ackLine, partsOf } from "../../src/wire/v1.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
+import { until } from "../kit/until.ts";
 import { V1Client } from "../kit/v1-client.ts";
 import { Events } from "../kit/wait.ts";
 
@@ -91,6 +93,49 @@ test("a message that waits moves with the client to another node", async () => {
   assert.equal(await back.next(), "99");
   await a.hub.publish("price:1", "live");
   assert.equal(await back.next(), "live");
+});
+
+/** Connects so many listeners that a message is queued once for all of them. */
+async function crowd(hub: Hub): Promise<void> {
+  for (let count = 0; count < 5; count++) {
+    const client = await V1Client.open(hub, { onConnect: (each) => each.subscribe("price:1") });
+    await until("it to listen", () => hub.client(client.hello.id)?.topics.has("price:1") === true);
+  }
+}
+
+test("a message that waited never comes after a newer one that is published in the moment of its release", async () => {
+  await using hub = hubOf({ limits: { maxLagBytes: 1_000 } });
+  await crowd(hub);
+  const reader = await V1Client.open(hub, ME);
+  await until("it to listen", () => hub.client("me")?.topics.has("price:1") === true);
+  await hub.emit("me", "x".repeat(2_000));
+  assert.equal((await hub.publish("price:1", "old")).held, 1);
+  reader.send(ackLine(1));
+  const published = Promise.withResolvers<unknown>();
+  // Both timers are due when the thread is free again: this one, and that which releases messages.
+  setTimeout(() => published.resolve(hub.publish("price:1", "new")), 5);
+  const untilMs = performance.now() + 60;
+  await Promise.resolve();
+  while (performance.now() < untilMs);
+  await published.promise;
+  await hub.emit("me", "end");
+  await reader.next();
+  assert.equal(await reader.next(), "new");
+  assert.equal(await reader.next(), "end");
+});
+
+test("a message published in the moment of a move goes along, in place of the one that waited", async () => {
+  await using hub = hubOf();
+  await crowd(hub);
+  const { inside, token } = await away(hub);
+  assert.ok(inside instanceof HubClient);
+  await hub.publish("price:1", "old");
+  assert.equal(inside.leaves({ token, former: "", received: 0, user: undefined }), undefined);
+  const published = hub.publish("price:1", "new");
+  const handed = inside.handOver([]);
+  assert.ok(typeof handed !== "string");
+  assert.deepEqual(handed.messages.map(({ data }) => new TextDecoder().decode(data)), ["new"]);
+  await published;
 });
 
 test("a stream on such a topic is refused to its producer and to pages, because readers could miss parts", async () => {

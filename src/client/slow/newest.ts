@@ -42,8 +42,11 @@ export class Newest<Own extends SlowClient> {
 
   /** Sends what waits to the clients that do not lag behind any more; false if nothing waits after that. */
   release(): boolean {
-    for (const [client, frame] of this.#waiting) {
-      if (client.outbox.lags(frame.byteLength)) continue;
+    for (const client of [...this.#waiting.keys()]) {
+      // Newer messages of this tick may have taken its place, or go out before it.
+      client.outbox.catchUp();
+      const frame = this.#waiting.get(client);
+      if (frame === undefined || client.outbox.lags(frame.byteLength)) continue;
       this.#waiting.delete(client);
       client.outbox.enqueue(this.#formFor(client, frame));
     }
@@ -110,5 +113,5 @@ const LOOK_MS = 20;
 /** A client that may read too slowly. */
 export interface SlowClient {
   readonly open: boolean;
-  readonly outbox: Pick<Outbox<OutboxClient>, "enqueue" | "lags">;
+  readonly outbox: Pick<Outbox<OutboxClient>, "catchUp" | "enqueue" | "lags">;
 }
