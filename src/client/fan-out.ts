@@ -68,10 +68,8 @@ export class FanOut<Member extends FanOutMember> {
 
   #giveDeltas(client: Member, passed: number, deltas: GroupDeltas<Member>): void {
     let isInStep = deltas.isInStep(client);
-    if (isInStep && passed === 0 && this.#deltas !== undefined) isInStep = client.outbox.enqueueBurst(this.#deltas);
-    else {
-      for (const frame of this.#frames.slice(passed)) isInStep = client.outbox.append(formOf(frame, isInStep));
-    }
+    if (isInStep && passed === 0 && this.#deltas !== undefined && client.outbox.takeBurst(this.#deltas)) return;
+    for (const frame of this.#frames.slice(passed)) isInStep = client.outbox.append(formOf(frame, isInStep));
     deltas.got(client, isInStep);
   }
 }
@@ -99,5 +97,5 @@ export interface Group<Member> {
 
 /** A client in a group of a {@link FanOut}. */
 export interface FanOutMember {
-  readonly outbox: Pick<Outbox<OutboxClient>, "append" | "enqueueBurst">;
+  readonly outbox: Pick<Outbox<OutboxClient>, "append" | "enqueueBurst" | "takeBurst">;
 }

@@ -104,20 +104,21 @@ export class Outbox<Own extends OutboxClient> {
     return true;
   }
 
-  /** {@link Outbox.append} for each frame of a burst, at the cost of one if there is room for all. False unless all were taken. */
-  enqueueBurst(burst: Burst): boolean {
+  /** {@link Outbox.append} for each frame of a burst, at the cost of one if there is room for all. */
+  enqueueBurst(burst: Burst): void {
+    if (this.takeBurst(burst)) return;
+    for (const frame of burst.frames) this.append(frame);
+  }
+
+  /** Takes a burst as this tick's write; false, and nothing is done, if there are other frames already, or no room for all of it. */
+  takeBurst(burst: Burst): boolean {
     const socket = this.#socket;
-    if (socket !== undefined && this.#client.open && this.#burst === undefined) {
-      this.#look(socket);
-      if (this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes) {
-        this.#owner.willFlush(this.#client);
-        this.#burst = burst;
-        return true;
-      }
-    }
-    let taken = true;
-    for (const frame of burst.frames) taken = this.append(frame) && taken;
-    return taken;
+    if (socket === undefined || !this.#client.open || this.#burst !== undefined) return false;
+    this.#look(socket);
+    if (this.#heldBytes + burst.byteLength > this.#owner.limits.maxBufferedBytes) return false;
+    this.#owner.willFlush(this.#client);
+    this.#burst = burst;
+    return true;
   }
 
   /** Takes over the frames that this tick sent to a group of this client: they come before those that follow. */

@@ -164,7 +164,7 @@ test("a client that moves to another node goes on with deltas, and gets those th
 });
 
 test("a client that is lost leaves whole messages, not deltas", async () => {
-  await using hub = hubOf({ resume: { windowMs: 20 } });
+  await using hub = hubOf({ resume: { windowMs: 300 } });
   const lost = new Events<readonly unknown[]>("a lost client");
   hub.on("lost", ({ undelivered }) => lost.add(undelivered));
   const reader = await new Reader("me", true).connect(hub);
@@ -174,6 +174,25 @@ test("a client that is lost leaves whole messages, not deltas", async () => {
   await until("it is away", () => hub.client("me")?.away === true);
   for (const number of [1, 2]) await hub.publish("state", stateOf(number));
   assert.deepEqual((await lost.next()).slice(-2), [stateOf(1), stateOf(2)]);
+});
+
+test("a client that drops a message for want of room gets no delta to it", async () => {
+  await using hub = hubOf({ slowConsumer: "drop", limits: { maxBufferedBytes: 4_000 } });
+  const readers: Reader[] = [];
+  for (let id = 0; id < 6; id++) readers.push(await new Reader(`${id}`, true).connect(hub));
+  const random = new Random(runSeed);
+  const noise = String.fromCharCode(...Array.from({ length: 3_100 }, () => 33 + random.below(90)));
+  const published = Array.from({ length: 18 }, (_, number) => stateOf(number));
+  // In a tick with twelve deltas before them, the first of these has no room, and its successor would have.
+  const long = [18, 19, 20].map((number) => stateOf(number) + noise);
+  for (const state of published.slice(0, 6)) await hub.publish("state", state);
+  await Promise.all([...published.slice(6), ...long].map((state) => hub.publish("state", state)));
+  await hub.publish("state", stateOf(21));
+  for (const { got } of readers) {
+    assert.deepEqual(got.slice(0, 18), published);
+    assert.equal(got.at(-1), stateOf(21));
+  }
+  assert.ok(hub.counters.dropped > 0);
 });
 
 test("delta without history is refused, with what to write", () => {
