@@ -135,7 +135,8 @@ test("a message published in the moment of a move goes along, in place of the on
   const handed = inside.handOver([]);
   assert.ok(typeof handed !== "string");
   assert.deepEqual(handed.messages.map(({ data }) => new TextDecoder().decode(data)), ["new"]);
-  await published;
+  const { delivered, held, dropped } = await published;
+  assert.deepEqual({ delivered, held, dropped }, { delivered: 5, held: 1, dropped: 0 });
 });
 
 test("a stream on such a topic is refused to its producer and to pages, because readers could miss parts", async () => {

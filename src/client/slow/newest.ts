@@ -14,6 +14,8 @@ export class Newest<Own extends SlowClient> {
   readonly #owner: SlowReaders<Own>;
   readonly #isTagged: (client: Own) => boolean;
   readonly #topic: string;
+  /** The last message that waited, for all clients that get it late. */
+  #late: { readonly of: Frame; readonly frame: Frame } | undefined = undefined;
 
   /** `isTagged`: whether a client gets the messages with their topic. */
   constructor(topic: string, owner: SlowReaders<Own>, isTagged: (client: Own) => boolean) {
@@ -50,7 +52,9 @@ export class Newest<Own extends SlowClient> {
       this.#waiting.delete(client);
       client.outbox.enqueue(this.#formFor(client, frame));
     }
-    return this.#waiting.size > 0;
+    if (this.#waiting.size > 0) return true;
+    this.#late = undefined;
+    return false;
   }
 
   /** The message that waits for a client, as it is to get it. It waits no more. */
@@ -65,10 +69,13 @@ export class Newest<Own extends SlowClient> {
     if (this.#waiting.delete(client) && !client.open) this.#owner.counters.dropped++;
   }
 
+  /** Its publisher hears that the message is held, whatever becomes of this form of it. */
   #formFor(client: Own, frame: Frame): Frame {
-    if (!this.#isTagged(client)) return frame;
-    if (frame.tagged === undefined) frame.tag(this.#topic);
-    return frame.tagged ?? frame;
+    if (this.#late?.of !== frame) this.#late = { of: frame, frame: frame.twin() };
+    const late = this.#late.frame;
+    if (!this.#isTagged(client)) return late;
+    if (late.tagged === undefined) late.tag(this.#topic);
+    return late.tagged ?? late;
   }
 }
 
