@@ -13,6 +13,7 @@ import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { InfoChanges } from "./info-changes.ts";
+import { keepsNone } from "./history/kept-topics.ts";
 import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/budget.ts";
@@ -324,13 +325,19 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   async listen(client: HubClient<Data>, { topic, from, stream, delta }: SubscribeCall): Promise<Subscribed> {
     const { topics } = this.#node.clients;
-    if (stream) (await this.#node.loadStreams()).check(topic);
+    if (stream) await this.#allowStream(topic);
     const subscribed = await this.#listen(client, topic, from);
     if (delta) await this.#node.deltas;
     const format = delta && this.#node.subscriptions.giveDeltas(client, topic) ? DELTA_FORMAT : undefined;
     const latest = topics.listeners(topic)?.newest && true;
-    if (stream && this.#node.kept.windowOf(topic)) (await this.#node.loadStreams()).guardClients(topic);
+    if (stream) (await this.#node.loadStreams()).guardClients(topic);
     return { ...subscribed, latest, delta: format };
+  }
+
+  /** Rejects with `failed_precondition` for a topic on which no stream can be: its reader would wait without an end. */
+  async #allowStream(topic: string): Promise<void> {
+    if (!this.#node.kept.windowOf(topic)) keepsNone(topic);
+    (await this.#node.loadStreams()).check(topic);
   }
 
   async #listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {

@@ -51,6 +51,11 @@ test("client: a stream goes on after a lost connection, and after the server los
     assert.equal(await read, "abcd");
   }, { topics }));
 
+test("client: a stream on a topic without history rejects, and does not wait without an end", () =>
+  scene(session, async ({ open }) => {
+    await assert.rejects(textOf(open().ws, "other:1"), { code: "failed_precondition", message: /keeps no history/ });
+  }, { topics }));
+
 test("client: stops a stream, gets its failure, and writes nothing else to it", () =>
   scene(session, async ({ hub, open }) => {
     const { ws } = open();
