@@ -126,13 +126,9 @@ export class Histories<Data> {
    */
   async attach(topic: string, announced: Promise<unknown> | undefined): Promise<Position> {
     await announced;
-    const feed = this.#feed(topic);
     try {
-      await feed.attached();
+      const feed = await this.#attached(topic);
       return feed.at ?? { epoch: "", offset: 0 };
-    } catch (error) {
-      this.#drop(topic, feed);
-      throw error;
     } finally {
       this.left(topic);
     }
@@ -163,13 +159,10 @@ export class Histories<Data> {
 
   async #join(client: HubClient<Data>, { topic, window, from }: JoinCall<Data>, mark: object): Promise<Recovery> {
     const { clients, limits } = this.#deps;
-    const feed = this.#feed(topic);
-    const join = new Join<Data>(client, feed, mark, { clients, limits, pages: this.#pages, pace: this.#pace, window });
     try {
-      return await join.run(from);
-    } catch (error) {
-      if (feed.at === undefined) this.#drop(topic, feed);
-      throw error;
+      const feed = await this.#attached(topic);
+      const deps = { clients, limits, pages: this.#pages, pace: this.#pace, window };
+      return await new Join<Data>(client, feed, mark, deps).run(from);
     } finally {
       this.left(topic);
     }
@@ -220,6 +213,18 @@ export class Histories<Data> {
     feed = new Feed<Data>(topic, { clients, store, limits, gap, failed });
     this.#feeds.set(topic, feed);
     return feed;
+  }
+
+  /** The feed, once its place is known. Only if that fails it goes: others may wait for it. */
+  async #attached(topic: string): Promise<Feed<Data>> {
+    const feed = this.#feed(topic);
+    try {
+      await feed.attached();
+      return feed;
+    } catch (error) {
+      this.#drop(topic, feed);
+      throw error;
+    }
   }
 
   #drop(topic: string, feed: Feed<Data>): void {
