@@ -14,6 +14,7 @@ import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { InfoChanges } from "./info-changes.ts";
 import { keepsNone } from "./history/kept-topics.ts";
+import { tooLate } from "../client/resume/too-late.ts";
 import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/budget.ts";
@@ -160,7 +161,9 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   async #takeOver(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, grant: Grant) {
     const { registry, subscriptions } = this.#node;
     const handed = await registry.takeOver(client, grant, resume);
-    const came = typeof handed !== "string" && (!client.open || client.arrived(connection, resume, handed));
+    const isLate = typeof handed !== "string" && !client.open;
+    if (isLate) tooLate(client, handed, this);
+    const came = typeof handed !== "string" && (isLate || client.arrived(connection, resume, handed));
     const lost = came ? undefined : typeof handed === "string" ? handed : "overflow";
     registry.arrived(client);
     if (lost !== undefined) bump(this.counters.resumes, lost);

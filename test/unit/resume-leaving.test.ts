@@ -109,3 +109,24 @@ test("a node that leaves answers first what it took: its last client is not lost
   await closed;
   second.socket.close(1000);
 });
+
+test("a client that is closed on its way to another node leaves what it never got in the events lost", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = [await cluster.start(LIMITS), await cluster.start(LIMITS)];
+  const lost: unknown[] = [];
+  for (const { hub } of [a, b]) hub.on("lost", ({ undelivered }) => void lost.push(...undelivered));
+  const ids = Array.from({ length: 10 }, (_, number) => `${number}`);
+  for (const id of ids) await away(a, { id });
+  for (const id of ids) assert.equal(await b.hub.emit(id, `two for ${id}`), true);
+  cluster.delay(a.host, 40);
+  const closed = a.hub.close();
+  // Each at another moment of its way.
+  for (const id of ids) {
+    await until("it to be on its way", () => b.hub.client(id) !== undefined);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    b.hub.client(id)?.close();
+  }
+  await closed;
+  await until("what they never got", () => lost.length >= 2 * ids.length);
+  assert.deepEqual(lost.toSorted(), [...ids.map(() => "one"), ...ids.map((id) => `two for ${id}`)]);
+});

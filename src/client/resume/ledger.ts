@@ -100,11 +100,7 @@ export class Ledger {
   /** The messages of the application that the client did not acknowledge, as far as they are kept, and those that `wait` to be sent. */
   undelivered(wait: readonly Frame[]): (string | Uint8Array)[] {
     const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
-    return [...frames, ...wait].map(wholeOf).flatMap((frame) => {
-      if (!frame.isControl) return [frame.payload];
-      const { name, payload } = partsOf(frame.payload);
-      return name === "message" ? [payload] : [];
-    });
+    return messagesOf([...frames, ...wait]);
   }
 
   /** Forgets everything. */
@@ -123,6 +119,15 @@ export class Ledger {
     this.bytes += bytes;
     this.#budget.bytes += bytes;
   }
+}
+
+/** The messages of the application among these frames. */
+export function messagesOf(frames: readonly Frame[]): (string | Uint8Array)[] {
+  return frames.map(wholeOf).flatMap((frame) => {
+    if (!frame.isControl) return [frame.payload];
+    const { name, payload } = partsOf(frame.payload);
+    return name === "message" ? [payload] : [];
+  });
 }
 
 /** The message itself, of its delta as well. */

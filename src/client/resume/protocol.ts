@@ -1,3 +1,4 @@
+import { framesOf } from "./too-late.ts";
 import { ACK_BYTES, ACK_MESSAGES, ackLine, byeLine, type Control, decodeControl, errorLine } from "../../wire/v1.ts";
 import {
   helloLine,
@@ -293,9 +294,7 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
     // Until the client proves that it got the hello, it may come back with the same token.
     if (former === undefined) this.token.next(token);
     else this.token.keep(token, former);
-    const frames = messages.map(({ data, binary, control }) =>
-      control ? Frame.relayedControl(data, binary) : Frame.relayed(data, binary)
-    );
+    const frames = framesOf(messages);
     // Their topics are not known any more, one of which may want that they never are.
     for (const frame of frames) frame.compress = null;
     const { sent } = this.ledger;

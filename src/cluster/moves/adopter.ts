@@ -5,6 +5,7 @@ import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import type { Grant } from "../../hub/registry.ts";
 import type { ResumeOffer } from "../../client/resume/resume.ts";
 import { Protocol } from "../../client/resume/protocol.ts";
+import { tooLate } from "../../client/resume/too-late.ts";
 import { V1_PROTOCOL } from "../../wire/v1.ts";
 
 /**
@@ -47,10 +48,12 @@ export class Adopter<Data> {
   }
 
   async #take(client: HubClient<Data>, grant: Grant, offer: ResumeOffer): Promise<void> {
-    const { registry } = this.#node;
+    const { owner, registry } = this.#node;
     const handed = await registry.takeOver(client, grant, offer);
-    const came = typeof handed !== "string" && client.open && client.arrived(undefined, offer, handed);
+    const isOpen = client.open;
+    const came = typeof handed !== "string" && isOpen && client.arrived(undefined, offer, handed);
     registry.arrived(client);
+    if (typeof handed !== "string" && !isOpen && owner) return tooLate(client, handed, owner);
     // Its node gave it up, and says so.
     if (typeof handed === "string") client.forgotten();
     else if (!came) client.lose("overflow");
