@@ -81,7 +81,7 @@ export function checkApiKeys(apiKeys: readonly ApiKey[], secrets: readonly strin
       throw invalidArgument(`${name}.calls must be a list of calls that its tokens open, such as ["Emit"]`);
     }
     checkRights(`apiKeys[${index}].rights`, rights);
-    if (secretList(secret).some((each) => secrets.includes(each))) {
+    if (secretList(secret, `${name}.secret`).some((each) => secrets.includes(each))) {
       throw invalidArgument("an API key must not be the secret of the cluster, which opens everything");
     }
     const unknown: unknown = calls.find((call: unknown) => typeof call !== "string" || !CALLS.has(call));

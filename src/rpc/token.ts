@@ -212,12 +212,12 @@ async function mint(key: CryptoKey, audience: string, ttlMs: number, now: number
 }
 
 /** The secrets one by one, the one that mints first. Throws a TypeError (`invalid_argument`) for an empty one. */
-export function secretList(secret: Secret): readonly [string, ...string[]] {
+export function secretList(secret: Secret, name = "the secret"): readonly [string, ...string[]] {
   const list: readonly unknown[] = Array.isArray(secret) ? secret : [secret];
   if (list.length === 0) throw invalidArgument("the list of secrets must not be empty");
   for (const each of list) {
-    if (typeof each !== "string") throw invalidArgument(`the secret must be a string, not ${typeof each}`);
-    if (each === "") throw invalidArgument("the secret is empty: set the environment variable that it comes from");
+    if (typeof each !== "string") throw invalidArgument(`${name} must be a string, not ${typeof each}`);
+    if (each === "") throw invalidArgument(`${name} is empty: set the environment variable that it comes from`);
   }
   return list as [string, ...string[]];
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
+import { checkApiKeys } from "../../src/rpc/access.ts";
 import { createToken, isWeakSecret, TokenMint, TokenVerifier } from "../../src/rpc/token.ts";
 
 const SECRET = "the secret of the test cluster, long enough";
@@ -146,6 +147,19 @@ test("a source uses a token again until a fifth of its life is left", async () =
   assert.notEqual(second, first);
   now -= 10_000;
   assert.notEqual(await source.token(HOST), second, "a clock set back mints anew");
+});
+
+test("an API key whose secret is empty or missing is named", () => {
+  for (
+    const [key, message] of [["", /apiKeys\[1\]\.secret is empty/], [
+      undefined,
+      /apiKeys\[1\]\.secret must be/,
+    ]] as const
+  ) {
+    const apiKeys = ["k".repeat(32), key].map((each) => ({ secret: each as string, calls: ["Emit"] }));
+    assert.throws(() => checkApiKeys(apiKeys, []), /go with a secret/);
+    assert.throws(() => checkApiKeys(apiKeys, ["s".repeat(32)]), { code: "invalid_argument", message });
+  }
 });
 
 test("an empty secret, an empty audience and a lifetime that is none are refused", async () => {
