@@ -5,7 +5,7 @@
  *   node tools/bundle.ts            dist/ of this tree
  *   node tools/bundle.ts FOLDER     dist/ of another package folder
  */
-import { readdir, readFile, rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { root, run } from "./run.ts";
@@ -29,6 +29,27 @@ async function javascript(folder: string): Promise<string[]> {
   return found.filter((one) => one.isFile() && one.name.endsWith(".js")).map((one) => join(one.parentPath, one.name));
 }
 
+/**
+ * Gives classes and functions their own names back: the bundler calls a class that an entry exports `Hub2`, and that name is in
+ * every stack and in what `console.log` prints.
+ */
+async function ownNames(files: readonly string[]): Promise<void> {
+  const codes = new Map<string, string>();
+  for (const file of files) codes.set(file, await readFile(file, "utf8"));
+  const renamed = [...codes.values()].flatMap((code) =>
+    [...code.matchAll(/^(?:class|(?:async )?function) (\w+?)2\b/gm)].map(([, name]) => name)
+  );
+  const names = new Set(renamed.filter((name): name is string => name !== undefined && !(name in globalThis)));
+  // A name of which there are two keeps its number.
+  for (const code of codes.values()) {
+    for (const [, name = ""] of code.matchAll(/^(?:class|(?:async )?function|var|let|const) (\w+)/gm)) {
+      names.delete(name);
+    }
+  }
+  const numbered = new RegExp(`\\b(${[...names].join("|")})2\\b`, "g");
+  for (const [file, code] of codes) await writeFile(file, code.replace(numbered, "$1"));
+}
+
 async function main(): Promise<void> {
   await rm(OUT, { recursive: true, force: true });
   const { code, output } = await run("bun", [
@@ -37,6 +58,7 @@ async function main(): Promise<void> {
     ...["--entry-naming", "[dir]/[name].[ext]", "--chunk-naming", "chunks/[name]-[hash].[ext]"],
   ]);
   if (code !== 0) throw new Error(`could not bundle the package: ${output}`);
+  await ownNames(await javascript(OUT));
   for (const file of await javascript(DIST)) await rm(file);
   await rename(join(OUT, "chunks"), join(DIST, "chunks"));
   for (const file of await javascript(OUT)) await rename(file, join(DIST, relative(OUT, file)));

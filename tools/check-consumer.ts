@@ -25,7 +25,7 @@ export async function checkConsumer(tarball: string, folder: string): Promise<st
         if (problem !== undefined) return problem;
       }
     }
-    return await hello(join(project, "hello"));
+    return (await namesOf(project)) ?? (await hello(join(project, "hello")));
   } finally {
     await rm(project, { recursive: true, force: true });
   }
@@ -58,6 +58,16 @@ async function compile(project: string, options: object): Promise<string | undef
   await writeFile(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["main.ts"] }));
   const { code, output } = await run("tsc", ["-p", project], { cwd: project });
   return code === 0 ? undefined : `a consumer with ${JSON.stringify(options)} does not compile\n${output}`;
+}
+
+/** A class that is not called in stacks as it is exported. */
+async function namesOf(project: string): Promise<string | undefined> {
+  const script = `import * as all from "meshsocket";
+    const wrong = Object.entries(all).filter(([name, value]) => typeof value === "function" && value.name !== name);
+    console.log(wrong.map(([name, value]) => name + " is called " + value.name).join());`;
+  await writeFile(join(project, "names.mjs"), script);
+  const { output } = await run("node", ["names.mjs"], { cwd: project });
+  return output.trim() === "" ? undefined : `exports have other names inside\n${output}`;
 }
 
 /** The first thing that goes wrong when a newcomer follows README.md: `npm init -y`, the file, and the page that it says to open. */
