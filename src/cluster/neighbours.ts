@@ -142,6 +142,7 @@ export class Neighbours<Data> {
   /** A life ended. */
   forget(life: string): void {
     this.evictions.forget(life);
+    this.moves.forget(life);
     this.links.drop(life);
   }
 
@@ -172,12 +173,17 @@ export class Neighbours<Data> {
     return waitingAnswer(client.listensOn, this.nodes());
   }
 
-  /** Hands a client over to the node that made the claim, if the lives are those of all nodes that may send to it. */
+  /**
+   * Hands a client over to the node that made the claim, if the lives are those of all nodes that may send to it: those that this
+   * node knows, and any that has joined so lately that it knew this node first.
+   */
   handOver(id: string, claim: bigint, lives: readonly string[]): Answer {
     const client = this.#clients.get(id);
-    if (!client?.leaving || this.moves.get(id)?.claim !== claim) return handoverAnswer("unknown");
+    const move = this.moves.get(id);
+    if (!client?.leaving || move?.claim !== claim) return handoverAnswer("unknown");
     const nodes = this.nodes();
-    if (nodes.some(({ life }) => !lives.includes(life))) return waitingAnswer(client.listensOn, nodes);
+    const senders = [...nodes.map(({ life }) => life), ...move.heard];
+    if (senders.some((life) => !lives.includes(life))) return waitingAnswer(client.listensOn, nodes);
     const handed = client.handOver(this.#placesOf(client));
     if (typeof handed === "string") client.close(CloseCode.Replaced, "replaced by a newer connection");
     this.moves.end(id);

@@ -1,9 +1,11 @@
 /** Guarantees 2 and 10 for what is under way between nodes while a client moves: publishes, broadcasts and emits alike. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { clusterNode } from "../../src/distributed/dist-hub.ts";
 import { MemoryCluster, threeNodes } from "../kit/memory-cluster.ts";
 import { longRun, runSeed } from "../kit/random.ts";
 import { movingNodeOptions, sendWhileMoving } from "../kit/moving-client.ts";
+import { V1Client } from "../kit/v1-client.ts";
 
 const SEEDS = longRun ? 300 : 12;
 
@@ -21,4 +23,24 @@ test("while three nodes publish, broadcast and emit to a client that moves, noth
     }
   }
   assert.ok(moves > 3 * SEEDS, `the client moved only ${moves} times`);
+});
+
+test("a client is not handed over before the mark of a node that sent to it and that its own node does not know yet", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const client = await V1Client.open(a.hub, { id: "me", onConnect: (one) => one.subscribe("news") });
+  client.socket.terminate();
+  const { neighbours } = clusterNode(a.hub).cluster;
+  const claim = (a.hub.client("me") as unknown as { claim: bigint }).claim + 1n;
+  const known = [a, b, c].map(({ hub }) => clusterNode(hub).cluster.neighbours.holder.life);
+  assert.equal(
+    neighbours.evict("me", claim, { token: client.hello.token, received: 0, user: undefined }).handover?.waits,
+    true,
+  );
+  // A message to many arrives from a node that joins.
+  neighbours.moves.except("joins", undefined);
+  assert.equal(neighbours.handOver("me", claim, known).handover?.waits, true);
+  neighbours.forget("joins");
+  const { handover } = neighbours.handOver("me", claim, known);
+  assert.deepEqual([handover?.waits, handover?.refusal], [false, ""]);
 });

@@ -78,6 +78,9 @@ export class Moves {
     if (this.#moves.size === 0) return ids;
     let leftOut = this.#leftOut.get(sender);
     if (!leftOut) {
+      for (const move of this.#moves.values()) {
+        if (sender !== "" && this.#leavesWith(move, sender)) move.heard.add(sender);
+      }
       const elsewhere = [...this.#moves.values()].filter(({ client: { id } }) => !this.isHere(id, sender));
       for (const { missed } of elsewhere) missed.add(sender);
       leftOut = new Set(elsewhere.map(({ client: { id } }) => id));
@@ -85,6 +88,16 @@ export class Moves {
     }
     if (ids === undefined) return leftOut.size > 0 ? leftOut : undefined;
     return leftOut.union(ids);
+  }
+
+  /** A node is gone: it sends nothing more, and makes no mark. */
+  forget(sender: string): void {
+    for (const { heard } of this.#moves.values()) heard.delete(sender);
+  }
+
+  /** Whether what the sender sends now leaves with the client. */
+  #leavesWith({ arrives, marked }: Move, sender: string): boolean {
+    return !arrives && !marked.has(sender);
   }
 
   #add(move: Move): Move {
@@ -107,6 +120,8 @@ export class Move {
   readonly marked: Set<string> = new Set();
   /** The lives of senders of messages to many that the client did not get here: they were for it at the other node. */
   readonly missed: Set<string> = new Set();
+  /** The lives of senders of messages to many that the client got here before their marks, so that these have to come. */
+  readonly heard: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<void>[] = [];
   /** How many of them, or of those that had nowhere to go, wait here. */
