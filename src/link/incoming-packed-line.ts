@@ -67,7 +67,8 @@ export class IncomingPackedLine implements ByteStreamReceiver {
       return;
     }
     this.#unanswered++;
-    void answer.then((ready) => this.#answer(ready), () => this.close());
+    // An answer that cannot be told, for a count that is none, ends the line: the sender is to hear something.
+    answer.then((ready) => this.#answer(ready)).catch(() => this.close());
   }
 
   #answer(answer: BatchAnswer): void {

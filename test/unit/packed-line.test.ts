@@ -4,11 +4,13 @@ import { create } from "@bufbuild/protobuf";
 import type { ByteStream, ByteStreamReceiver } from "../../src/link/byte-stream.ts";
 import { MeshError } from "../../src/base/error.ts";
 import {
+  AnswerSchema,
   type Batch,
   type BatchAnswer,
   BatchAnswerSchema,
   BatchSchema,
   Outcome,
+  Status,
 } from "../../src/gen/meshsocket/node/v1/node_pb.ts";
 import type { Line, LineEvents } from "../../src/link/line.ts";
 import { emitItem } from "../../src/link/items.ts";
@@ -232,4 +234,11 @@ test("the receiving end is cut when more is unanswered than a sender leaves, or 
   full.line.send(batch(1n));
   await full.told.answers.next();
   assert.equal(full.back.closed, true);
+});
+
+test("the receiving end is cut when an answer cannot be told, and the process lives", async () => {
+  const impossible = create(AnswerSchema, { status: Status.OK, delivered: -1 });
+  const { line, back } = bothEnds(async ({ number }) => ({ ...taken(number), answers: [impossible] }));
+  line.send(batch(1n));
+  await until("the end of the line", () => back.closed);
 });
