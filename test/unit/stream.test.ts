@@ -198,5 +198,6 @@ test("bad arguments of a stream are refused", async () => {
   assert.throws(() => hub.stream("answer:1", { idle: 1 } as object), { code: "invalid_argument" });
   await assert.rejects(hub.stream("answer:1").append({} as string), { code: "invalid_argument" });
   await assert.rejects(hub.stream("other").append("a"), { code: "failed_precondition" });
+  await assert.rejects(hub.stream("other").stop(), { code: "failed_precondition", message: /keeps no history/ });
   assert.ok(DistHub.prototype instanceof Hub);
 });

@@ -1,5 +1,6 @@
 import type { HubStatus } from "../../base/hub-status.ts";
 import type { Limits } from "../../base/limits.ts";
+import type { HistoryWindow } from "../../history/history.ts";
 import type { Verbs } from "../../send/verbs.ts";
 import type { Ear } from "../history/ear.ts";
 
@@ -7,6 +8,7 @@ import type { Ear } from "../history/ear.ts";
 export interface StreamsNode {
   readonly limits: Readonly<Limits>;
   readonly clients: { readonly topics: { isLatest(topic: string): boolean } };
+  readonly kept: { windowOf(topic: string): HistoryWindow | undefined };
   readonly verbs: Pick<Verbs, "publish" | "history">;
   readonly registry: {
     readonly life: string;

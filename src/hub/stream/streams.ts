@@ -5,6 +5,7 @@ import type { SendOptions } from "../../send/verbs.ts";
 import { Reading, STOP, type StreamState } from "../../wire/stream.ts";
 import type { Payload } from "../../wire/v1.ts";
 import type { Ear } from "../history/ear.ts";
+import { keepsNone } from "../history/kept-topics.ts";
 import { Guard } from "./guard.ts";
 import { Producer, type ProducerOptions } from "./producer.ts";
 import type { StreamsNode } from "./streams-node.ts";
@@ -20,7 +21,7 @@ export class Streams {
     this.#node = node;
   }
 
-  /** Begins a run of the stream. Throws `failed_precondition` if slow readers would get only its newest part. */
+  /** Begins a run of the stream. Throws what {@link check} throws. */
   produce(topic: string, options: ProducerOptions): Producer {
     this.check(topic);
     const over = (error: MeshError | undefined): void => {
@@ -32,8 +33,12 @@ export class Streams {
     return producer;
   }
 
-  /** Throws `failed_precondition` for a topic that cannot be a stream: of one with `slowConsumer: "latest"` readers may miss parts. */
+  /**
+   * Throws `failed_precondition` for a topic that cannot be a stream: one that keeps no history, and one with `slowConsumer: "latest"`, of
+   * which readers may miss parts.
+   */
   check(topic: string): void {
+    if (this.#node.kept.windowOf(topic) === undefined) keepsNone(topic);
     if (!this.#node.clients.topics.isLatest(topic)) return;
     const text = 'a stream needs each of its messages: give it a topic without slowConsumer: "latest"';
     throw new MeshError("failed_precondition", text);
@@ -41,6 +46,7 @@ export class Streams {
 
   /** Asks the producer of the stream to stop, on whatever node. */
   async stop(topic: string, options: SendOptions): Promise<void> {
+    this.check(topic);
     await this.#node.verbs.publish(topic, Frame.of(STOP), undefined, options);
   }
 
