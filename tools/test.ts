@@ -6,7 +6,7 @@
  *   npm test -- --only unit                    only the folder test/unit
  *   npm test -- --file hub                     only files whose path has "hub" in it
  *   npm test -- --verbose                      one line for each file and runtime
- *   npm test -- --jobs 1                       one file at a time; else test/unit, meta and contract run two at a time
+ *   npm test -- --jobs 1                       one file at a time; else all but test/chaos and security run two at a time
  *
  * A narrowed run leaves out the checks (`npm run check`). The last line is `N passed, N failed`.
  */
@@ -24,11 +24,14 @@ import { type Runtime, runtimes, versionOf } from "./runtimes.ts";
 /** The most that one test file, and that all of them on one runtime, may take. */
 const FILE_TIMEOUT_MS = 180_000;
 const RUNTIME_TIMEOUT_MS = 1_650_000;
-/** Folders whose tests run real processes against time limits, which a busy machine can break: a file that fails there runs once more. */
+/**
+ * Folders whose tests run real processes against time limits, which a busy machine can break: a file that fails there runs once
+ * more, alone.
+ */
 const AGAIN = /^test\/(?:cluster|chaos)\//;
 
-/** Folders whose tests need no process and no time limit of their own: files of them may run side by side. */
-const TOGETHER = /^test\/(?:unit|meta|contract)\//;
+/** Folders whose tests wait more than they work, or do not look at the clock: files of them may run side by side. */
+const TOGETHER = /^test\/(?:unit|meta|contract|cluster)\//;
 
 interface Tally {
   passed: number;
@@ -91,14 +94,23 @@ async function runSuite(runtime: Runtime, files: readonly string[], total: Tally
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const tests: TestCase[] = [];
   const ends = performance.now() + RUNTIME_TIMEOUT_MS;
+  const again: string[] = [];
   const runOne = async (file: string): Promise<void> => {
     const left = ends - performance.now();
     if (left <= 0) return fail(tally, `${runtime.name} ${file}: not run, the time for this runtime is over`);
-    tests.push(...await runFile(runtime, file, Math.min(left, FILE_TIMEOUT_MS), tally));
+    const isFirst = AGAIN.test(file) && !again.includes(file);
+    const found = await runFile(runtime, file, Math.min(left, FILE_TIMEOUT_MS), { tally, isFirst });
+    if (found) tests.push(...found);
+    else again.push(file);
   };
   const runnable = version === undefined ? [] : files;
   await eachOf(runnable.filter((file) => TOGETHER.test(file)), jobs, runOne);
   await eachOf(runnable.filter((file) => !TOGETHER.test(file)), 1, runOne);
+  await eachOf([...again], 1, async (file) => {
+    const { failed } = tally;
+    await runOne(file);
+    if (tally.failed === failed) console.log(`flaky: ${runtime.name} ${file} failed once and passed the second time`);
+  });
   if (version === undefined) fail(tally, `${runtime.name} does not start`);
   else if (tests.length === 0) fail(tally, `${runtime.name} ran no test`);
   console.log(`${runtime.name} ${version ?? "?"}: ${summary(tally)}`);
@@ -119,22 +131,22 @@ async function eachOf<Item>(
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-/** Runs a file, and says so loudly when it needed a second attempt. */
-async function runFile(runtime: Runtime, file: string, timeoutMs: number, tally: Tally): Promise<TestCase[]> {
-  let attempt = await attemptFile(runtime, file, timeoutMs);
-  if (attempt.counts.failed > 0 && AGAIN.test(file)) {
-    console.log(`--- ${runtime.name} ${file}: failed, runs once more\n${attempt.output}\n---`);
-    attempt = await attemptFile(runtime, file, timeoutMs);
-    if (attempt.counts.failed === 0) {
-      console.log(`flaky: ${runtime.name} ${file} failed once and passed the second time`);
-    }
+/** Runs a file. Undefined if it failed and is to run once more, which is said loudly. */
+async function runFile(
+  runtime: Runtime,
+  file: string,
+  timeoutMs: number,
+  { tally, isFirst }: { readonly tally: Tally; readonly isFirst: boolean },
+): Promise<TestCase[] | undefined> {
+  const { counts, output, seconds, tests } = await attemptFile(runtime, file, timeoutMs);
+  if (counts.failed > 0 && isFirst) {
+    console.log(`--- ${runtime.name} ${file}: failed, runs once more\n${output}\n---`);
+    return undefined;
   }
-  add(tally, attempt.counts);
-  if (attempt.counts.failed > 0) console.log(`--- ${runtime.name} ${file}\n${attempt.output}\n---`);
-  else if (options.verbose) {
-    console.log(`${runtime.name} ${file}: ${summary(attempt.counts)} (${attempt.seconds.toFixed(1)} s)`);
-  }
-  return attempt.tests;
+  add(tally, counts);
+  if (counts.failed > 0) console.log(`--- ${runtime.name} ${file}\n${output}\n---`);
+  else if (options.verbose) console.log(`${runtime.name} ${file}: ${summary(counts)} (${seconds.toFixed(1)} s)`);
+  return tests;
 }
 
 interface Attempt {
