@@ -264,7 +264,9 @@ test("otel: what instrument returned stops it, and bad arguments throw", async (
     () => instrument(hub, { meterProvider: undefined as never }),
   ];
   for (const call of bad) assert.throws(call, (error) => errorCode(error) === "invalid_argument");
-  // Without an SDK the API does nothing, and neither does this.
+  // Without an SDK the API does nothing, and neither does this. Deno (2.9.6) begins a test within the span in which an earlier one loaded
+  // a file by import().
+  const before = trace.getActiveSpan();
   instrument(hub)();
-  assert.equal(trace.getActiveSpan(), undefined);
+  assert.equal(trace.getActiveSpan(), before);
 });
