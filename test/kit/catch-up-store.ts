@@ -1,4 +1,4 @@
-import { type ChaosStore, startChaosEtcd, type StoreName } from "./chaos-store.ts";
+import { type ChaosStore, signal, startChaosEtcd, type StoreName } from "./chaos-store.ts";
 import type { StorageSetup } from "./node-control.ts";
 import { startRedisServer, type TestRedisServer } from "./redis.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
@@ -80,12 +80,12 @@ export class CatchUpStore implements ChaosStore {
 
   /** SIGSTOP. */
   stand(): void {
-    this.#primary.process.kill("SIGSTOP");
+    signal(this.#primary.process, "SIGSTOP");
   }
 
   /** SIGCONT. */
   go(): void {
-    this.#primary.process.kill("SIGCONT");
+    signal(this.#primary.process, "SIGCONT");
   }
 
   /** Forgets everything. */

@@ -145,7 +145,7 @@ async function spawnRedis(port: number): Promise<ChildProcess> {
 }
 
 /** Not by the child's own kill(): Deno takes any signal that it sends for the end of the child. */
-function signal(child: ChildProcess, name: NodeJS.Signals): void {
+export function signal(child: ChildProcess, name: NodeJS.Signals): void {
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) process.kill(child.pid, name);
 }
 
