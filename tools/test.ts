@@ -24,11 +24,8 @@ import { type Runtime, runtimes, versionOf } from "./runtimes.ts";
 /** The most that one test file, and that all of them on one runtime, may take. */
 const FILE_TIMEOUT_MS = 180_000;
 const RUNTIME_TIMEOUT_MS = 1_650_000;
-/**
- * Folders whose tests run real processes against time limits, which a busy machine can break: a file that fails there runs once
- * more, alone.
- */
-const AGAIN = /^test\/(?:cluster|chaos)\//;
+/** Folders with time limits that a busy machine can break: a file that fails there runs once more, alone, and is called flaky. */
+const AGAIN = /^test\/(?:unit|contract|cluster|chaos)\//;
 
 /** Folders whose tests wait more than they work, or do not look at the clock: files of them may run side by side. */
 const TOGETHER = /^test\/(?:unit|meta|contract|cluster)\//;
