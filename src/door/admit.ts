@@ -21,7 +21,7 @@ import type { ResumeOffer } from "../client/resume/resume.ts";
 import { loadV1 } from "./load-v1.ts";
 import type { Protocol } from "../client/resume/protocol.ts";
 import { V1_PROTOCOL } from "../wire/v1.ts";
-import { unnamedId } from "./unnamed-id.ts";
+import { unnamedId } from "../client/resume/unnamed-id.ts";
 import { UserPlaces, type UserPlacesDependencies } from "./user-places.ts";
 import { chooseProtocol, resumeOffer, type Subprotocol } from "./subprotocol.ts";
 import { checkTextPing } from "../client/text-ping.ts";

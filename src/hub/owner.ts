@@ -13,8 +13,7 @@ import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
 import { InfoChanges } from "./info-changes.ts";
-import { keepsNone } from "./history/kept-topics.ts";
-import { tooLate } from "../client/resume/too-late.ts";
+import { settle } from "../client/resume/settle.ts";
 import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/budget.ts";
@@ -161,10 +160,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   async #takeOver(client: HubClient<Data>, connection: Connection, resume: ResumeOffer, grant: Grant) {
     const { registry, subscriptions } = this.#node;
     const handed = await registry.takeOver(client, grant, resume);
-    const isLate = typeof handed !== "string" && !client.open;
-    if (isLate) tooLate(client, handed, this);
-    const came = typeof handed !== "string" && (isLate || client.arrived(connection, resume, handed));
-    const lost = came ? undefined : typeof handed === "string" ? handed : "overflow";
+    const lost = settle(client, connection, resume, handed, this);
     registry.arrived(client);
     if (lost !== undefined) bump(this.counters.resumes, lost);
     if (lost !== undefined) subscriptions.deleteAll(client);
@@ -327,20 +323,15 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   async listen(client: HubClient<Data>, { topic, from, stream, delta }: SubscribeCall): Promise<Subscribed> {
-    const { topics } = this.#node.clients;
-    if (stream) await this.#allowStream(topic);
+    // On a topic on which no stream can be its reader would wait without an end.
+    const streams = stream ? await this.#node.loadStreams() : undefined;
+    streams?.check(topic);
     const subscribed = await this.#listen(client, topic, from);
     if (delta) await this.#node.deltas;
     const format = delta && this.#node.subscriptions.giveDeltas(client, topic) ? DELTA_FORMAT : undefined;
-    const latest = topics.listeners(topic)?.newest && true;
-    if (stream) (await this.#node.loadStreams()).guardClients(topic);
+    const latest = this.#node.clients.topics.isLatest(topic) || undefined;
+    streams?.guardClients(topic);
     return { ...subscribed, latest, delta: format };
-  }
-
-  /** Rejects with `failed_precondition` for a topic on which no stream can be: its reader would wait without an end. */
-  async #allowStream(topic: string): Promise<void> {
-    if (!this.#node.kept.windowOf(topic)) keepsNone(topic);
-    (await this.#node.loadStreams()).check(topic);
   }
 
   async #listen(client: HubClient<Data>, topic: string, from: unknown): Promise<Subscribed> {

@@ -1,4 +1,4 @@
-import { framesOf } from "./too-late.ts";
+import { framesOf } from "./settle.ts";
 import { ACK_BYTES, ACK_MESSAGES, ackLine, byeLine, type Control, decodeControl, errorLine } from "../../wire/v1.ts";
 import {
   helloLine,

@@ -1,11 +1,12 @@
 import type { Adoption } from "../../client/resume/adoption.ts";
 import { HubClient } from "../../client/hub-client.ts";
-import type { Identity } from "../../client/client-owner.ts";
+import type { ClientOwner, Identity } from "../../client/client-owner.ts";
 import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import type { Grant } from "../../hub/registry.ts";
 import type { ResumeOffer } from "../../client/resume/resume.ts";
 import { Protocol } from "../../client/resume/protocol.ts";
-import { tooLate } from "../../client/resume/too-late.ts";
+import { idSecretOf } from "../../client/resume/unnamed-id.ts";
+import { settle } from "../../client/resume/settle.ts";
 import { V1_PROTOCOL } from "../../wire/v1.ts";
 
 /**
@@ -44,26 +45,24 @@ export class Adopter<Data> {
     if (!owner || grant.replaced || !this.#mayHave(id)) return registry.release(id, grant.claim);
     const client = new HubClient<Data>(owner, identityOf<Data>(adoption, grant));
     clients.add(client);
-    client.expected(undefined, this.#take(client, grant, offer));
+    client.expected(undefined, this.#take(client, grant, offer, owner));
   }
 
-  async #take(client: HubClient<Data>, grant: Grant, offer: ResumeOffer): Promise<void> {
-    const { owner, registry } = this.#node;
+  async #take(client: HubClient<Data>, grant: Grant, offer: ResumeOffer, owner: Owner<Data>): Promise<void> {
+    const { registry } = this.#node;
     const handed = await registry.takeOver(client, grant, offer);
-    const isOpen = client.open;
-    const came = typeof handed !== "string" && isOpen && client.arrived(undefined, offer, handed);
+    const lost = settle(client, undefined, offer, handed, owner);
     registry.arrived(client);
-    if (typeof handed !== "string" && !isOpen && owner) return tooLate(client, handed, owner);
     // Its node gave it up, and says so.
     if (typeof handed === "string") client.forgotten();
-    else if (!came) client.lose("overflow");
+    else if (lost !== undefined) client.lose("overflow");
   }
 }
 
+type Owner<Data> = ClientOwner<Data, HubClient<Data>>;
+
 function identityOf<Data>(adoption: Adoption, { claim }: Grant): Identity<Data> {
   const { id, user, info, url, remoteAddress, token, expiresAt } = adoption;
-  const dot = token.indexOf(".");
-  const idSecret = dot < 0 ? undefined : token.slice(0, dot);
   const session = { id, user, expiresAt, data: undefined as Data };
   return {
     id,
@@ -74,7 +73,7 @@ function identityOf<Data>(adoption: Adoption, { claim }: Grant): Identity<Data> 
     remoteAddress,
     protocol: V1_PROTOCOL,
     v1: Protocol,
-    idSecret,
+    idSecret: idSecretOf(token),
     resume: undefined,
   };
 }

@@ -1,5 +1,5 @@
-import { nameOf, randomId } from "../base/random-id.ts";
-import type { ResumeOffer } from "../client/resume/resume.ts";
+import { nameOf, randomId } from "../../base/random-id.ts";
+import type { ResumeOffer } from "./resume.ts";
 
 /** The id of a client whose session names none. */
 export interface UnnamedId {
@@ -15,9 +15,14 @@ export interface UnnamedId {
  * gets its id again on any node, without a word to the storage, and nobody else can claim it who only knows the id.
  */
 export async function unnamedId(resume: ResumeOffer | undefined): Promise<UnnamedId> {
-  const secret = SECRET.exec(resume?.token ?? "")?.[1] ?? randomId();
+  const secret = idSecretOf(resume?.token ?? "") ?? randomId();
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret));
   return { id: nameOf(new Uint8Array(hash, 0, 16)), secret };
+}
+
+/** The secret in a token to resume; undefined in that of a client whose session names its id. */
+export function idSecretOf(token: string): string | undefined {
+  return SECRET.exec(token)?.[1];
 }
 
 const SECRET = /^([\w-]{22})\./;
