@@ -1,4 +1,5 @@
-import { ClusterCaller, tokensOf } from "../adapters/dashboard/cluster-caller.ts";
+import { ClusterCaller } from "../adapters/dashboard/cluster-caller.ts";
+import { type GetToken, tokenOf } from "../src/distributed/client/get-token.ts";
 import { createFetchTransport } from "../src/rpc/fetch-transport.ts";
 import type { Arguments, OptionKinds } from "./arguments.ts";
 import { UsageError } from "./command.ts";
@@ -14,7 +15,7 @@ export function callerOf(args: Arguments): ClusterCaller {
   return new ClusterCaller({
     host: url.host,
     transport,
-    token: tokenOf(args),
+    token: getToken(args),
     timeoutMs: args.count("timeout", 5_000),
   });
 }
@@ -49,11 +50,9 @@ function urlOf(text: string | undefined): URL {
   throw new UsageError("--url must be an http or https URL without user and query, such as http://10.0.0.5:8081");
 }
 
-function tokenOf(args: Arguments): (() => string | Promise<string>) | undefined {
+function getToken(args: Arguments): GetToken | undefined {
   const token = args.value("token", "MESHSOCKET_TOKEN");
-  if (token !== undefined) return () => token;
-  const key = keyOf(args);
-  return key === undefined ? undefined : tokensOf(key);
+  return tokenOf(token === undefined ? { secret: keyOf(args) } : { token });
 }
 
 /** The secret from which tokens are made, if there is one. */

@@ -2,9 +2,9 @@ import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import type { MeshError } from "../../src/base/error.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import { RIGHTS } from "../../src/rpc/access.ts";
+import type { GetToken } from "../../src/distributed/client/get-token.ts";
 import { bearer } from "../../src/rpc/bearer.ts";
 import { fromRpcError } from "../../src/rpc/error.ts";
-import { CLUSTER_AUDIENCE, TokenMint } from "../../src/rpc/token.ts";
 
 /** The way to a cluster through one of its nodes, with the rights of one key. */
 export class ClusterCaller {
@@ -55,15 +55,9 @@ export interface ClusterCallerOptions {
   readonly host: string;
   readonly transport: Transport;
   /** Left out for a cluster without a secret. */
-  readonly token?: (() => string | Promise<string>) | undefined;
+  readonly token?: GetToken | undefined;
   /** For each call. */
   readonly timeoutMs: number;
-}
-
-/** The tokens of a key, as {@link ClusterCallerOptions} has them. Throws a TypeError (`invalid_argument`) for an empty key. */
-export function tokensOf(key: string): () => Promise<string> {
-  const mint = new TokenMint({ secret: key });
-  return () => mint.token(CLUSTER_AUDIENCE);
 }
 
 /** Words for calls whose name is not a verb. */

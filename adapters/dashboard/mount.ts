@@ -1,13 +1,14 @@
 import { DistServer } from "../../src/distributed/dist-server.ts";
 import { clusterNode, type DistHub } from "../../src/distributed/dist-hub.ts";
+import { tokenOf } from "../../src/distributed/client/get-token.ts";
 import { rpcBytes } from "../../src/base/limits.ts";
 import { createFetchTransport } from "../../src/rpc/fetch-transport.ts";
 import { HttpError } from "../shared/http-error.ts";
-import { ClusterCaller, tokensOf } from "./cluster-caller.ts";
+import { ClusterCaller } from "./cluster-caller.ts";
 import { Dashboard } from "./dashboard.ts";
 
 /**
- * The dashboard of a hub's cluster below a path; undefined for any other request.
+ * The dashboard of a hub's cluster, for requests to a path and below it.
  *
  * A page is opened by the secret of an API key, or by a token. Each of its calls goes through the Cluster service of this node, which
  * checks it and lets it do what the key may, as if it had come over the network.
@@ -15,7 +16,7 @@ import { Dashboard } from "./dashboard.ts";
 export function mountDashboard<Data>(
   hub: DistHub<Data>,
   path: string,
-): (request: Request) => Promise<Response | undefined> {
+): (request: Request) => Promise<Response> {
   const server = new DistServer(hub);
   const dashboard = new Dashboard({
     byCluster: true,
@@ -26,7 +27,7 @@ export function mountDashboard<Data>(
     const { pathname } = new URL(request.url);
     // Relative, for a proxy that cuts off a part of the path.
     if (pathname === path) return new Response(null, { status: 308, headers: { location: `${lastOf(path)}/` } });
-    return pathname.startsWith(`${path}/`) ? await dashboard.answer(request, pathname.slice(path.length)) : undefined;
+    return await dashboard.answer(request, pathname.slice(path.length));
   };
 }
 
@@ -55,7 +56,7 @@ function callerOf<Data>(hub: DistHub<Data>, server: DistServer<Data>, key: strin
   return new ClusterCaller({
     host: hub.holder?.host ?? "this node",
     transport,
-    token: isToken ? () => key : tokensOf(key),
+    token: tokenOf(isToken ? { token: key } : { secret: key }),
     timeoutMs: hub.limits.timeoutMs,
   });
 }

@@ -5,6 +5,7 @@ import { duplexOver } from "./duplex.ts";
 import { GoawayFilter } from "./goaway-filter.ts";
 import type { RpcAnswerer } from "./listener.ts";
 import type { Runtime } from "./runtime.ts";
+import { MAX_COUNTED_MIB } from "./session-memory.ts";
 
 const MAX_HEADER_LIST_BYTES = 16_384;
 const MAX_INVALID_FRAMES = 100;
@@ -14,11 +15,6 @@ const MAX_INVALID_FRAMES = 100;
  */
 const RESET_BURST = 3_000;
 const RESETS_PER_SECOND = 500;
-/**
- * MiB that Node may count for one connection: no limit. It counts the bytes of an answer that its caller cancelled for as
- * long as the connection lives, so that any limit ends a connection in use. The streams bound what is really held.
- */
-const MAX_COUNTED_MIB = 1_048_576;
 /** After its answer, a request that sends nothing for this time is reset. */
 const QUIET_MS = 10;
 /** After its answer, a request is read on for this time at most. */

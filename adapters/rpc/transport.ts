@@ -8,12 +8,7 @@ import type { Fetch } from "../../src/rpc/fetch.ts";
 import { checkHost } from "../../src/base/host.ts";
 import { dialStream } from "./dial.ts";
 import type { Runtime } from "./runtime.ts";
-
-/**
- * MiB that Node may count for the connection: no limit. It counts what a cancelled or refused call had still to send for as
- * long as the connection lives, and at its own limit of 10 MiB every later call fails.
- */
-const MAX_COUNTED_MIB = 1_048_576;
+import { MAX_COUNTED_MIB } from "./session-memory.ts";
 
 /** Options of {@link transportTo}. */
 export interface TransportOptions {

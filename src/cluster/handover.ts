@@ -1,7 +1,16 @@
 import { create } from "@bufbuild/protobuf";
+import type { Adoption } from "../client/resume/adoption.ts";
 import type { HandedOver } from "../client/resume/handover.ts";
 import type { Holder } from "../storage/storage.ts";
-import { type Answer, AnswerSchema, type Handover, HandoverSchema, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  type Adopt,
+  AdoptSchema,
+  type Answer,
+  AnswerSchema,
+  type Handover,
+  HandoverSchema,
+  Status,
+} from "../gen/meshsocket/node/v1/node_pb.ts";
 
 /** The answer to a node that asks for a client, with the client or with why it cannot resume. */
 export function handoverAnswer(handed: HandedOver | string): Answer {
@@ -41,4 +50,17 @@ export function fromHandover(
   const counts = { received: Number(received), handled: Number(handled), lastRequest: Number(lastRequest) };
   const from = places.map(({ topic, epoch, offset, delta }) => ({ topic, epoch, offset: Number(offset), delta }));
   return { ...counts, messages, topics, tagged, places: from };
+}
+
+/** A client that another node is asked to take over. */
+export function toAdopt({ user = "", received, expiresAt = 0, ...names }: Adoption): Adopt {
+  return create(AdoptSchema, { ...names, user, received: BigInt(received), expiresAtMs: BigInt(expiresAt) });
+}
+
+/** The client that this node is asked to take over. */
+export function fromAdopt(
+  { id, user, info, url, remoteAddress, token, former, received, expiresAtMs }: Adopt,
+): Adoption {
+  const named = { id, user: user || undefined, info, url, remoteAddress, token, former };
+  return { ...named, received: Number(received), expiresAt: Number(expiresAtMs) || undefined };
 }

@@ -5,9 +5,9 @@ import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { errorCode } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
+import { fromAdopt } from "./handover.ts";
 import type { Adoption } from "../client/resume/adoption.ts";
 import {
-  type Adopt,
   type Answer,
   AnswerSchema,
   type Cut,
@@ -129,7 +129,7 @@ export class Receiver<Data> {
       case "take":
         return this.#take(kind.value);
       case "adopt":
-        return plainAnswer(this.#adopt(kind.value) ? Status.OK : Status.FAILED);
+        return plainAnswer(this.#peers.adopt(fromAdopt(kind.value)) ? Status.OK : Status.FAILED);
       default:
         return plainAnswer(Status.INVALID);
     }
@@ -182,11 +182,6 @@ export class Receiver<Data> {
     if (this.#handedBytes > 0 && this.#handedBytes + bytes > MAX_HANDOVER_BYTES) return plainAnswer(Status.TOO_LONG);
     this.#handedBytes += bytes;
     return this.#peers.handOver(id, claim, lives);
-  }
-
-  #adopt({ id, user, info, url, remoteAddress, token, former, received, expiresAtMs }: Adopt): boolean {
-    const named = { id, user: user || undefined, info, url, remoteAddress, token, former };
-    return this.#peers.adopt({ ...named, received: Number(received), expiresAt: Number(expiresAtMs) || undefined });
   }
 
   #disconnect({ id, code, reason }: Disconnect): Answer {

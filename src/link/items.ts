@@ -2,7 +2,14 @@ import { create, type Message, type MessageInitShape } from "@bufbuild/protobuf"
 import type { Traces } from "../base/trace/tracing.ts";
 import { utf8Bytes } from "../base/check/check.ts";
 import type { Frame } from "../send/frame.ts";
-import { type Emit, type Item, ItemSchema, type Members, type ReplySchema } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  type Adopt,
+  type Emit,
+  type Item,
+  ItemSchema,
+  type Members,
+  type ReplySchema,
+} from "../gen/meshsocket/node/v1/node_pb.ts";
 
 /** An item for a node's batch, with about its size in bytes. */
 export interface SizedItem {
@@ -106,22 +113,9 @@ export function takeItem(id: string, claim: bigint, lives: readonly string[]): S
   return sized({ case: "take", value: { id, claim, lives: [...lives] } }, id.length + listBytes(lives));
 }
 
-/** A client that is away, on a node that leaves. */
-interface Departing {
-  readonly id: string;
-  readonly user: string | undefined;
-  readonly info: string;
-  readonly url: string;
-  readonly remoteAddress: string;
-  readonly token: string;
-  readonly former: string;
-  readonly received: number;
-  readonly expiresAt: number | undefined;
-}
-
-export function adoptItem({ user = "", received, expiresAt = 0, ...names }: Departing): SizedItem {
-  const value = { ...names, user, received: BigInt(received), expiresAtMs: BigInt(expiresAt) };
-  return sized({ case: "adopt", value }, listBytes([user, ...Object.values(names)]));
+export function adoptItem(value: Adopt): SizedItem {
+  const { id, user, info, url, remoteAddress, token, former } = value;
+  return sized({ case: "adopt", value }, listBytes([id, user, info, url, remoteAddress, token, former]));
 }
 
 export function disownItem(id: string, claim: bigint): SizedItem {

@@ -128,9 +128,9 @@ export class Frame {
     return frame;
   }
 
-  /** Makes {@link Frame.tagged}. */
-  tag(topic: string): void {
-    this.tagged = Frame.control(messageLine(topic, this.place), this);
+  /** {@link Frame.tagged}, made once. It is compressed as the message was to be at that moment. */
+  tag(topic: string): Frame {
+    return (this.tagged ??= Frame.control(messageLine(topic, this.place), this));
   }
 
   /** How many sockets and clients of either form of the message did not take it, and how many hold it. */

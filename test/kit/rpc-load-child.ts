@@ -6,6 +6,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { MAX_COUNTED_MIB } from "../../adapters/rpc/session-memory.ts";
 import { Cluster } from "../../src/gen/meshsocket/v1/cluster_pb.ts";
 import {
   BroadcastRequestSchema,
@@ -76,8 +77,7 @@ function countOf(response: Buffer | undefined): number {
 }
 
 function connectNode(): Library {
-  // Node counts what an oversized call had still to send for as long as its connection lives, and at 10 MiB fails every call.
-  const nodeOptions = { maxSessionMemory: 1_048_576 };
+  const nodeOptions = { maxSessionMemory: MAX_COUNTED_MIB };
   const transport = createGrpcTransport({ baseUrl: `http://${plan.host}`, nodeOptions });
   const headers = { authorization: `Bearer ${plan.token}` };
   const client = createClient(Websocket, transport);

@@ -73,9 +73,7 @@ export class Newest<Own extends SlowClient> {
   #formFor(client: Own, frame: Frame): Frame {
     if (this.#late?.of !== frame) this.#late = { of: frame, frame: frame.twin() };
     const late = this.#late.frame;
-    if (!this.#isTagged(client)) return late;
-    if (late.tagged === undefined) late.tag(this.#topic);
-    return late.tagged ?? late;
+    return this.#isTagged(client) ? late.tag(this.#topic) : late;
   }
 }
 

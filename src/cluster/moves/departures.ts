@@ -1,4 +1,5 @@
 import { adoptionOf, type AwayClient } from "../../client/resume/adoption.ts";
+import { toAdopt } from "../handover.ts";
 import { adoptItem, type SizedItem } from "../../link/items.ts";
 import { type Answer, Status } from "../../gen/meshsocket/node/v1/node_pb.ts";
 import type { Holder } from "../../storage/storage.ts";
@@ -31,7 +32,7 @@ export class Departures {
     const adoption = adoptionOf(client);
     if (!adoption) return false;
     try {
-      return (await links.call(to, adoptItem(adoption), performance.now() + timeoutMs)).status === Status.OK;
+      return (await links.call(to, adoptItem(toAdopt(adoption)), performance.now() + timeoutMs)).status === Status.OK;
     } catch {
       return false;
     }

@@ -69,8 +69,7 @@ export class Moves {
 
   /** Whether this node delivers to the client what the sender sends now. */
   isHere(id: string, sender: string): boolean {
-    const move = this.get(id);
-    return move === undefined || move.arrives === move.marked.has(sender);
+    return this.get(id)?.isHere(sender) ?? true;
   }
 
   /** The clients that a message to many is not for: those that the sender left out, and those that get it on another node. */
@@ -78,11 +77,7 @@ export class Moves {
     if (this.#moves.size === 0) return ids;
     let leftOut = this.#leftOut.get(sender);
     if (!leftOut) {
-      for (const move of this.#moves.values()) {
-        if (sender !== "" && this.#leavesWith(move, sender)) move.heard.add(sender);
-      }
-      const elsewhere = [...this.#moves.values()].filter(({ client: { id } }) => !this.isHere(id, sender));
-      for (const { missed } of elsewhere) missed.add(sender);
+      const elsewhere = [...this.#moves.values()].filter((move) => !move.note(sender));
       leftOut = new Set(elsewhere.map(({ client: { id } }) => id));
       this.#leftOut.set(sender, leftOut);
     }
@@ -93,11 +88,6 @@ export class Moves {
   /** A node is gone: it sends nothing more, and makes no mark. */
   forget(sender: string): void {
     for (const { heard } of this.#moves.values()) heard.delete(sender);
-  }
-
-  /** Whether what the sender sends now leaves with the client. */
-  #leavesWith({ arrives, marked }: Move, sender: string): boolean {
-    return !arrives && !marked.has(sender);
   }
 
   #add(move: Move): Move {
@@ -120,7 +110,7 @@ export class Move {
   readonly marked: Set<string> = new Set();
   /** The lives of senders of messages to many that the client did not get here: they were for it at the other node. */
   readonly missed: Set<string> = new Set();
-  /** The lives of senders of messages to many that the client got here before their marks, so that these have to come. */
+  /** The lives of nodes whose messages to many the client got here. */
   readonly heard: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<void>[] = [];
@@ -135,6 +125,19 @@ export class Move {
     this.client = client;
     this.claim = claim;
     this.arrives = arrives;
+  }
+
+  /** Whether what the sender sends now is for the client at this node. */
+  isHere(sender: string): boolean {
+    return this.arrives === this.marked.has(sender);
+  }
+
+  /** {@link Move.isHere} for a message to many, which is remembered. A sender that is not a node makes no mark. */
+  note(sender: string): boolean {
+    const isHere = this.isHere(sender);
+    if (!isHere) this.missed.add(sender);
+    else if (sender !== "") this.heard.add(sender);
+    return isHere;
   }
 
   /** Settles when all that was sent on to the old node was answered: what it did not take waits here then. */

@@ -5,7 +5,9 @@ import { CLUSTER_AUDIENCE, TokenMint } from "../../rpc/token.ts";
 export type GetToken = () => string | Promise<string>;
 
 /** The source that the options name; undefined for nodes without a secret. Throws a TypeError (`invalid_argument`) for an empty secret. */
-export function tokenOf({ secret, token }: DistClientThroughNodeOptions): GetToken | undefined {
+export function tokenOf(
+  { secret, token }: Pick<DistClientThroughNodeOptions, "secret" | "token">,
+): GetToken | undefined {
   if (secret !== undefined) {
     const mint = new TokenMint({ secret });
     return () => mint.token(CLUSTER_AUDIENCE);

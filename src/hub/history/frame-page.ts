@@ -72,14 +72,8 @@ export class PageSlice {
   /** The frames as one burst, the same for all clients; `mark` is called with each frame before its first. */
   burst(tagged: string | undefined, mark: (frame: Frame) => void): Burst | undefined {
     if (tagged === undefined) return (this.#bare ??= burstOf(this.frames, mark));
-    return (this.#tagged ??= burstOf(this.frames, mark, (frame) => taggedOf(frame, tagged)));
+    return (this.#tagged ??= burstOf(this.frames, mark, (frame) => frame.tag(tagged)));
   }
-}
-
-/** The frame for clients that subscribed themselves, made once. */
-export function taggedOf(frame: Frame, topic: string): Frame {
-  if (!frame.tagged) frame.tag(topic);
-  return frame.tagged ?? frame;
 }
 
 function burstOf(

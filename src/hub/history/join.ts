@@ -10,7 +10,7 @@ import type { From, Recovery } from "../../send/verbs.ts";
 import { gapLine } from "../../wire/topics.ts";
 import type { Feed } from "./feed.ts";
 import type { ReplayPace } from "./replay-pace.ts";
-import { type FramePage, type PageSlice, taggedOf } from "./frame-page.ts";
+import type { FramePage, PageSlice } from "./frame-page.ts";
 import type { Pages } from "./pages.ts";
 
 /**
@@ -146,7 +146,7 @@ export class Join<Data> {
     const tagged = this.#isTagged;
     for (const frame of frames) {
       this.#deps.clients.mark(this.#feed.topic, frame);
-      this.#client.outbox.enqueue(tagged ? taggedOf(frame, this.#feed.topic) : frame);
+      this.#client.outbox.enqueue(tagged ? frame.tag(this.#feed.topic) : frame);
     }
     this.#messages += frames.length;
   }
