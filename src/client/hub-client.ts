@@ -189,7 +189,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   /**
    * Goes on here after it was on another node; if the new connection ended meanwhile, or there is none, the client is away.
-   * False if there is no room for its messages.
+   * False if its messages are too many.
    */
   arrived(connection: Connection | undefined, offer: ResumeOffer, handed: HandedOver): boolean {
     const ended = !this.#settleIn(connection) || connection === undefined;

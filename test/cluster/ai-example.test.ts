@@ -1,72 +1,17 @@
 /** The example of a chat with a model: pages in Chromium with AI SDK's own chat and transport, on one node and on two. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { startBrowser } from "../kit/browser.ts";
-import { killPrograms, type Program, startFile } from "../kit/program.ts";
-import { startRedis, type TestRedis } from "../kit/redis.ts";
-import { TcpProxy } from "../kit/tcp-proxy.ts";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { type ExampleNode, ExampleScenes } from "../kit/example-nodes.ts";
+import { startFile } from "../kit/program.ts";
 
 const FILE = "examples/ai/serve.ts";
-const LEASE_MS = 2_000;
 /** All that the fake model says. */
 const WHOLE = Array.from({ length: 100 }, (_, index) => `${index + 1} `).join("");
 
-let browser: Browser;
-let redis: TestRedis;
-before(async () => void ([browser, redis] = await Promise.all([startBrowser(), startRedis()])));
-after(async () => {
-  await browser.close();
-  await killPrograms();
-  await redis.stop();
-});
-
-interface Node {
-  readonly program: Program;
-  readonly port: number;
-  /** The address at which pages reach the node, or after its death another. */
-  readonly front: TcpProxy;
-}
-
-async function startNode(env: Record<string, string> = {}): Promise<Node> {
-  const program = startFile("node", FILE, { env: { PORT: "0", ...env } });
-  const [, port] = await program.match(/listening on http:\/\/[^:]+:(\d+)/);
-  return { program, port: Number(port), front: await TcpProxy.open(Number(port)) };
-}
-
-type Open = (node: Node) => Promise<Page>;
-
-/** Runs a test on nodes: one alone, or several of a cluster. */
-async function scene<Nodes extends readonly Node[]>(
-  nodes: { [index in keyof Nodes]: Promise<Node> },
-  run: (open: Open, ...nodes: Nodes) => Promise<void>,
-): Promise<void> {
-  const started = await Promise.all(nodes) as unknown as Nodes;
-  const context = await browser.newContext();
-  context.setDefaultTimeout(20_000);
-  const open: Open = async ({ front }) => {
-    const page = await context.newPage();
-    await page.goto(`http://${front.host}/#42`);
-    return page;
-  };
-  try {
-    await run(open, ...started);
-  } finally {
-    await context.close();
-    await killPrograms();
-    for (const { front } of started) await front.close();
-    await redis.flush();
-  }
-}
-
-function ofCluster(): Promise<Node> {
-  return startNode({
-    MESHSOCKET_STORAGE_URL: redis.url,
-    MESHSOCKET_STORAGE_TOKEN: redis.token,
-    MESHSOCKET_SECRET: "a secret of these tests, over 32 bytes long",
-    MESHSOCKET_LEASE_MS: String(LEASE_MS),
-  });
-}
+const scenes = new ExampleScenes(2_000);
+const alone = (): Promise<ExampleNode> => scenes.start("node", FILE);
+const ofCluster = (): Promise<ExampleNode> => scenes.startOfCluster("node", FILE);
 
 async function ask(page: Page): Promise<void> {
   await page.getByLabel("Message").fill("count");
@@ -83,7 +28,7 @@ const answersAgain = (page: Page): Promise<void> => page.locator("li.assistant")
 const answers = (page: Page): Promise<string[]> => page.locator("li.assistant").allTextContents();
 
 test("examples/ai: a page gets its answer, also when it is reloaded in the middle", () =>
-  scene([startNode()], async (open, node: Node) => {
+  scenes.run([alone()], async (open, node) => {
     const page = await open(node);
     await ask(page);
     await said(page, 5);
@@ -94,7 +39,7 @@ test("examples/ai: a page gets its answer, also when it is reloaded in the middl
   }));
 
 test("examples/ai: two tabs read one answer, and either stops it for both", () =>
-  scene([startNode()], async (open, node: Node) => {
+  scenes.run([alone()], async (open, node) => {
     const first = await open(node);
     await ask(first);
     await said(first, 3);
@@ -109,9 +54,11 @@ test("examples/ai: two tabs read one answer, and either stops it for both", () =
   }));
 
 test("examples/ai: the node of a reader is killed, and its page goes on elsewhere; then that of the model", () =>
-  scene([ofCluster(), ofCluster(), ofCluster()], async (open, one: Node, two: Node, three: Node) => {
+  scenes.run([ofCluster(), ofCluster(), ofCluster()], async (open, one, two, three) => {
     const asking = await open(one);
     await ask(asking);
+    // A page that opens before the question has arrived finds no answer to go on with.
+    await said(asking, 1);
     const orphan = await open(two);
     await said(orphan, 5);
     two.program.kill("SIGKILL");

@@ -1,66 +1,19 @@
 /** The example of streams: pages in Chromium on nodes of three runtimes, and what becomes of them when nodes are killed. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import type { Browser, Page } from "playwright-core";
-import { startBrowser } from "../kit/browser.ts";
-import { killPrograms, type Program, startFile } from "../kit/program.ts";
-import { startRedis, type TestRedis } from "../kit/redis.ts";
-import { TcpProxy } from "../kit/tcp-proxy.ts";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { type ExampleNode, ExampleScenes } from "../kit/example-nodes.ts";
+import type { Runtime } from "../kit/runtime.ts";
 
-const RUNTIMES = ["node", "bun", "deno"] as const;
 const LEASE_MS = 3_000;
 /** All that the model says. */
 const WHOLE = Array.from({ length: 100 }, (_, index) => `${index + 1} `).join("");
 
-/** A node, and the address at which its pages reach it, or after its death another. */
-interface Node {
-  readonly program: Program;
-  readonly port: number;
-  readonly front: TcpProxy;
-}
-type Nodes = Record<typeof RUNTIMES[number], Node>;
-
-let browser: Browser;
-let redis: TestRedis;
-before(async () => void ([browser, redis] = await Promise.all([startBrowser(), startRedis()])));
-after(async () => {
-  await browser.close();
-  await killPrograms();
-  await redis.stop();
-});
-
-async function startNode(runtime: typeof RUNTIMES[number]): Promise<Node> {
-  const env = {
-    PORT: "0",
-    MESHSOCKET_STORAGE_URL: redis.url,
-    MESHSOCKET_STORAGE_TOKEN: redis.token,
-    MESHSOCKET_SECRET: "a secret of these tests, over 32 bytes long",
-    MESHSOCKET_LEASE_MS: String(LEASE_MS),
-  };
-  const program = startFile(runtime, `examples/stream/${runtime}.ts`, { env });
-  const [, port] = await program.match(/listening on http:\/\/[^:]+:(\d+)/);
-  return { program, port: Number(port), front: await TcpProxy.open(Number(port)) };
-}
-
-/** Runs a test on three nodes. */
-async function scene(run: (nodes: Nodes, open: (node: Node) => Promise<Page>) => Promise<void>): Promise<void> {
-  const [node, bun, deno] = await Promise.all(RUNTIMES.map(startNode)) as [Node, Node, Node];
-  const context = await browser.newContext();
-  context.setDefaultTimeout(20_000);
-  const open = async ({ front }: Node): Promise<Page> => {
-    const page = await context.newPage();
-    await page.goto(`http://${front.host}/#42`);
-    return page;
-  };
-  try {
-    await run({ node, bun, deno }, open);
-  } finally {
-    await context.close();
-    await killPrograms();
-    for (const { front } of [node, bun, deno]) await front.close();
-    await redis.flush();
-  }
-}
+const scenes = new ExampleScenes(LEASE_MS);
+const startNode = (runtime: Runtime): Promise<ExampleNode> =>
+  scenes.startOfCluster(runtime, `examples/stream/${runtime}.ts`);
+/** A node on each runtime. */
+const three = () => [startNode("node"), startNode("bun"), startNode("deno")] as const;
 
 const press = (page: Page, name: string): Promise<void> => page.getByRole("button", { name }).click();
 const textOf = (page: Page): Promise<string> => page.locator("#text").textContent().then((text) => text ?? "");
@@ -70,7 +23,7 @@ const ended = (page: Page, state: string): Promise<void> =>
   page.locator("#state", { hasText: new RegExp(`^${state}$`) }).waitFor();
 
 test("three pages on three nodes read a stream whole: one joins late, one reloads, one presses stop", () =>
-  scene(async ({ node, bun, deno }, open) => {
+  scenes.run(three(), async (open, node, bun, deno) => {
     const [first, reloaded] = await Promise.all([open(node), open(bun)]);
     await press(first, "Ask");
     await Promise.all([said(first, 3), said(reloaded, 3)]);
@@ -86,7 +39,7 @@ test("three pages on three nodes read a stream whole: one joins late, one reload
   }));
 
 test("the node of a reader is killed: its page goes on elsewhere, and misses nothing", () =>
-  scene(async ({ node, bun, deno }, open) => {
+  scenes.run(three(), async (open, node, bun, deno) => {
     const [asking, orphan] = await Promise.all([open(node), open(bun)]);
     await press(asking, "Ask");
     await said(orphan, 5);
@@ -98,7 +51,7 @@ test("the node of a reader is killed: its page goes on elsewhere, and misses not
   }));
 
 test("the node of the producer is killed: the readers elsewhere hear so when its lease is over, and its own page too", () =>
-  scene(async ({ node, bun, deno }, open) => {
+  scenes.run(three(), async (open, node, bun, deno) => {
     const [own, other] = await Promise.all([open(node), open(bun)]);
     await press(own, "Ask");
     await Promise.all([said(own, 5), said(other, 5)]);

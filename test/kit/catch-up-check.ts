@@ -28,7 +28,7 @@ export function checkCatchUp(history: CatchUpHistory): CatchUpVerdict {
   };
 }
 
-/** What publishers and readers saw in one run. */
+/** All that publishers and readers saw in one run. */
 export interface CatchUpHistory {
   readonly publishes: readonly PublishLog[];
   /** In the order in which they began. */
@@ -61,7 +61,7 @@ export interface PublishLog {
   repeated?: boolean;
 }
 
-/** What one reader got from one subscription to one topic, until it heard that something is missing, or left. */
+/** The messages of one subscription of one reader to one topic, until it heard that something is missing, or left. */
 export interface Reading {
   readonly reader: string;
   readonly topic: string;
@@ -71,18 +71,18 @@ export interface Reading {
   readonly asksAgain: boolean;
   /** When the subscription held; undefined if it never did. */
   heldAt?: number;
-  /** What the server said when it held. */
+  /** The server's answer when it held: nothing is missing. */
   recovered?: boolean;
   /** `told`: it had heard that messages before this one are missing. */
   readonly got: { readonly place: Place; readonly message: string; readonly told: boolean }[];
   ended: boolean;
-  /** What happened to its connection, for whoever looks for a cause. */
+  /** The events of its connection, to find a cause. */
   readonly notes: string[];
 }
 
 /** The outcome of a {@link checkCatchUp}. */
 export interface CatchUpVerdict {
-  /** What must not be, one line each. */
+  /** The faults, one line each. */
   readonly broken: readonly string[];
   readonly published: number;
   readonly placed: number;
@@ -192,7 +192,7 @@ function* endOf({ reader, topic, ended, heldAt, got }: Reading, ends: ReadonlyMa
   yield `${reader} has ${topic} up to ${last ? nameOf(last) : "nothing"}, which ends at ${nameOf(end)}`;
 }
 
-/** What was published after a subscription held comes to it, from the first message on. */
+/** Every message that is published after a subscription held comes to it, from the first on. */
 function* earlyMisses(reading: Reading, { publishes }: CatchUpHistory, places: Places): Iterable<string> {
   const { reader, topic, heldAt, got: [first] } = reading;
   if (heldAt === undefined || !first || first.told) return;

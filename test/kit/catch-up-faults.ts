@@ -1,7 +1,7 @@
 import type { CatchUpStore } from "./catch-up-store.ts";
 import type { ChaosFault } from "./chaos-faults.ts";
 
-/** What goes wrong with the Redis that keeps the history of topics, and on the ways to it. */
+/** The faults of the Redis that keeps the history of topics, and of the ways to it. */
 export function storeFaults(store: CatchUpStore): ChaosFault[] {
   return [
     { name: "the history wiped", run: () => store.forget() },

@@ -28,7 +28,7 @@ export class CatchUpReaders {
     this.#all.find((reader) => reader.id === id)?.away();
   }
 
-  /** What is between the readers and these ends, one line each. */
+  /** The readers that have not come to these ends, one line each. */
   missing(ends: ReadonlyMap<string, Place>): string[] {
     return this.#all.flatMap((reader) => [...reader.missing(ends)]);
   }
@@ -39,7 +39,7 @@ export class CatchUpReaders {
   }
 }
 
-/** What the readers share. */
+/** The parts that all readers share. */
 export interface ReaderScene {
   readonly fronts: ClientFronts;
   readonly random: Random;

@@ -11,7 +11,7 @@ import type { Defect, Outcome } from "./node-control.ts";
 import { Random } from "./random.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** What run to make. */
+/** A run to make. */
 export interface CatchUpRunOptions {
   readonly store: StoreName;
   readonly seed: number;

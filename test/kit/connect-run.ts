@@ -8,7 +8,7 @@ import { notGivenBack, type Resources, resourcesOf } from "./resources.ts";
 import type { Runtime } from "./runtime.ts";
 import { until } from "./until.ts";
 
-/** What run to make. */
+/** A run to make. */
 export interface ConnectRunOptions {
   readonly runtime: Runtime;
   /** Connections that come and go. */
@@ -18,17 +18,17 @@ export interface ConnectRunOptions {
   readonly log?: (line: string) => void;
 }
 
-/** What a run came to. */
+/** The result of a run. */
 export interface ConnectResult {
   readonly connects: number;
-  /** What the node held before its clients, after the first tenth of them, and after all. */
+  /** Held by the node before its clients, after the first tenth of them, and after all. */
   readonly start: Held;
   readonly warm: Held;
   readonly end: Held;
   readonly broken: readonly string[];
 }
 
-/** What a node holds while it has no clients. */
+/** All that a node holds while it has no clients. */
 interface Held extends Resources {
   readonly heapBytes: number;
 }

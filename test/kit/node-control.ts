@@ -52,7 +52,7 @@ export type Defect =
 /** What is wrong on purpose with the way in which a node resumes clients. */
 export type ResumeDefect = "no escape" | "ack before handling" | "state fetched twice" | "token reusable";
 
-/** What is wrong on purpose with the history of a node's topics. */
+/** The faults that a test gives the history of a node's topics. */
 export type CatchUpDefect =
   | "epoch kept after a wipe"
   | "live not held during a replay"

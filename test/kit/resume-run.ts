@@ -9,7 +9,7 @@ import { Random } from "./random.ts";
 import { type NodeSend, ResumeHistory, type ResumeVerdict } from "./resume-check.ts";
 import { ResumeClients, TOPIC } from "./resume-clients.ts";
 
-/** What run to make. */
+/** A run to make. */
 export interface ResumeRunOptions {
   readonly store: StoreName;
   readonly seed: number;
@@ -19,7 +19,7 @@ export interface ResumeRunOptions {
   readonly defect?: Defect;
   /** The only faults that happen, by name. Default: all. */
   readonly faults?: readonly string[];
-  /** What happens to the nodes rather than random faults for `forMs`. */
+  /** Done to the nodes instead of random faults for `forMs`. */
   readonly act?: (cluster: ChaosCluster, clients: ResumeClients) => Promise<void>;
   /** Milliseconds between two bursts of each client, and between two sends of each node. Default 600 and 60. */
   readonly clientMs?: number;

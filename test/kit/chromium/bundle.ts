@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import process from "node:process";
 
-/** What is used here of Bun. */
+/** The part of Bun that is used here. */
 interface Bundler {
   build(options: {
     entrypoints: readonly string[];

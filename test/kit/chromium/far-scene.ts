@@ -15,7 +15,7 @@ type Methods = Readonly<Record<string, (...args: unknown[]) => unknown>>;
 /** The hub, server and network of a test that runs in a page: it answers the page's calls, and calls its handlers. */
 export class FarScene {
   readonly #toPage: (call: string) => Promise<string>;
-  /** What the page may call. */
+  /** The things that the page may call. */
   readonly #near = new Map<string, Methods>();
   #given = 0;
   #server: Server | undefined;

@@ -1,6 +1,6 @@
 import { MeshError, type MeshErrorCode } from "../../../src/base/error.ts";
 
-/** What a page and its host say to each other: a call of one method of one thing, and how it ended. */
+/** A page and its host talk in calls: of one method of one thing, by its name. */
 export interface FarCall {
   /** "hub", "proxy", or what one of them gave out, such as "client 3". */
   readonly target: string;

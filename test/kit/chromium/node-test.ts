@@ -1,4 +1,4 @@
-/** What the tests of the client take from `node:test`, in a page: it collects them, and the host runs each by its name. */
+/** The part of `node:test` that the tests of the client need, in a page: it collects them, and the host runs each by its name. */
 type Body = () => unknown;
 
 const tests: Map<string, Body> = new Map();

@@ -15,7 +15,7 @@ import { names, runTest } from "./node-test.ts";
 
 export { type Heard, took } from "../client-log.ts";
 
-/** What the host put into the page, and what it calls there. */
+/** The functions that the host put into the page, and those that it calls there. */
 interface PageGlobals {
   toHost(call: string): Promise<string>;
   fromHost(call: string): Promise<string>;
@@ -24,7 +24,7 @@ interface PageGlobals {
 }
 
 const page = globalThis as unknown as PageGlobals;
-/** What the host may call, by the names that it was told. */
+/** The things that the host may call, by the names that it was told. */
 const near = new Map<string, Readonly<Record<string, (...args: never[]) => unknown>>>();
 let given = 0;
 
@@ -63,7 +63,7 @@ export async function scene(
   }
 }
 
-/** What a session says, with its handlers where the host finds them. */
+/** A session as the host is told it, with its handlers where the host finds them. */
 function told(session: Awaited<ReturnType<SessionFactory>>): unknown {
   if (session instanceof Response) throw new Error("a page refuses with { refuse }");
   const handlers: Record<string, (...args: never[]) => unknown> = {};
