@@ -6,6 +6,8 @@ export interface BatcherOptions {
   maxItems?: number;
   /** The most batches under way at once; more items wait and grow the next batch. Default 1. */
   maxInFlight?: number;
+  /** Milliseconds from the start of a batch to that of the next, unless that is full: under load fewer and larger ones leave. Default 0. */
+  spaceMs?: number;
   /** The most items that may wait; one more rejects with what `full` makes. Default: no bound. */
   maxWaiting?: number;
   /** Makes the error for an item that finds the queue full. */
@@ -30,10 +32,12 @@ export class Batcher<In, Out> {
   #waiting: Waiting<In, Out>[] = [];
   #inFlight = 0;
   #scheduled = false;
+  /** When the last batch left. */
+  #leftAtMs = -Infinity;
 
   constructor(run: (items: In[]) => Promise<readonly Out[]>, options: BatcherOptions = {}) {
     this.#run = run;
-    this.#options = { maxItems: 500, maxInFlight: 1, maxWaiting: Number.POSITIVE_INFINITY, ...options };
+    this.#options = { maxItems: 500, maxInFlight: 1, spaceMs: 0, maxWaiting: Number.POSITIVE_INFINITY, ...options };
   }
 
   /** Adds one item; resolves with its result, or rejects with the error of its batch. */
@@ -51,12 +55,22 @@ export class Batcher<In, Out> {
   #schedule(): void {
     if (this.#scheduled || this.#inFlight >= this.#options.maxInFlight) return;
     this.#scheduled = true;
-    afterTick(() => {
-      this.#scheduled = false;
-      while (this.#waiting.length > 0 && this.#inFlight < this.#options.maxInFlight) {
-        void this.#send(this.#waiting.splice(0, this.#options.maxItems));
-      }
-    });
+    const waitMs = this.#waiting.length < this.#options.maxItems ? this.#msToSpace() : 0;
+    if (waitMs > 0) setTimeout(() => this.#leave(), waitMs);
+    else afterTick(() => this.#leave());
+  }
+
+  #msToSpace(): number {
+    const { spaceMs } = this.#options;
+    return spaceMs === 0 ? 0 : this.#leftAtMs + spaceMs - performance.now();
+  }
+
+  #leave(): void {
+    this.#scheduled = false;
+    this.#leftAtMs = performance.now();
+    while (this.#waiting.length > 0 && this.#inFlight < this.#options.maxInFlight) {
+      void this.#send(this.#waiting.splice(0, this.#options.maxItems));
+    }
   }
 
   async #send(batch: Waiting<In, Out>[]): Promise<void> {

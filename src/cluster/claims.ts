@@ -5,6 +5,8 @@ import type { Claimed, Entry, Holder, IdEntry, Storage } from "../storage/storag
 
 /** How long claims are refused at once after the storage did not answer one. */
 const REFUSE_MS = 500;
+/** Between two commands of claims, and of releases. When many connect, a command for each tick costs more than the rest of a connect. */
+const SPACE_MS = 2;
 /** Ids that are read back in one command. */
 const IDS_AT_ONCE = 500;
 
@@ -26,6 +28,7 @@ export class Claims {
   constructor(deps: ClaimsDependencies) {
     this.#deps = deps;
     const limits = {
+      spaceMs: SPACE_MS,
       maxWaiting: deps.maxWaiting,
       full: () => new MeshError("unavailable", "too many claims wait for the storage"),
     };

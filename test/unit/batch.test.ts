@@ -46,6 +46,29 @@ test("while a batch is under way the next one grows", async () => {
   assert.deepEqual(await second, [20, 30]);
 });
 
+test("spaceMs: the first batch leaves at once, one that is not full only so much later", async () => {
+  const { batcher, batches } = manual({ spaceMs: 50, maxItems: 3 });
+  const first = batcher.add(1);
+  await tick();
+  assert.deepEqual(batches.map(({ items }) => items), [[1]]);
+  const full = Promise.all([2, 3, 4].map((item) => batcher.add(item)));
+  batches[0]?.answer();
+  assert.equal(await first, 10);
+  await tick();
+  assert.deepEqual(batches[1]?.items, [2, 3, 4], "a full one does not wait");
+  const leftAtMs = performance.now();
+  batches[1]?.answer();
+  assert.deepEqual(await full, [20, 30, 40]);
+  const last = [batcher.add(5)];
+  await tick();
+  last.push(batcher.add(6));
+  while (batches.length < 3) await tick();
+  assert.ok(performance.now() - leftAtMs >= 40, "it left early");
+  assert.deepEqual(batches[2]?.items, [5, 6]);
+  batches[2]?.answer();
+  assert.deepEqual(await Promise.all(last), [50, 60]);
+});
+
 test("a batch has at most so many items, and so many are under way", async () => {
   const { batcher, batches } = manual({ maxItems: 2, maxInFlight: 2 });
   const answers = Promise.all([1, 2, 3, 4, 5].map((item) => batcher.add(item)));
