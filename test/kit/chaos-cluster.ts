@@ -1,3 +1,4 @@
+import { MeshError } from "../../src/base/error.ts";
 import { type ChaosStore, startStore, type StoreName } from "./chaos-store.ts";
 import { freePort } from "./free-port.ts";
 import { NODE_RUNTIMES, type NodeOptions, NodeProcess } from "./node-process.ts";
@@ -22,6 +23,9 @@ export interface ChaosOptions extends Partial<Omit<NodeOptions, "runtime" | "sto
   /** One node for each. Default: one on each runtime. */
   readonly runtimes?: readonly Runtime[];
 }
+
+/** How often a node is started whose storage does not answer. */
+const STARTS = 5;
 
 /** The lease of the nodes of a {@link ChaosCluster}, unless it is told otherwise, in ms. */
 export const LEASE_MS = 2_000;
@@ -94,8 +98,7 @@ export class ChaosCluster implements AsyncDisposable {
     seat.rpc.detach();
     await seat.rpc.listenAgain();
     const start = this.#starts.get(seat) ?? (() => Promise.reject(new Error("an unknown seat")));
-    // A storage that is busy with the clients of the one that was killed may not answer in time.
-    seat.node = await start().catch(() => start());
+    seat.node = await startAtLast(start);
   }
 
   /** Resolves once each node of these seats knows exactly the others. */
@@ -132,8 +135,7 @@ export class ChaosCluster implements AsyncDisposable {
       });
     };
     try {
-      // On a busy machine a storage may not answer in time.
-      const node = await start().catch(() => start());
+      const node = await startAtLast(start);
       const seat: Seat = { runtime, rpc, storage, node };
       this.#starts.set(seat, start);
       return seat;
@@ -142,4 +144,16 @@ export class ChaosCluster implements AsyncDisposable {
       throw error;
     }
   }
+}
+
+/** As a supervisor does: on a busy machine a storage may not answer in time, least of all when clients come back. */
+async function startAtLast(start: () => Promise<NodeProcess>): Promise<NodeProcess> {
+  for (let left = STARTS; left > 1; left--) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!(error instanceof MeshError && error.code === "unavailable")) throw error;
+    }
+  }
+  return await start();
 }
