@@ -7,6 +7,11 @@ export interface NodeSend {
   /** The client; undefined for all. */
   readonly id: string | undefined;
   readonly startedAt: number;
+  /** When it was sent and when the node had an answer, of the wall clock, for people. */
+  readonly sentAtMs: number;
+  answeredAtMs?: number;
+  /** The node's answer, for people. */
+  outcome?: string;
   /** Whether it was accepted for the client, or for every client. */
   accepted: boolean;
 }
@@ -21,7 +26,17 @@ interface Life {
   ended: boolean;
   sent: number;
   readonly got: string[];
+  /** What it saw of its connections and when, for people. */
+  readonly notes: Note[];
 }
+
+interface Note {
+  readonly atMs: number;
+  readonly what: string;
+}
+
+/** So long before a message that was missed, and after it, the notes of a client are shown. */
+const SHOWN_MS = 5_000;
 
 /** What clients of `meshsocket.v1` and nodes saw in one run, in both directions. */
 export class ResumeHistory {
@@ -45,19 +60,27 @@ export class ResumeHistory {
     const lives = this.#lives.get(id) ?? [];
     if (lives.at(-1)?.ended === false) this.#problems.push(`${id} began again without having heard lost`);
     const number = lives.length;
-    lives.push({ id, number, readyAt: Infinity, resumes: 0, ended: false, sent: 0, got: [] });
+    lives.push({ id, number, readyAt: Infinity, resumes: 0, ended: false, sent: 0, got: [], notes: [] });
     this.#lives.set(id, lives);
+    this.note(id, "opened");
   }
 
   resumed(id: string): void {
     const life = this.#lives.get(id)?.at(-1);
     if (life) life.resumes++;
+    this.note(id, "resumed");
+  }
+
+  /** Keeps for people what a client saw. */
+  note(id: string, what: string): void {
+    this.#lives.get(id)?.at(-1)?.notes.push({ atMs: Date.now(), what });
   }
 
   lost(id: string, why: string): void {
     this.#why[why] = (this.#why[why] ?? 0) + 1;
     const life = this.#lives.get(id)?.at(-1);
     if (life) life.ended = true;
+    this.note(id, `lost: ${why}`);
   }
 
   /** The client was told that it is over; nothing else than a newer client of its id is a reason. */
@@ -129,7 +152,7 @@ export class ResumeHistory {
   }
 
   /** Within a life, each sender's messages come once and in order, without one that was accepted before another that came. */
-  *#down({ id, number, readyAt, got }: Life): Iterable<string> {
+  *#down({ id, number, readyAt, got, notes }: Life): Iterable<string> {
     const name = `${id}, life ${number}`;
     const all = this.#byMessage();
     const seen = new Set<string>();
@@ -149,7 +172,9 @@ export class ResumeHistory {
     for (const send of this.sendsOfNodes) {
       if (!send.accepted || send.startedAt < readyAt || (send.id ?? id) !== id || seen.has(send.message)) continue;
       if (this.#givenBack.has(`${id} ${send.message}`)) continue;
-      if (send.number < (newest.get(send.sender) ?? 0)) yield `${name} missed ${send.message}`;
+      if (send.number < (newest.get(send.sender) ?? 0)) {
+        yield `${name} missed ${send.message}, ${circumstances(send, notes)}`;
+      }
     }
   }
 
@@ -161,6 +186,13 @@ export class ResumeHistory {
     }
     return this.#index;
   }
+}
+
+function circumstances({ sentAtMs, answeredAtMs, outcome }: NodeSend, notes: readonly Note[]): string {
+  const seen = notes.filter(({ atMs }) => Math.abs(atMs - sentAtMs) < SHOWN_MS);
+  const took = answeredAtMs === undefined ? "never" : `${answeredAtMs - sentAtMs} ms later`;
+  const what = seen.map((note) => `${note.what} at ${note.atMs - sentAtMs} ms`).join(", ");
+  return `sent at ${new Date(sentAtMs).toISOString()}, answered ${took} with ${outcome}; ${what || "nothing happened"}`;
 }
 
 /** Some begin as control lines do. */

@@ -45,6 +45,7 @@ export class ResumeClients {
     this.#sockets.set(id, ws);
     ws.addEventListener("open", () => this.#history.opened(id));
     ws.addEventListener("resumed", () => this.#history.resumed(id));
+    ws.addEventListener("away", () => this.#history.note(id, "away"));
     ws.addEventListener("lost", ({ why }) => this.#history.lost(id, why));
     ws.addEventListener("refused", ({ code, reason }) => {
       this.#history.refused(id, code, reason);
@@ -58,6 +59,7 @@ export class ResumeClients {
     const front = this.#fronts.get(seat);
     const { port } = new URL(seat.node.url);
     front?.target(Number(port));
+    this.#history.note(id, `to ${seat.node.runtime} ${seat.node.pid}`);
     return seat.node.clientUrl(id, [TOPIC]).replace(/127\.0\.0\.1:\d+|localhost:\d+/, front?.host ?? "");
   }
 

@@ -158,7 +158,8 @@ async function send({ node }: Seat, wishes: readonly Wish[], history: ResumeHist
   const logs = wishes.map(([, id]): NodeSend => {
     const number = ++sends;
     const message = `${number % 4 === 0 ? "~~" : ""}down ${node.runtime} ${node.pid} ${number}`;
-    return { message, sender: `${node.runtime} ${node.pid}`, number, id, startedAt: history.tick(), accepted: false };
+    const [sender, startedAt, sentAtMs] = [`${node.runtime} ${node.pid}`, history.tick(), Date.now()];
+    return { message, sender, number, id, startedAt, sentAtMs, accepted: false };
   });
   history.sendsOfNodes.push(...logs);
   const calls = wishes.map(([verb, id = ""], index): VerbCall => {
@@ -167,7 +168,14 @@ async function send({ node }: Seat, wishes: readonly Wish[], history: ResumeHist
     return verb === "publish" ? ["publish", TOPIC, message] : ["broadcast", message];
   });
   const outcomes: readonly (Outcome | undefined)[] = await node.callAll(calls).catch(() => []);
-  for (const [index, log] of logs.entries()) log.accepted = isAccepted(outcomes[index], all);
+  for (const [index, log] of logs.entries()) {
+    const outcome = outcomes[index];
+    Object.assign(log, {
+      outcome: JSON.stringify(outcome),
+      answeredAtMs: Date.now(),
+      accepted: isAccepted(outcome, all),
+    });
+  }
 }
 
 /** A message to all is accepted for every client only if as many were counted: nobody says which are missing. */
