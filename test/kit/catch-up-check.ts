@@ -4,13 +4,15 @@
  */
 export function checkCatchUp(history: CatchUpHistory): CatchUpVerdict {
   const places = new Places();
+  const learnt = [...places.learn(history)];
+  const beginnings = new Beginnings(history.publishes, places);
   const broken = [
-    ...places.learn(history),
+    ...learnt,
     ...history.readings.flatMap((reading) => [...gapsOf(reading)]),
     ...doublesOf(history.readings),
     ...history.readings.flatMap((
       reading,
-    ) => [...endOf(reading, history.ends), ...earlyMisses(reading, history, places)]),
+    ) => [...endOf(reading, history.ends), ...earlyMisses(reading, beginnings)]),
     ...refusedButRead(history.publishes, places),
     ...orders(history.publishes),
   ];
@@ -73,11 +75,18 @@ export interface Reading {
   heldAt?: number;
   /** The server's answer when it held: nothing is missing. */
   recovered?: boolean;
-  /** `told`: it had heard that messages before this one are missing. */
-  readonly got: { readonly place: Place; readonly message: string; readonly told: boolean }[];
+  readonly got: Got[];
   ended: boolean;
   /** The events of its connection, to find a cause. */
   readonly notes: string[];
+}
+
+/** A message that a reader got. */
+export interface Got {
+  readonly place: Place;
+  readonly message: string;
+  /** It had heard that messages before this one are missing. */
+  readonly told: boolean;
 }
 
 /** The outcome of a {@link checkCatchUp}. */
@@ -193,15 +202,42 @@ function* endOf({ reader, topic, ended, heldAt, got }: Reading, ends: ReadonlyMa
 }
 
 /** Every message that is published after a subscription held comes to it, from the first on. */
-function* earlyMisses(reading: Reading, { publishes }: CatchUpHistory, places: Places): Iterable<string> {
+function* earlyMisses(reading: Reading, beginnings: Beginnings): Iterable<string> {
   const { reader, topic, heldAt, got: [first] } = reading;
   if (heldAt === undefined || !first || first.told) return;
-  for (const { topic: of, startedAt, message } of publishes) {
-    if (of !== topic || startedAt < heldAt) continue;
-    const place = places.of(message);
-    if (place?.epoch !== first.place.epoch || place.offset >= first.place.offset) continue;
-    yield `${reader} began ${topic} with ${nameOf(first.place)}, and missed ${nameOf(place)}`;
-    return;
+  const { place } = first;
+  const offset = beginnings.lowestSince(topic, place.epoch, heldAt);
+  if (offset === undefined || offset >= place.offset) return;
+  yield `${reader} began ${topic} with ${nameOf(place)}, and missed ${nameOf({ ...place, offset })}`;
+}
+
+/** Where the messages of each topic and epoch are that were published since a time. */
+class Beginnings {
+  /** By topic and epoch: when each message was published, in that order, and the lowest offset from it on. */
+  readonly #lowest = new Map<string, { startedAt: number; offset: number }[]>();
+
+  constructor(publishes: readonly PublishLog[], places: Places) {
+    for (const { topic, startedAt, message } of publishes.toSorted((one, other) => other.startedAt - one.startedAt)) {
+      const place = places.of(message);
+      if (!place) continue;
+      const key = `${topic} ${place.epoch}`;
+      const all = this.#lowest.get(key) ?? [];
+      all.push({ startedAt, offset: Math.min(place.offset, all.at(-1)?.offset ?? Infinity) });
+      this.#lowest.set(key, all);
+    }
+    for (const all of this.#lowest.values()) all.reverse();
+  }
+
+  /** The lowest offset of a message that was published at this time or later. */
+  lowestSince(topic: string, epoch: string, time: number): number | undefined {
+    const all = this.#lowest.get(`${topic} ${epoch}`) ?? [];
+    let [from, to] = [0, all.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if ((all[middle]?.startedAt ?? 0) < time) from = middle + 1;
+      else to = middle;
+    }
+    return all[from]?.offset;
   }
 }
 

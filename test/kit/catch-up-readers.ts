@@ -1,5 +1,5 @@
 import { connect, type MeshWebSocket, type Publication, type Subscription } from "../../client/index.ts";
-import type { Place, Reading } from "./catch-up-check.ts";
+import type { Got, Place, Reading } from "./catch-up-check.ts";
 import type { ClientFronts } from "./client-fronts.ts";
 import type { Random } from "./random.ts";
 
@@ -9,9 +9,10 @@ export class CatchUpReaders {
   readonly #all: CatchUpReader[];
 
   constructor(count: number, topics: readonly string[], scene: ReaderScene) {
+    const received = new Received();
     this.#all = Array.from({ length: count }, (_, index) => {
       const own = topics.filter((_topic, at) => (index + at) % topics.length !== 0);
-      return new CatchUpReader(`reader-${index}`, own, this.readings, scene);
+      return new CatchUpReader(`reader-${index}`, own, { ...scene, readings: this.readings, received });
     });
   }
 
@@ -47,21 +48,37 @@ export interface ReaderScene {
   tick(this: void): number;
 }
 
+/** Messages that readers got, each kept once for all: of a long run there are millions. */
+class Received {
+  readonly #all = new Map<string, Got>();
+
+  add({ topic, data, epoch = "", offset = 0 }: Publication, told: boolean): Got {
+    const key = `${topic} ${epoch} ${offset} ${told} ${String(data)}`;
+    const known = this.#all.get(key) ?? { place: { epoch, offset }, message: String(data), told };
+    this.#all.set(key, known);
+    return known;
+  }
+}
+
+/** The scene with what its readers note. */
+interface NotedScene extends ReaderScene {
+  readonly readings: Reading[];
+  readonly received: Received;
+}
+
 /** One client that reads topics. Whenever something is missing it goes on from its place, as an application does. */
 class CatchUpReader {
   readonly id: string;
   readonly #topics: readonly string[];
-  readonly #readings: Reading[];
-  readonly #scene: ReaderScene;
+  readonly #scene: NotedScene;
   readonly #places = new Map<string, Place>();
   readonly #present = new Map<string, Reading>();
   #ws: MeshWebSocket | undefined;
   #stopped = false;
 
-  constructor(id: string, topics: readonly string[], readings: Reading[], scene: ReaderScene) {
+  constructor(id: string, topics: readonly string[], scene: NotedScene) {
     this.id = id;
     this.#topics = topics;
-    this.#readings = readings;
     this.#scene = scene;
   }
 
@@ -141,17 +158,17 @@ class CatchUpReader {
     const asksAgain = random.below(6) === 0;
     const from = asksAgain || (!place && random.below(2) === 0) ? undefined : place;
     const reading: Reading = { reader: this.id, topic, from, asksAgain, got: [], ended: false, notes: [] };
-    this.#readings.push(reading);
+    this.#scene.readings.push(reading);
     this.#present.set(topic, reading);
     return reading;
   }
 
-  #got(reading: Reading, room: Subscription, { topic, data, epoch = "", offset = 0 }: Publication): void {
+  #got(reading: Reading, room: Subscription, publication: Publication): void {
     if (reading.ended) return;
-    const place = { epoch, offset };
     const told = !room.recovered;
-    reading.got.push({ place, message: String(data), told });
-    this.#places.set(topic, place);
+    const got = this.#scene.received.add(publication, told);
+    reading.got.push(got);
+    this.#places.set(publication.topic, got.place);
     // From here on it would not hear of another gap.
     if (!told) return;
     reading.ended = true;
