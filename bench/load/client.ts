@@ -6,6 +6,11 @@ import { type LoadSocket, openSocket } from "./socket.ts";
 
 const END_OF_HEAD = "\r\n\r\n";
 const PONG = clientFrame("3");
+/** The first byte of a ping of WebSocket, of which a server here sends nothing else at the same time. */
+const PING = 0x89;
+const PING_BYTES = 2;
+/** Its answer, with a mask of zeros. */
+const PONG_FRAME = Buffer.of(0x8a, 0x80, 0, 0, 0, 0);
 /** Of messages that came, how many are acknowledged at once. */
 const ACK_MESSAGES = 256;
 /** The same of a client that sends something anyway. */
@@ -103,6 +108,8 @@ export class LoadClient {
     if (
       this.#options.dialect === "socketio" && bytes === 3 && chunk[2] === 0x32
     ) this.#socket?.write(PONG);
+    // An idle client that does not answer the server's ping is cut.
+    if (bytes === PING_BYTES && chunk[0] === PING) return this.#socket?.write(PONG_FRAME);
     this.receivedBytes += bytes;
     const frames = this.#counter.count(chunk, 0, bytes);
     if (frames > 0) {

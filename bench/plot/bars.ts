@@ -4,11 +4,12 @@ import { scenarios } from "../run/scenarios.ts";
 import type { Scenario } from "../run/scenario.ts";
 import { type Drawing, type Panel, panels } from "./panels.ts";
 
-const COLORS: Readonly<Record<Kind, string>> = {
+const COLORS: Readonly<Partial<Record<Kind, string>>> = {
   meshsocket: "#2563eb",
   native: "#64748b",
   engine: "#94a3b8",
   limit: "#cbd5e1",
+  legs: "#cbd5e1",
   crossws: "#d97706",
   "Socket.IO": "#111827",
 };

@@ -66,7 +66,7 @@ const ours: readonly Kind[] = ["meshsocket"];
 
 export const clusterScenarios: readonly Scenario[] = [
   emit("emit-1", "Cross-node emit, client to client, one at a time", 1, same(2), {
-    kinds: CLUSTER,
+    kinds: [...CLUSTER, "legs"],
     targets: [{ ...onAny, atMost: 1 }, { metric: "p50Ms", atMost: 0.15, runtimes: ["node"] }, {
       metric: "p50Ms",
       atMost: 0.1,

@@ -19,6 +19,8 @@ export type Kind =
   | "engine"
   /** Raw sockets with one write per tick: the bound. */
   | "limit"
+  /** Raw sockets on the legs of an emit from node to node: the bound. */
+  | "legs"
   | "Socket.IO"
   /** Socket.IO, whose adapter writes each message to a stream of Redis and reads it there. */
   | "streams"
@@ -43,6 +45,7 @@ const FILES: readonly [
   ["tagged", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["kept", "servers/meshsocket.ts", ["node", "bun", "deno"]],
   ["limit", "servers/raw.ts", ["node", "bun", "deno"]],
+  ["legs", "servers/legs.ts", ["node", "bun", "deno"]],
   ["native", "servers/ws.ts", ["node"]],
   ["native", "servers/bun.ts", ["bun"]],
   ["native", "servers/deno.ts", ["deno"]],

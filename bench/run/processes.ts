@@ -17,6 +17,8 @@ export interface BenchServer {
   cpuMs(): Promise<number>;
   /** Collects garbage and tells; the event loop's lag is since the last call. */
   stats(): Promise<ServerStats>;
+  /** The same, after V8 gave back what it gives back by itself once nothing happened for long. */
+  settled(): Promise<ServerStats>;
   stop(): Promise<void>;
 }
 
@@ -103,6 +105,10 @@ export async function startServer(
   );
   const line = reader(child, contender.file);
   const { port, rpc = "" } = JSON.parse(await line()) as { port: number; rpc?: string };
+  const asked = async (what: string): Promise<ServerStats> => {
+    child.stdin?.write(`${what}\n`);
+    return JSON.parse(await line()) as ServerStats;
+  };
   return {
     port,
     rpc,
@@ -111,10 +117,8 @@ export async function startServer(
       child.stdin?.write("cpu\n");
       return Number(await line());
     },
-    async stats() {
-      child.stdin?.write("stats\n");
-      return JSON.parse(await line()) as ServerStats;
-    },
+    stats: () => asked("stats"),
+    settled: () => asked("settled"),
     stop: () => stop(child),
   };
 }

@@ -55,7 +55,10 @@ export async function cluster(
 ): Promise<Measured> {
   const servers: BenchServer[] = [];
   try {
-    for (const runtime of runtimes) servers.push(await startServer({ ...contender, runtime }, shared, true));
+    for (const runtime of runtimes) {
+      const nodes = servers.map(({ rpc }) => rpc);
+      servers.push(await startServer({ ...contender, runtime }, { ...shared, nodes }, true));
+    }
     return numbers(await load(job(contender, servers, measureMs, more), { spread: true }));
   } finally {
     await Promise.all(servers.map((server) => server.stop()));

@@ -8,6 +8,7 @@ const KINDS: readonly Kind[] = [
   "native",
   "engine",
   "limit",
+  "legs",
   "crossws",
   "Socket.IO",
 ];

@@ -22,6 +22,8 @@ export interface ServerSetup {
   tcp?: boolean;
   /** Topics keep their newest 200 messages in Redis. */
   history?: boolean;
+  /** Of raw servers: `host:port` of the nodes that were started before. */
+  nodes?: readonly string[];
   /** The server answers `/metrics`. */
   metrics?: boolean;
   /** The certificate and key of a server over TLS. */
@@ -34,7 +36,7 @@ export function setup(): ServerSetup {
   return JSON.parse(process.argv[2] ?? "{}") as ServerSetup;
 }
 
-/** Says that the server listens, and answers `stats` and `cpu` until stdin ends, which ends the process. */
+/** Says that the server listens, and answers `stats`, `settled` and `cpu` until stdin ends, which ends the process. */
 export function ready(port: number, rpc?: string): void {
   let lags: number[] = [];
   let due = performance.now() + LAG_TICK_MS;
@@ -45,7 +47,7 @@ export function ready(port: number, rpc?: string): void {
   }, LAG_TICK_MS);
   process.stdin.setEncoding("utf8").on("data", (asked: string) => {
     if (asked === "cpu\n") return console.log(cpuMs());
-    collectGarbage();
+    collectGarbage(asked === "settled\n");
     lags.sort((left, right) => left - right);
     const { rss, heapUsed } = process.memoryUsage();
     const stats: ServerStats = {
@@ -68,11 +70,13 @@ function cpuMs(): number {
   return (user + system) / 1000;
 }
 
-function collectGarbage(): void {
+/** `reduce`: as V8 collects by itself once nothing happened for long, which gives the room of its young generation back. */
+function collectGarbage(reduce: boolean): void {
   const { gc, Bun } = globalThis as {
-    gc?: () => void;
+    gc?: (options?: { type: "major"; flavor: "last-resort" }) => void;
     Bun?: { gc(force: boolean): void };
   };
   if (Bun) Bun.gc(true);
+  else if (reduce) gc?.({ type: "major", flavor: "last-resort" });
   else gc?.();
 }

@@ -4,19 +4,12 @@
  * between echo and broadcast: a bound, not a design.
  */
 import { Buffer } from "node:buffer";
-import { createHash } from "node:crypto";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { ready } from "./control.ts";
+import { frame, switching } from "./raw-words.ts";
 
-const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const clients = new Set<Socket>();
 let frames: Buffer[] = [];
-
-function frame(payload: Buffer): Buffer {
-  const length = payload.byteLength;
-  const head = length < 126 ? [0x81, length] : [0x81, 126, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from(head), payload]);
-}
 
 function broadcast(payload: Buffer): void {
   frames.push(frame(payload));
@@ -53,11 +46,7 @@ function take(socket: Socket, bytes: Buffer): Buffer {
 }
 
 function upgrade(socket: Socket, head: string): void {
-  const key = /sec-websocket-key: (\S+)/i.exec(head)?.[1] ?? "";
-  const accept = createHash("sha1").update(key + GUID).digest("base64");
-  socket.write(
-    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
-  );
+  socket.write(switching(head));
   clients.add(socket);
 }
 
