@@ -9,15 +9,21 @@
  *   fields are `text` or `base64`, then `at` (ms since 1970) and `key` if it has one.
  * - `{prefix}:keys:<topic>`: a hash from key to offset, and `{prefix}:keyed:<topic>`: a sorted set of the same.
  *
- * A server that lost its newest writes would give the same offset twice. So the epoch ends with the run of the server (a restart and a
- * failover begin another), and when a caller has seen a later offset than the server has.
+ * A server that lost its newest writes would give the same offset twice. So the epoch ends with the run of the server as primary (a restart, a
+ * failover and a failover back begin another, and so does the first replica of a server that had none), and when a caller has seen a later offset than the server has.
  */
 
-/** `run()`: the name of this run of the server. */
+/**
+ * `run()`: the name of the time for which this server is the primary: that of its replication, which another primary never has, nor the same
+ * one if it was a replica meanwhile; of a server without one the name of its process.
+ */
 const RUN = `
+local function field(section, pattern)
+  local info = redis.pcall('INFO', section)
+  return type(info) == 'string' and string.match(info, pattern)
+end
 local function run()
-  local info = redis.pcall('INFO', 'server')
-  return type(info) == 'string' and string.match(info, '\\nrun_id:(%w+)') or ''
+  return field('replication', '\\nmaster_replid:(%w+)') or field('server', '\\nrun_id:(%w+)') or ''
 end
 `;
 

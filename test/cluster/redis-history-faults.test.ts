@@ -177,6 +177,30 @@ test("a failover that lost the newest messages begins another epoch, whoever app
   await Promise.all([primary.stop(), replica.stop()]);
 });
 
+test("a server that was primary, lost its newest messages as a replica and is primary again begins another epoch", async () => {
+  const soon = ["--repl-diskless-sync-delay", "0"];
+  const first = await startRedisServer(soon);
+  const second = await startRedisServer([...soon, "--replicaof", `127.0.0.1 ${first.port}`]);
+  const history = historyOf(first);
+  await history.append("room", LETTERS, WIDE);
+  const offsetAt = (server: TestRedisServer): Promise<unknown> => {
+    return server.command("HGET", "{websocket}:topic:room", "offset").catch(() => "");
+  };
+  await until("the replica to be in step", async () => await offsetAt(second) === "3");
+  await second.command("REPLICAOF", "NO", "ONE");
+  const { epoch } = await history.append("room", [{ data: "lost" }], WIDE);
+  // Nobody uses the topic while the other server is the primary.
+  await first.command("REPLICAOF", "127.0.0.1", String(second.port));
+  await until("the first to have what the second has", async () => await offsetAt(first) === "3");
+  await first.command("REPLICAOF", "NO", "ONE");
+  const stranger = historyOf(first);
+  const next = await stranger.append("room", [{ data: "another" }], WIDE);
+  assert.notEqual(next.epoch, epoch);
+  assert.equal((await stranger.read("room", { from: { epoch, offset: 4 } })).recovered, false);
+  await Promise.all([history.close(), stranger.close()]);
+  await Promise.all([first.stop(), second.stop()]);
+});
+
 test("an append whose answer was lost in a failover rejects with unknown: the old primary may have given it to readers", async () => {
   const primary = await startRedisServer();
   const replica = await startRedisServer(["--replicaof", `127.0.0.1 ${primary.port}`]);
