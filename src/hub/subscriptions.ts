@@ -7,7 +7,7 @@ import { invalidArgument, MeshError } from "../base/error.ts";
 import type { Limits } from "../base/limits.ts";
 import type { From, Recovery, SendOptions } from "../send/verbs.ts";
 import type { JoinCall } from "./history/histories.ts";
-import type { KeptTopics } from "./history/kept-topics.ts";
+import { keepsNone, type KeptTopics } from "./history/kept-topics.ts";
 
 /** The part of a cluster that has to know on which topics this node has listeners. */
 export interface TopicInterest {
@@ -22,6 +22,9 @@ interface Joining {
   calls: number;
   joined: boolean;
 }
+
+/** A client that is to listen from an earlier place. `own`: it asked for that itself, so that it gets the messages tagged. */
+type Joined = Pick<JoinCall, "topic" | "from" | "options"> & { readonly own: boolean };
 
 /** Used if there is nobody to tell of a topic. */
 const KNOWN = Promise.resolve();
@@ -117,12 +120,32 @@ export class Subscriptions<Data = unknown> {
     return await this.#joinAs(client, { topic, from, options, own: false });
   }
 
-  async #joinAs(client: HubClient<Data>, call: Pick<JoinCall<Data>, "topic" | "from" | "options" | "own">) {
-    this.#check([call.topic]);
-    return await this.#kept.demand(call.topic, (histories, window) => {
-      this.checkRoom(client, 1);
-      return histories.join(client, { ...call, window, subscriptions: this });
-    });
+  /** The client waits for the topic from here on, while the history is loaded too: so a call that ends it is not overtaken. */
+  async #joinAs(client: HubClient<Data>, { own, ...call }: Joined): Promise<Recovery> {
+    const { topic } = call;
+    this.#check([topic]);
+    if (!this.#kept.windowOf(topic)) keepsNone(topic);
+    this.#checkJoin(client, topic);
+    const { topics } = this.#clients;
+    const mark = topics.wait(topic, client);
+    // In one step with the wait: an earlier attempt that ends now takes nothing of this one.
+    if (own) (client.tagged ??= new Map<string, boolean>()).set(topic, false);
+    try {
+      return await this.#kept.demand(topic, (histories, window) => {
+        return histories.join(client, { ...call, window, mark, subscriptions: this });
+      });
+    } catch (error) {
+      if (topics.waits(topic, client, mark)) this.remove(client, topic);
+      throw error;
+    }
+  }
+
+  #checkJoin(client: HubClient<Data>, topic: string): void {
+    if (!client.open) throw new MeshError("canceled", "the client has left");
+    this.checkRoom(client, 1);
+    if (!client.topics.has(topic)) return;
+    const why = "the client listens on the topic already: unsubscribe it before you subscribe it from an earlier place";
+    throw new MeshError("failed_precondition", why);
   }
 
   /** Settles when the other nodes know that this one has listeners on the topic; undefined if there are none. */

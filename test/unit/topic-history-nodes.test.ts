@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { MeshError } from "../../src/base/error.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryHistory } from "../../src/history/memory.ts";
@@ -8,8 +9,10 @@ import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Position } from "../../src/send/position.ts";
 import type { From, Recovery } from "../../src/send/verbs.ts";
+import { HeldHistory } from "../kit/held-history.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
 import { Random, runSeed } from "../kit/random.ts";
+import { withCode } from "../kit/storage.ts";
 import { until } from "../kit/until.ts";
 import { V1Client } from "../kit/v1-client.ts";
 
@@ -238,6 +241,54 @@ test("listeners get the last message of a node that died before it delivered it"
   // It reached the history, and nobody else.
   await storage.history().append("room:1", [{ data: "2" }], { messages: 100, ms: 60_000, bytes: 10_000 });
   await cluster.kill(b.host);
+  await until("the last message", () => reader.got.length === 2);
+  assert.deepEqual(reader.got, ["1", "2"]);
+});
+
+const WINDOW = { messages: 100, ms: 60_000, bytes: 10_000 };
+
+test("a message of which its publisher knows nothing reaches listeners on all nodes, even if none comes after it", async () => {
+  const history = new HeldHistory();
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, history });
+  const reader = await read(a, "reader");
+  await b.hub.publish("room:1", "1");
+  const append = history.hold("append");
+  const second = b.hub.publish("room:1", "2");
+  await append.begun;
+  append.release(new MeshError("unknown", "the answer was lost"));
+  await assert.rejects(second, withCode("unknown"));
+  await until("the second message", () => reader.got.length === 2);
+  assert.deepEqual(reader.got, ["1", "2"]);
+});
+
+test("a publish that repeats a key brings the first message to listeners on all nodes that lack it", async () => {
+  const history = new HeldHistory();
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, history });
+  const reader = await read(a, "reader");
+  await b.hub.publish("room:1", "1");
+  // Its publisher was cut off before it delivered it.
+  await history.append("room:1", [{ data: "2", key: "order" }], WINDOW);
+  assert.equal((await b.hub.publish("room:1", "2", { key: "order" })).offset, 2);
+  await until("the second message", () => reader.got.length === 2);
+  assert.equal((await b.hub.publish("room:1", "2", { key: "order" })).offset, 2);
+  await b.hub.publish("room:1", "3");
+  await until("the third message", () => reader.got.length === 3);
+  assert.deepEqual(reader.got, ["1", "2", "3"]);
+});
+
+test("a node that dies while the history cannot be asked leaves no hole: the others ask until they know", async () => {
+  const history = new HeldHistory();
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, history, leaseMs: 2_000 });
+  const reader = await read(a, "reader");
+  await b.hub.publish("room:1", "1");
+  await history.append("room:1", [{ data: "2" }], WINDOW);
+  const asked = history.hold("position");
+  await cluster.kill(b.host);
+  await asked.begun;
+  asked.release(new MeshError("unavailable", "the history is down"));
   await until("the last message", () => reader.got.length === 2);
   assert.deepEqual(reader.got, ["1", "2"]);
 });

@@ -1,4 +1,4 @@
-import { MeshError } from "../../base/error.ts";
+import { errorCode, MeshError } from "../../base/error.ts";
 import { afterTick } from "../../base/tick.ts";
 import {
   type HistoryStore,
@@ -88,6 +88,7 @@ export class Appends {
       }
     } catch (error) {
       for (const { reject } of calls) reject(error);
+      if (errorCode(error) === "unknown") this.#deps.doubt(this.#topic);
     } finally {
       for (const { message } of calls) budget.give(costOf(message));
     }
@@ -106,6 +107,8 @@ export interface AppendsDependencies {
   readonly store: HistoryStore;
   /** The bytes that may wait, over all topics. */
   readonly budget: ByteBudget;
+  /** Nobody knows whether messages were appended. */
+  doubt(topic: string): void;
   /** Nothing waits any more. */
   idle(topic: string, appends: Appends): void;
 }

@@ -1,4 +1,5 @@
 import { backoffMs } from "../../base/backoff.ts";
+import { BoundedMap } from "../../base/bounded-map.ts";
 import type { Limits } from "../../base/limits.ts";
 import type { Clients } from "../../client/clients.ts";
 import type { HistoryPage, HistoryStore, KeptMessage } from "../../history/history.ts";
@@ -26,10 +27,12 @@ export class Feed<Data> {
   #attached: Promise<void> | undefined;
   /** By epoch and offset: messages whose predecessors have not come. */
   readonly #held = new Map<string, Map<number, Held>>();
-  /** The epoch of the message that was held last. */
-  #lastHeld = "";
   #heldCount = 0;
   #heldBytes = 0;
+  /** The last message that was not held because too many were: it must be read. */
+  #behind: Position | undefined;
+  /** By epoch that ended: the last offset of it that the listeners got, or were told of. */
+  readonly #ended = new BoundedMap<string, number>(MAX_ENDED);
   #timer: ReturnType<typeof setTimeout> | undefined;
   #catching: Promise<void> | undefined;
   #closed = false;
@@ -49,7 +52,7 @@ export class Feed<Data> {
     if (this.#closed) return;
     this.#moveTo(at);
     this.#drain();
-    this.#watch();
+    this.#goOn();
   }
 
   /** The last message that the listeners got; undefined until {@link attached} settled. */
@@ -72,6 +75,8 @@ export class Feed<Data> {
   async reach(place: Position): Promise<void> {
     if (this.#hasReached(place)) return;
     if (this.#at?.epoch === place.epoch) await sleep(HOLD_MS);
+    // One that is under way may have been read before there was such a place.
+    await this.#catching;
     if (!this.#hasReached(place) && !this.#closed) await this.#catchUp();
   }
 
@@ -79,14 +84,14 @@ export class Feed<Data> {
     return this.#at?.epoch === epoch && this.#at.offset >= offset;
   }
 
-  /** Looks whether the store has messages that did not come. Never rejects. */
+  /** Looks whether the store has messages that did not come. Rejects if it cannot be asked. */
   async verify(): Promise<void> {
-    try {
-      const end = await this.#deps.store.position(this.topic);
-      await this.reach(end);
-    } catch (error) {
-      this.#deps.failed(`could not look for missed messages of topic ${JSON.stringify(this.topic)}`, error);
-    }
+    await this.reach(await this.#deps.store.position(this.topic));
+  }
+
+  /** Whether nothing comes to it any more. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   close(): void {
@@ -122,6 +127,12 @@ export class Feed<Data> {
     this.#timer = undefined;
   }
 
+  /** Looks for what is missing: at once if messages were not held, or else after a moment. */
+  #goOn(): void {
+    if (this.#behind && this.#at && !this.#closed) void this.#catchUp();
+    else this.#watch();
+  }
+
   /** Held messages wait for a moment, and are then looked for. */
   #watch(): void {
     if (this.#heldCount > 0 && this.#at && !this.#closed) this.#timer ??= setTimeout(() => this.#overdue(), HOLD_MS);
@@ -139,6 +150,8 @@ export class Feed<Data> {
   }
 
   #moveTo(at: Position): void {
+    if (this.#at && this.#at.epoch !== at.epoch) this.#noteOver(this.#at);
+    this.#ended.delete(at.epoch);
     this.#at = at;
     this.tail.begin(at);
     for (const held of this.#allHeld()) {
@@ -157,19 +170,18 @@ export class Feed<Data> {
     // One too many is read from the store, which has it.
     if (full) settle(this.#waiting);
     else this.#keep({ frame, except, position, settle });
-    if (full) void this.#catchUp();
-    else this.#watch();
+    if (full) this.#behind = position;
+    this.#goOn();
     return promise;
   }
 
   #keep(held: Held): void {
     const { epoch, offset } = held.position;
     const twin = this.#held.get(epoch)?.get(offset);
-    if (twin) this.#drop([twin]);
+    if (twin) this.#drop(twin);
     let ofEpoch = this.#held.get(epoch);
     if (!ofEpoch) this.#held.set(epoch, ofEpoch = new Map<number, Held>());
     ofEpoch.set(offset, held);
-    this.#lastHeld = epoch;
     this.#heldCount++;
     this.#heldBytes += held.frame.byteLength;
   }
@@ -203,7 +215,7 @@ export class Feed<Data> {
   #catchUp(): Promise<void> {
     return (this.#catching ??= this.#readMissing().finally(() => {
       this.#catching = undefined;
-      this.#watch();
+      this.#goOn();
     }));
   }
 
@@ -211,11 +223,14 @@ export class Feed<Data> {
     const deadlineMs = performance.now() + this.#deps.limits.timeoutMs;
     for (let failures = 0; this.#at && !this.#closed;) {
       const held = this.#allHeld();
+      const behind = this.#behind;
       try {
         const page = await this.#deps.store.read(this.topic, { from: this.#at });
         if (this.#closed) return;
         this.#take(page, held);
-        if (!page.more) return;
+        if (page.more) continue;
+        if (this.#behind === behind) this.#behind = undefined;
+        if (!this.#behind) return;
       } catch (error) {
         if (performance.now() > deadlineMs) return this.#goOnWithout(error);
         await sleep(backoffMs(failures++));
@@ -226,8 +241,9 @@ export class Feed<Data> {
   /** `held` were appended before the page was asked for. */
   #take({ end, messages, more }: HistoryPage, held: readonly Held[]): void {
     const { epoch, offset } = end;
+    const isUntold = this.#dropAll(held.filter(({ position }) => position.epoch !== epoch));
     if (this.#at?.epoch !== epoch) this.#skipTo(end);
-    else this.#drop(held.filter(({ position }) => position.epoch !== epoch));
+    else if (isUntold) this.#gap(this.#at);
     for (const message of messages) this.#fill(message, epoch);
     if (more || this.#at?.epoch !== epoch) return;
     // Messages that are not kept any more.
@@ -240,7 +256,9 @@ export class Feed<Data> {
 
   /** The listeners go on with the first message that is held, or else after this place. */
   #skipTo({ epoch, offset }: Position): void {
-    this.#gap({ epoch, offset: Math.min(offset, this.#lowest(epoch) - 1) });
+    // An epoch may come back: then its messages up to this one came.
+    const known = this.#ended.get(epoch) ?? 0;
+    this.#gap({ epoch, offset: Math.max(known, Math.min(offset, this.#lowest(epoch) - 1)) });
     this.#drain();
   }
 
@@ -252,20 +270,34 @@ export class Feed<Data> {
     this.#drain();
   }
 
-  /** Messages of an epoch that ended: the listeners were told that they miss some. */
-  #drop(held: readonly Held[]): void {
-    for (const one of held) {
-      this.#release(one);
-      one.settle(NONE);
-    }
+  /** Drops messages of epochs that are over; true if the listeners miss some of them and were not told. */
+  #dropAll(held: readonly Held[]): boolean {
+    for (const one of held) this.#drop(one);
+    return held.filter(({ position }) => this.#noteOver(position)).length > 0;
+  }
+
+  /** The listeners got, or were told of, everything up to this place of an epoch that is over; true if they were not yet. */
+  #noteOver({ epoch, offset }: Position): boolean {
+    const isNews = offset > (this.#ended.get(epoch) ?? -1);
+    if (isNews) this.#ended.set(epoch, offset);
+    return isNews;
+  }
+
+  #drop(held: Held): void {
+    this.#release(held);
+    held.settle(NONE);
   }
 
   /** The store cannot be read: the listeners are told, and get what came. */
   #goOnWithout(error: unknown): void {
     this.#deps.failed(`could not read missed messages of topic ${JSON.stringify(this.topic)}`, error);
-    const epoch = this.#lastHeld;
-    this.#drop(this.#allHeld().filter(({ position }) => position.epoch !== epoch));
-    while (this.#heldCount > 0) this.#skipTo({ epoch, offset: Infinity });
+    const present = this.#allHeld().findLast(({ position }) => !this.#ended.has(position.epoch))?.position.epoch;
+    const isUntold = this.#dropAll(this.#allHeld().filter(({ position }) => position.epoch !== present));
+    if (present !== undefined) { while (this.#heldCount > 0) this.#skipTo({ epoch: present, offset: Infinity }); }
+    else if (isUntold && this.#at) this.#gap(this.#at);
+    const { epoch, offset = 0 } = this.#behind ?? {};
+    this.#behind = undefined;
+    if (epoch !== undefined && epoch === this.#at?.epoch && offset > this.#at.offset) this.#gap({ epoch, offset });
   }
 
   /** The lowest held offset of an epoch; Infinity if there is none. */
@@ -286,6 +318,8 @@ export const HOLD_MS = 20;
 /** Messages, and their bytes, that are held back; one too many is read from the store later. */
 const MAX_HELD = 1_024;
 const MAX_HELD_BYTES = 4_194_304;
+/** Epochs that are remembered: of an older one a late message may be taken for one that is missing. */
+const MAX_ENDED = 8;
 
 const NOWHERE: Position = { epoch: "", offset: 0 };
 

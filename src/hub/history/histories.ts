@@ -1,5 +1,5 @@
 import { unlessAborted } from "../../base/abort.ts";
-import { MeshError } from "../../base/error.ts";
+import { unref } from "../../base/tick.ts";
 import type { Limits } from "../../base/limits.ts";
 import { about } from "../../base/log/about.ts";
 import type { Logger } from "../../base/log/logger.ts";
@@ -23,7 +23,8 @@ import type {
 } from "../../send/verbs.ts";
 import { gapLine } from "../../wire/topics.ts";
 import { Appends, ByteBudget, type Placed } from "./appends.ts";
-import { type Arrival, Feed, NONE } from "./feed.ts";
+import { Doubts } from "./doubts.ts";
+import { type Arrival, Feed, frameOf, NONE } from "./feed.ts";
 import { Join } from "./join.ts";
 import { type Ear, hearKept, LateEar } from "./ear.ts";
 import { ReplayPace } from "./replay-pace.ts";
@@ -44,6 +45,7 @@ export class Histories<Data> {
   readonly #budget: ByteBudget;
   readonly #pages: Pages;
   readonly #pace: ReplayPace;
+  readonly #doubts = new Doubts((topic) => this.#renew(topic));
   #verifying = false;
   #verifyAgain = false;
 
@@ -80,6 +82,7 @@ export class Histories<Data> {
     appends = new Appends(topic, window, {
       store: this.#deps.store,
       budget: this.#budget,
+      doubt: (name) => this.#doubts.add(name),
       idle: () => void this.#appends.delete(topic),
     });
     this.#appends.set(topic, appends);
@@ -94,8 +97,8 @@ export class Histories<Data> {
     { position, repeated }: Placed,
   ): Promise<Delivery> {
     if (repeated) {
-      // Whoever published it first may have died before it was delivered here.
-      void this.#feeds.get(topic)?.reach(position);
+      // The node that published it first may have died before it delivered it, or does not know of it.
+      this.#doubts.add(topic);
       return { ...NONE, unreachable: [], ...position };
     }
     frame.place = position;
@@ -111,6 +114,21 @@ export class Histories<Data> {
       unreachable: there?.unreachable ?? [],
       ...position,
     };
+  }
+
+  /**
+   * Delivers the newest message of the topic again. Nodes that have it ignore that; one that lacks it, or any before it, notices by the offset.
+   * Not if the epoch is another than that of the listeners here: then its messages may have come under other places. Rejects if the store fails.
+   */
+  async #renew(topic: string): Promise<void> {
+    const { end, messages: [newest] } = await this.#deps.store.read(topic, { from: { last: 1 } });
+    const feed = this.#feeds.get(topic);
+    const isOther = feed?.at !== undefined && feed.at.epoch !== end.epoch;
+    await feed?.reach(end);
+    if (!newest || isOther) return;
+    await this.remote?.publish(topic, frameOf(newest, end.epoch), undefined, {
+      timeoutMs: this.#deps.limits.timeoutMs,
+    });
   }
 
   /** A message with its place came, from this node or from another; undefined if the topic has no listeners here. */
@@ -134,30 +152,14 @@ export class Histories<Data> {
     }
   }
 
-  /** Makes the client listen from an earlier place. Rejects, and changes nothing, when that fails. */
-  async join(client: HubClient<Data>, call: JoinCall<Data>): Promise<Recovery> {
-    const { topics } = this.#deps.clients;
-    const { topic, options, subscriptions } = call;
+  /** Makes the client, which waits for it, listen from an earlier place. Rejects, and changes nothing, when that fails. */
+  async join(client: HubClient<Data>, call: JoinCall): Promise<Recovery> {
     checkFrom(call.from);
-    if (!client.open) throw new MeshError("canceled", "the client has left");
-    if (client.topics.has(topic)) {
-      const why =
-        "the client listens on the topic already: unsubscribe it before you subscribe it from an earlier place";
-      throw new MeshError("failed_precondition", why);
-    }
-    const mark = topics.wait(topic, client);
-    // In one step with the wait: an earlier attempt that ends now takes nothing of this one.
-    if (call.own) (client.tagged ??= new Map<string, boolean>()).set(topic, false);
-    try {
-      await subscriptions.announced(topic, options);
-      return await unlessAborted(this.#join(client, call, mark), options.signal);
-    } catch (error) {
-      if (topics.waits(topic, client, mark)) subscriptions.remove(client, topic);
-      throw error;
-    }
+    await call.subscriptions.announced(call.topic, call.options);
+    return await unlessAborted(this.#join(client, call), call.options.signal);
   }
 
-  async #join(client: HubClient<Data>, { topic, window, from }: JoinCall<Data>, mark: object): Promise<Recovery> {
+  async #join(client: HubClient<Data>, { topic, window, from, mark }: JoinCall): Promise<Recovery> {
     const { clients, limits } = this.#deps;
     try {
       const feed = await this.#attached(topic);
@@ -180,8 +182,7 @@ export class Histories<Data> {
     };
     try {
       await subscriptions.hold(topic);
-      const feed = this.#feed(topic);
-      await feed.attached();
+      const feed = await this.#attached(topic);
       const late = new LateEar(ear);
       heard = { feed, late };
       feed.ears.add(late);
@@ -244,7 +245,7 @@ export class Histories<Data> {
     this.#deps.events.dispatch("gap", { topic, ...position });
   }
 
-  /** Messages may have been missed: looks whether the store has any that did not come. */
+  /** Messages may have been missed: looks whether the store has any that did not come, as soon as it can be asked. */
   verify(): void {
     this.#verifyAgain = true;
     if (!this.#verifying) void this.#verify();
@@ -258,7 +259,11 @@ export class Histories<Data> {
       const worker = async (): Promise<void> => {
         for (let feed = feeds.pop(); feed; feed = feeds.pop()) await feed.verify();
       };
-      await Promise.all(Array.from({ length: VERIFIED_AT_ONCE }, worker));
+      await Promise.all(Array.from({ length: VERIFIED_AT_ONCE }, worker)).catch((error: unknown) => {
+        feeds.length = 0;
+        this.#deps.failed("could not look for missed messages of topics, and tries again", error);
+        if (this.#feeds.size > 0) unref(setTimeout(() => this.verify(), VERIFY_AGAIN_MS));
+      });
     }
     this.#verifying = false;
   }
@@ -276,6 +281,7 @@ export class Histories<Data> {
 
   /** Forgets all topics. */
   close(): void {
+    this.#doubts.close();
     for (const [topic, feed] of this.#feeds) this.#drop(topic, feed);
   }
 }
@@ -295,24 +301,24 @@ export function openHistories<Data>(
 }
 
 const VERIFIED_AT_ONCE = 16;
+/** Milliseconds until a look that failed is made again. */
+const VERIFY_AGAIN_MS = 1_000;
 
 /** How a client joins a topic. */
-export interface JoinCall<Data> {
+export interface JoinCall {
   readonly topic: string;
   readonly window: HistoryWindow;
   readonly from: From;
   readonly options: SendOptions;
-  /** Whether the client asked for it itself, so that it gets the messages tagged. */
-  readonly own: boolean;
-  readonly subscriptions: JoinableTopics<Data>;
+  /** Of the client's present attempt: it waits for the topic as long as the mark holds. */
+  readonly mark: object;
+  readonly subscriptions: JoinableTopics;
 }
 
 /** The subscriptions of a hub, as a client that joins needs them. */
-interface JoinableTopics<Data> {
+interface JoinableTopics {
   /** Settles when the other nodes know that this one has listeners on the topic; undefined if there are none. */
   announced(topic: string, options: SendOptions): Promise<unknown> | undefined;
-  /** Takes a client off a topic. */
-  remove(client: HubClient<Data>, topic: string): void;
 }
 
 /** The subscriptions of a hub, as a part of it that listens needs them. */

@@ -158,7 +158,8 @@ export class Join<Data> {
 
   /** Throws if the client does not wait any more. */
   #check(): void {
-    if (this.#deps.clients.topics.waits(this.#feed.topic, this.#client, this.#mark)) return;
+    const waits = this.#deps.clients.topics.waits(this.#feed.topic, this.#client, this.#mark);
+    if (waits && !this.#feed.closed) return;
     throw new MeshError("canceled", "the client left the topic before it had caught up");
   }
 }
