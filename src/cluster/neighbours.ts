@@ -164,7 +164,9 @@ export class Neighbours<Data> {
     if (move && !move.arrives && move.claim > claim) return handoverAnswer("unknown");
     // It is on its way here from a third node: not yet.
     if (resume && client.arrival) return plainAnswer(Status.FAILED);
-    const refusal = resume ? client.leaves(resume) : "unknown";
+    // Another node was taking it over, and may have taken messages for it: had that one lived, it would have answered instead.
+    const isTaken = client.leaving && move?.claim !== claim;
+    const refusal = resume && !isTaken ? client.leaves(resume) : "unknown";
     if (refusal !== undefined) {
       replace(client, resume);
       return handoverAnswer(refusal);

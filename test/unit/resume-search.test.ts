@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { upgradeRequest } from "../kit/memory-client.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
+import { until } from "../kit/until.ts";
 import { V1Client } from "../kit/v1-client.ts";
 
 /** An upgrade of "me" that comes to nothing after its claim was granted: `cancel` gives the claim up. */
@@ -67,5 +68,30 @@ test("a client that another node claimed is kept until that node asks for it", a
   slow.cancel();
   const second = await V1Client.open(b.hub, { id: "me" }, offer);
   assert.equal(second.hello.resumed, true);
+  second.socket.close(1000);
+});
+
+test("a client is lost, and told so, if the node that was taking it over dies: that one may have taken messages for it", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster, { leaseMs: 1_500, limits: { timeoutMs: 500 } });
+  const first = await V1Client.open(a.hub, { id: "me" });
+  first.socket.terminate();
+  const offer = `0.${first.hello.token}`;
+  // Node C does not make its cut, so that the client stays on its way from A to B.
+  const found = cluster.lose(c.host);
+  const coming = V1Client.open(b.hub, { id: "me" }, offer).catch(() => {});
+  await until("the client to be on its way", () => b.hub.size === 1);
+  for (let sent = 0; sent < 20; sent++) {
+    assert.equal(await a.hub.emit("me", `${sent}`), true);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  await cluster.kill(b.host);
+  found();
+  const second = await V1Client.open(c.hub, { id: "me" }, offer);
+  assert.deepEqual([second.hello.resumed, second.hello.lost], [false, "unknown"]);
+  assert.equal(await a.hub.emit("me", "new"), true);
+  assert.equal(await second.next(), "new");
+  assert.deepEqual([a.hub.size, c.hub.size], [0, 1]);
+  await coming;
   second.socket.close(1000);
 });
