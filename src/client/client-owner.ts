@@ -13,6 +13,8 @@ export interface ClientOwner<Data, Own>
   publish(topic: string, message: Message, options: SendToTopicOptions): Promise<Delivery>;
   /** The client takes no more messages. Called once. */
   left(client: Own): void;
+  /** Closes a client that goes on on another node. */
+  closeElsewhere(client: Own, code: number, reason: string): void;
   away(client: Own): void;
   /** The messages that wait until the client has read, as it is to get them, and wait no more. */
   takeWaiting(client: Own): Frame[];

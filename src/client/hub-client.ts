@@ -55,7 +55,6 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   #expected: Connection | undefined;
   #arrival: Promise<void> | undefined;
   #open = true;
-  /** How this side ended it, if it did so first. */
   #closeSent: End | undefined;
   /** How the last connection ended. */
   #lastEnd: End = CUT;
@@ -100,6 +99,11 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   get bufferedAmount(): number {
     return this.outbox.bufferedAmount;
+  }
+
+  /** How this side ended it, if it did so first. */
+  get closeSent(): End | undefined {
+    return this.#closeSent;
   }
 
   /** Whether a newer client took the id, or the same one on another node. */
@@ -218,11 +222,11 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     const connection = this.#connection;
     this.#connection = undefined;
     this.outbox.detach();
+    connection?.terminate();
     this.#leaving = offer;
     if (!this.#open || !v1.ledger.complete) return "overflow";
     clearTimeout(this.#window as number);
     this.#waitInWindow("replaced", MAX_LEAVING_MS);
-    connection?.terminate();
     return undefined;
   }
 
@@ -329,6 +333,12 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   close(code: number = CloseCode.Normal, reason = ""): void {
     checkClose(code, reason);
+    if (this.#leaving) this.#owner.closeElsewhere(this, code, reason);
+    else this.closeHere(code, reason);
+  }
+
+  /** Closes it, even if it is leaving for another node. */
+  closeHere(code: number, reason: string): void {
     if (!this.#open) return;
     this.outbox.flushAll();
     // The flush may have found the connection gone.

@@ -2,7 +2,14 @@ import { Adopter } from "./moves/adopter.ts";
 import { about } from "../base/log/about.ts";
 import type { Adoption } from "../client/resume/adoption.ts";
 import type { ClusterDependencies } from "./cluster-dependencies.ts";
-import { type Answer, type Cut, type Holder, type Reply, Status } from "../gen/meshsocket/node/v1/node_pb.ts";
+import {
+  type Answer,
+  type Cut,
+  type Holder,
+  type Reply,
+  Status,
+  type Take,
+} from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Inbox } from "../link/inbox.ts";
 import { IncomingLines } from "../link/incoming-lines.ts";
 import { replyItem } from "../link/items.ts";
@@ -69,8 +76,8 @@ export class Incoming<Data> implements Peers {
     return this.#neighbours.evict(id, claim, resume);
   }
 
-  handOver(id: string, claim: bigint, lives: readonly string[]): Answer {
-    return this.#neighbours.handOver(id, claim, lives);
+  handOver(take: Take): Answer {
+    return this.#neighbours.handOver(take);
   }
 
   adopt(adoption: Adoption): boolean {

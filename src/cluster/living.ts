@@ -1,4 +1,5 @@
 import { about } from "../base/log/about.ts";
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { Hello, Unmet } from "./hello.ts";
 import type { Holder, Storage } from "../storage/storage.ts";
@@ -7,6 +8,8 @@ import type { Holder, Storage } from "../storage/storage.ts";
 export class Living {
   readonly #own: LivingDependencies;
   readonly #members = new Map<string, Member>();
+  /** Lives that left or died, and did not come back. */
+  readonly #over = new BoundedMap<string, true>(MAX_OVER);
   /** Renewals of this node's lease so far, each of which lists the living. */
   #lists = 0;
 
@@ -20,6 +23,11 @@ export class Living {
 
   has({ life }: Holder): boolean {
     return this.#members.has(life);
+  }
+
+  /** Whether the life was one of a node, and has left or died. */
+  isOver(life: string): boolean {
+    return this.#over.has(life);
   }
 
   /** A node said that it lives: it takes the place of an older life of its host. */
@@ -51,7 +59,9 @@ export class Living {
   }
 
   remove(node: Holder): void {
-    if (this.#members.delete(node.life)) this.#own.events.left(node);
+    if (!this.#members.delete(node.life)) return;
+    this.#over.set(node.life, true);
+    this.#own.events.left(node);
   }
 
   // ---- acquaintance ----
@@ -86,6 +96,7 @@ export class Living {
 
   #add(node: Holder): void {
     if (this.#members.has(node.life)) return;
+    this.#over.delete(node.life);
     this.#members.set(node.life, { node, heardAt: this.#lists, keptUntilMs: 0, met: false, greeting: false });
     this.#own.events.joined(node);
   }
@@ -101,6 +112,9 @@ export class Living {
     });
   }
 }
+
+/** Ended lives that are remembered: more than a network can hold back messages of. */
+const MAX_OVER = 1_024;
 
 interface Member {
   readonly node: Holder;

@@ -93,6 +93,11 @@ export class Membership {
     return this.#living.has(node);
   }
 
+  /** Whether the life was that of another node, and has left or died. */
+  isOver(life: string): boolean {
+    return this.#living.isOver(life);
+  }
+
   // ---- joining and leaving ----
 
   /**

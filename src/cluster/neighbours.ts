@@ -13,6 +13,7 @@ import {
   type HelloResponse,
   HelloResponseSchema,
   Status,
+  type Take,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Hello } from "./hello.ts";
 import { disownItem, type SizedItem } from "../link/items.ts";
@@ -96,6 +97,11 @@ export class Neighbours<Data> {
     return this.#membership.has(node);
   }
 
+  /** Whether the life was that of another node, and has left or died. */
+  isOver(life: string): boolean {
+    return this.#membership.isOver(life);
+  }
+
   /** A node could not be reached: the storage is asked more often whether it lives. */
   suspect(node: Holder): void {
     this.#membership.suspect(node);
@@ -177,17 +183,19 @@ export class Neighbours<Data> {
 
   /**
    * Hands a client over to the node that made the claim, if the lives are those of all nodes that may send to it: those that this
-   * node knows, and any that has joined so lately that it knew this node first.
+   * node knows, and any that has joined so lately that it knew this node first. A sender that ended between its two marks, so that
+   * only one of the nodes has it, may have sent something to both of them or to neither: the client cannot resume.
    */
-  handOver(id: string, claim: bigint, lives: readonly string[]): Answer {
+  handOver({ id, claim, lives, marked }: Pick<Take, "id" | "claim" | "lives" | "marked">): Answer {
     const client = this.#clients.get(id);
     const move = this.moves.get(id);
     if (!client?.leaving || move?.claim !== claim) return handoverAnswer("unknown");
     const nodes = this.nodes();
     const senders = [...nodes.map(({ life }) => life), ...move.heard];
     if (senders.some((life) => !lives.includes(life))) return waitingAnswer(client.listensOn, nodes);
-    const handed = client.handOver(this.#placesOf(client));
-    if (typeof handed === "string") client.close(CloseCode.Replaced, "replaced by a newer connection");
+    const isDivided = new Set(move.markedBesides(lives)).symmetricDifference(new Set(marked)).size === 0;
+    const handed = isDivided ? client.handOver(this.#placesOf(client)) : "unknown";
+    if (typeof handed === "string") client.closeHere(CloseCode.Replaced, "replaced by a newer connection");
     this.moves.end(id);
     return handoverAnswer(handed);
   }

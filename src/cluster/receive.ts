@@ -177,11 +177,11 @@ export class Receiver<Data> {
   }
 
   /** Hands a client over, if the answer to this batch has room for it. */
-  #take({ id, claim, lives }: Take): Answer {
-    const bytes = this.#clients.get(id)?.v1?.ledger.bytes ?? 0;
+  #take(take: Take): Answer {
+    const bytes = this.#clients.get(take.id)?.v1?.ledger.bytes ?? 0;
     if (this.#handedBytes > 0 && this.#handedBytes + bytes > MAX_HANDOVER_BYTES) return plainAnswer(Status.TOO_LONG);
     this.#handedBytes += bytes;
-    return this.#peers.handOver(id, claim, lives);
+    return this.#peers.handOver(take);
   }
 
   #disconnect({ id, code, reason }: Disconnect): Answer {
@@ -284,7 +284,7 @@ export interface Peers {
   /** A newer claim on the id was made elsewhere. */
   evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer;
   /** The node that made the claim takes the client that left for it. */
-  handOver(id: string, claim: bigint, lives: readonly string[]): Answer;
+  handOver(take: Take): Answer;
   /** Takes over a client that is away, from a node that leaves; false if this node does not. */
   adopt(adoption: Adoption): boolean;
   /** Clients that are moving from this node or to it. */

@@ -39,13 +39,14 @@ export async function drainClients<Data>(
   for (const client of [...clients.values()]) client.lose("closed");
 }
 
-/** Waits at least `ms` for the clients to come back on other nodes, and longer as long as one did within `quietMs`, or is on its way. */
+/** Waits at least `ms` for the clients to come back on other nodes, and longer as long as one did within `quietMs`, or is on its way there, or here. */
 async function moved<Data>(clients: Clients<Data>, ms: number, quietMs: number): Promise<void> {
   let untilMs = performance.now() + ms;
   while (clients.size > 0 && performance.now() < untilMs) {
     const { size } = clients;
     await settledWithin(clients.emptied(), SLICE_MS);
-    const moving = clients.size < size || [...clients.values()].some(({ leaving }) => leaving);
+    const moving = clients.size < size ||
+      [...clients.values()].some(({ arrival, leaving }) => leaving || arrival !== undefined);
     if (moving) untilMs = Math.max(untilMs, performance.now() + quietMs);
   }
 }

@@ -18,6 +18,7 @@ import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/budget.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
+import { moved, subscribeElsewhere, unsubscribeElsewhere } from "./elsewhere.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import { Frame, type Message } from "../send/frame.ts";
@@ -171,7 +172,8 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
       else client.lose("closed");
     }
     if (client.open) return this.#closeIfClosing(client);
-    connection.close(client.replaced ? CloseCode.Replaced : CloseCode.TryAgainLater, "");
+    const { code, reason } = client.closeSent ?? { code: CloseCode.TryAgainLater, reason: "" };
+    connection.close(code, reason);
   }
 
   /** The client comes back a second time, while its state is still on its way here. */
@@ -206,8 +208,11 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     return connection;
   }
 
+  /** One without a connection waits for another node to take it. */
   #closeIfClosing(client: HubClient<Data>): void {
-    if (this.#node.state.closing) client.interrupt(CloseCode.ServiceRestart, "this node is closing");
+    if (this.#node.state.closing && client.connection) {
+      client.interrupt(CloseCode.ServiceRestart, "this node is closing");
+    }
   }
 
   refused(event: RefusedEvent): void {
@@ -285,7 +290,9 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   send(client: HubClient<Data>, message: Message, options?: EmitOptions): Promise<boolean> {
     try {
       checkSendOptions(options, EMIT_OPTIONS);
-      if (client.leaving && !this.#node.registry.isHere(client.id)) return this.#hub.emit(client.id, message, options);
+      if (client.moved || (client.leaving && !this.#node.registry.isHere(client.id))) {
+        return this.#hub.emit(client.id, message, options);
+      }
       const frame = checkSize(Frame.of(message), this.limits);
       if (options?.confirm === true) return this.#confirm(client, frame, options);
       const tally = this.counters.sends["emit"] ??= {};
@@ -295,6 +302,12 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
     } catch (error) {
       return this.#node.calls.rejected("emit", error);
     }
+  }
+
+  closeElsewhere({ id }: HubClient<Data>, code: number, reason: string): void {
+    this.#hub.disconnect(id, code, reason).catch((error: unknown) => {
+      this.report("could not close a client that moved to another node", error, about("client_failed", { client: id }));
+    });
   }
 
   #confirm(client: HubClient<Data>, frame: Frame, options: EmitOptions): Promise<boolean> {
@@ -323,6 +336,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   async listen(client: HubClient<Data>, { topic, from, stream, delta }: SubscribeCall): Promise<Subscribed> {
+    if (client.leaving) throw moved("subscribe again");
     // On a topic on which no stream can be its reader would wait without an end.
     const streams = stream ? await this.#node.loadStreams() : undefined;
     streams?.check(topic);
@@ -345,6 +359,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   unlisten(client: HubClient<Data>, topic: string): void {
+    if (client.leaving) throw moved("unsubscribe again");
     this.#node.subscriptions.unlisten(client, topic);
   }
 
@@ -355,6 +370,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   ): Promise<Recovery | void> {
     const { calls, subscriptions } = this.#node;
     return calls.run("subscribe", options, (checked): Promise<Recovery | void> => {
+      if (client.leaving) return subscribeElsewhere(this.#hub, client.id, topics, options);
       const { from } = options;
       if (from === undefined) return subscriptions.add(client, topics, checked);
       const [topic = "", ...others] = topics;
@@ -365,7 +381,10 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   unsubscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run("unsubscribe", options, () => subscriptions.delete(client, topics));
+    return calls.run("unsubscribe", options, (checked) => {
+      if (client.leaving) return unsubscribeElsewhere(this.#hub, client.id, topics, checked);
+      return subscriptions.delete(client, topics);
+    });
   }
 }
 

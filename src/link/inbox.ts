@@ -27,6 +27,9 @@ const KEPT_ANSWERS = 16;
  * A line starts at 1 and only its next number is taken. A number taken before gets its old answer again; any other gets
  * OUTCOME_UNKNOWN, and the sender starts a new line. Nothing of an older line of that sender is taken from then on, so that
  * what a network held back does not overtake what was sent later.
+ *
+ * Nothing is taken of a life that has left or died, either: the other nodes have gone on without it, and clients that moved
+ * since may have got its last messages where they were.
  */
 export class Inbox {
   readonly #deps: InboxDependencies;
@@ -49,7 +52,9 @@ export class Inbox {
     const line = this.#line(batch);
     const known = line?.answers.get(batch.number);
     if (known) return known;
-    if (!line || batch.number !== line.lastNumber + 1n) return this.#answer(batch, Outcome.UNKNOWN, life);
+    if (!line || this.#isOver(batch) || batch.number !== line.lastNumber + 1n) {
+      return this.#answer(batch, Outcome.UNKNOWN, life);
+    }
     line.lastNumber = batch.number;
     const answer = this.#take(batch, life);
     this.#taking.add(answer);
@@ -74,13 +79,17 @@ export class Inbox {
     return create(BatchAnswerSchema, { number: batch.number, life, outcome });
   }
 
+  #isOver({ from }: Batch): boolean {
+    return from !== undefined && this.#deps.node.isOver(from.life);
+  }
+
   #line(batch: Batch): LineState | undefined {
     const { link, count } = parseLineName(batch.line);
     let line = this.#lines.get(link);
     // Batches that an older line still carried were given up before the newer one started.
     if (line && count < line.count) return undefined;
     if (line?.count !== count) {
-      if (batch.number !== 1n) return undefined;
+      if (batch.number !== 1n || this.#isOver(batch)) return undefined;
       if (batch.from) this.#deps.begun?.();
       line = { count, lastNumber: 0n, answers: new Map() };
     }
@@ -108,6 +117,8 @@ export interface InboxDependencies {
 export interface ServingNode {
   /** The life that others may call; undefined while there is none. */
   readonly servingLife: string | undefined;
+  /** Whether the life of another node has left or died. */
+  isOver(life: string): boolean;
 }
 
 /** Does what items ask for. */

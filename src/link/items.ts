@@ -109,8 +109,14 @@ function movingBytes(moving: readonly Moving[]): number {
   return listBytes(moving.map(({ id }) => id)) + 10 * moving.length;
 }
 
-export function takeItem(id: string, claim: bigint, lives: readonly string[]): SizedItem {
-  return sized({ case: "take", value: { id, claim, lives: [...lives] } }, id.length + listBytes(lives));
+export function takeItem(
+  id: string,
+  claim: bigint,
+  lives: readonly string[],
+  marked: readonly string[],
+): SizedItem {
+  const value = { id, claim, lives: [...lives], marked: [...marked] };
+  return sized({ case: "take", value }, id.length + listBytes(lives) + listBytes(marked));
 }
 
 export function adoptItem(value: Adopt): SizedItem {

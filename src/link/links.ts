@@ -182,5 +182,8 @@ async function callBeside(client: NodeClient, to: Holder, item: Item, deadlineMs
   const [one] = answer.answers;
   if (one) return one;
   if (answer.outcome === Outcome.OTHER_LIFE) return OTHER_LIFE;
+  if (answer.outcome === Outcome.UNKNOWN) {
+    throw new MeshError("unavailable", `${to.host} takes this node for dead: it is to say hello again`);
+  }
   throw new MeshError("internal", "an answer is missing");
 }

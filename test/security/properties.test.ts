@@ -116,7 +116,7 @@ test("whatever batches come, in whatever order and however often, a number of a 
     const taken: string[] = [];
     let line = "";
     const inbox = new Inbox({
-      node: { servingLife: "life" },
+      node: { servingLife: "life", isOver: () => false },
       maxLines: 8,
       receiver: {
         async receive() {

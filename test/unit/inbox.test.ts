@@ -10,7 +10,7 @@ import { SendWindow } from "../../src/link/send-window.ts";
 function makeInbox(): { send: (line: string, number: bigint) => Promise<Outcome>; taken: string[] } {
   const taken: string[] = [];
   const inbox = new Inbox({
-    node: { servingLife: "life" },
+    node: { servingLife: "life", isOver: (life) => life === "over" },
     maxLines: 2,
     receiver: {
       async receive(items) {

@@ -8,11 +8,11 @@ import type { ResumeToken } from "./resume-token.ts";
  */
 export function replace(client: ReplacedClient, offer: ResumeOffer | undefined): void {
   const late = offer !== undefined && client.v1?.token.wasUsed(offer.token) === true;
-  client.close(late ? CloseCode.TryAgainLater : CloseCode.Replaced, "replaced by a newer connection");
+  client.closeHere(late ? CloseCode.TryAgainLater : CloseCode.Replaced, "replaced by a newer connection");
 }
 
 /** The client of {@link replace}. */
 interface ReplacedClient {
   readonly v1: { readonly token: ResumeToken } | undefined;
-  close(code: number, reason: string): void;
+  closeHere(code: number, reason: string): void;
 }

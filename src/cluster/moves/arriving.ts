@@ -106,9 +106,10 @@ export class Arriving {
     const { links } = this.#deps;
     const { client: { id }, claim } = this.#move;
     const lives = [...this.#cuts].flatMap(([life, made]) => made === Status.OK ? [life] : []);
+    const marked = this.#move.markedBesides(lives);
     try {
       for (;;) {
-        const { status, handover } = await links.call(this.#old, takeItem(id, claim, lives), this.#untilMs);
+        const { status, handover } = await links.call(this.#old, takeItem(id, claim, lives, marked), this.#untilMs);
         // Each of its answers has room for one client.
         if (status !== Status.TOO_LONG) return handover;
       }

@@ -88,6 +88,7 @@ export class Moves {
   /** A node is gone: it sends nothing more, and makes no mark. */
   forget(sender: string): void {
     for (const { heard } of this.#moves.values()) heard.delete(sender);
+    this.#leftOut.delete(sender);
   }
 
   #add(move: Move): Move {
@@ -138,6 +139,11 @@ export class Move {
     if (!isHere) this.missed.add(sender);
     else if (sender !== "") this.heard.add(sender);
     return isHere;
+  }
+
+  /** The senders whose marks came, besides these: they ended before they could say that both ends have theirs. */
+  markedBesides(lives: readonly string[]): string[] {
+    return [...this.marked.difference(new Set(lives))];
   }
 
   /** Settles when all that was sent on to the old node was answered: what it did not take waits here then. */
