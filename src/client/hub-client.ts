@@ -239,7 +239,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     if (!v1 || !this.#leaving || !this.#open) return "unknown";
     for (const frame of this.#owner.takeWaiting(this)) this.outbox.enqueue(frame);
     this.outbox.flushAll();
-    if (!this.#open || v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
+    if (!this.#open || !v1.ledger.complete || v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
     const handed = v1.handOver(this.#leaving, { ...this.listensOn, places });
     this.#moved = true;
     this.forgotten();

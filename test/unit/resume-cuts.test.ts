@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
+import { until } from "../kit/until.ts";
 import { V1Client } from "../kit/v1-client.ts";
 
 const session: Session = { id: "me", onConnect: (client) => client.subscribe("news") };
@@ -149,3 +150,32 @@ test("a client whose new node dies before it took it is given up soon by the old
   found();
   assert.deepEqual(await lost, ["replaced", "one"]);
 });
+
+test("a client is lost, and told so, if the node on which it came back dies with messages for it before it took it over", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster, { leaseMs: 1_500 });
+  const d = await cluster.start({ leaseMs: 1_500 });
+  const first = await connect(a);
+  await d.hub.broadcast("one");
+  assert.equal(await first.next(), "one");
+  first.socket.terminate();
+  const go = cluster.pause(d.host);
+  void V1Client.open(b.hub, session, `1.${first.hello.token}`).catch(() => {});
+  // From the mark of C on, its messages are for the client on B.
+  await until("the mark of C", async () => (await c.hub.broadcast("two")).held === 1 && a.hub.client("me")?.away === true);
+  await until("B to have a message", async () => (await c.hub.emit("me", "three")) && heldAt(b) > 0);
+  const killed = cluster.kill(b.host);
+  // With it, its own lines to A are gone.
+  cluster.cut(a.host);
+  go();
+  const second = await V1Client.open(c.hub, session, `1.${first.hello.token}`);
+  assert.deepEqual([second.hello.resumed, second.hello.lost], [false, "unknown"]);
+  second.socket.close(1000);
+  await killed;
+});
+
+/** Bytes of messages that wait for the client on a node. */
+function heldAt({ hub }: MemoryNode): number {
+  const client = hub.client("me") as unknown as { v1: { ledger: { bytes: number } } } | undefined;
+  return client?.v1.ledger.bytes ?? 0;
+}

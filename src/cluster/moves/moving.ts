@@ -86,31 +86,31 @@ export class Moving<Data> implements MovingClients {
 
   /**
    * Sends a message on to the node that a client comes from, because this node has not made its cut yet: so it keeps its
-   * place among what this node sends. False if the client does not come from another node.
+   * place among what this node sends. Undefined if the client does not come from another node.
    */
-  sendOn(id: string, frame: Frame): boolean {
+  sendOn(id: string, frame: Frame): Promise<boolean> | undefined {
     const move = this.moves.get(id);
-    if (!move?.arrives) return false;
-    if (move.old) move.sentOn.push(this.#sendOn(move, move.old, frame));
-    else this.#keep(move, frame);
-    return true;
+    if (!move?.arrives) return undefined;
+    const sent = move.old ? this.#sendOn(move, move.old, frame) : this.#keep(move, frame);
+    if (move.old) move.sentOn.push(sent);
+    return sent;
   }
 
-  async #sendOn(move: Move, old: Holder, frame: Frame): Promise<void> {
+  async #sendOn(move: Move, old: Holder, frame: Frame): Promise<boolean> {
     try {
       const item = emitItem(move.client.id, frame);
       const { status } = await this.#links.call(old, item, performance.now() + this.#timeoutMs);
-      if (status === Status.OK) return;
+      if (status === Status.OK) return true;
     } catch (error) {
       // The old node may or may not have it.
       move.failed ||= errorCode(error) !== "unavailable";
     }
-    this.#keep(move, frame);
+    return await this.#keep(move, frame);
   }
 
   /** A message that no old node takes waits here. */
-  #keep(move: Move, frame: Frame): void {
+  #keep(move: Move, frame: Frame): Promise<boolean> {
     move.kept++;
-    this.#clients.emit(move.client.id, frame);
+    return this.#clients.emit(move.client.id, frame) ? this.#clients.taken(frame) : Promise.resolve(false);
   }
 }
