@@ -8,7 +8,7 @@ import { type Json, toJson } from "../base/json.ts";
 import { Expiry } from "./token/expiry.ts";
 import type { FanOutMember } from "./fan-out.ts";
 import type { Frame } from "../send/frame.ts";
-import { type HandedOver, MAX_HANDOVER_BYTES, MAX_LEAVING_MS } from "./resume/handover.ts";
+import { type HandedOver, listensOn, MAX_HANDOVER_BYTES, MAX_LEAVING_MS } from "./resume/handover.ts";
 import { CUT, type End, type HandledClient, Handlers } from "./handlers.ts";
 import { Outbox, type OutboxClient } from "./outbox.ts";
 import type { Protocol, ProtocolClient } from "./resume/protocol.ts";
@@ -55,7 +55,8 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   #expected: Connection | undefined;
   #arrival: Promise<void> | undefined;
   #open = true;
-  #closeSent: End | undefined;
+  /** How this side ended it, if it did so first. */
+  closeSent: End | undefined;
   /** How the last connection ended. */
   #lastEnd: End = CUT;
   #ended = false;
@@ -101,25 +102,14 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     return this.outbox.bufferedAmount;
   }
 
-  /** How this side ended it, if it did so first. */
-  get closeSent(): End | undefined {
-    return this.#closeSent;
-  }
-
   /** Whether a newer client took the id, or the same one on another node. */
   get replaced(): boolean {
-    return this.#moved || this.#closeSent?.code === CloseCode.Replaced;
+    return this.#moved || this.closeSent?.code === CloseCode.Replaced;
   }
 
   /** Whether it goes on on another node. */
   get moved(): boolean {
     return this.#moved;
-  }
-
-  /** The topics that move with it: those of the server, and those to which it subscribed itself. */
-  get listensOn(): Pick<HandedOver, "topics" | "tagged"> {
-    const topics = [...this.topics].filter((topic) => this.tagged?.get(topic) !== false);
-    return { topics, tagged: [...(this.tagged?.keys() ?? [])] };
   }
 
   /** Whether it came back on another node, which has not taken it yet. */
@@ -240,7 +230,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     for (const frame of this.#owner.takeWaiting(this)) this.outbox.enqueue(frame);
     this.outbox.flushAll();
     if (!this.#open || !v1.ledger.complete || v1.ledger.bytes > MAX_HANDOVER_BYTES) return "overflow";
-    const handed = v1.handOver(this.#leaving, { ...this.listensOn, places });
+    const handed = v1.handOver(this.#leaving, { ...listensOn(this), places });
     this.#moved = true;
     this.forgotten();
     return handed;
@@ -287,7 +277,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.outbox.drop();
     this.#leave();
     // The side that closed first named code and reason; the peer's echo differs from client to client.
-    this.#finish(this.#closeSent ?? end, []);
+    this.#finish(this.closeSent ?? end, []);
   }
 
   #mayComeBack(code: number): boolean {
@@ -343,7 +333,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.outbox.flushAll();
     // The flush may have found the connection gone.
     if (!this.#open) return;
-    this.#closeSent = { code, reason };
+    this.closeSent = { code, reason };
     if (!this.#connection) return this.lose(this.replaced ? "replaced" : "closed");
     this.#leave();
     this.#connection.close(code, reason);
@@ -353,20 +343,20 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   expired(): void {
     const end = { code: CloseCode.Unauthorized, reason: "the token expired" };
     if (!this.#open || this.#connection) return this.close(end.code, end.reason);
-    this.#closeSent = end;
+    this.closeSent = end;
     this.lose("expired");
   }
 
   terminate(): void {
     if (this.#ended) return;
-    this.#closeSent ??= { code: CloseCode.Abnormal, reason: "" };
+    this.closeSent ??= { code: CloseCode.Abnormal, reason: "" };
     this.#cut();
   }
 
   /** The client does not read. */
   tooSlow(): void {
     if (!this.#open) return;
-    this.#closeSent = { code: CloseCode.SlowConsumer, reason: "reads too slowly" };
+    this.closeSent = { code: CloseCode.SlowConsumer, reason: "reads too slowly" };
     // A close frame would wait behind the full buffer: the peer is not reading.
     this.#cut();
   }
@@ -386,7 +376,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     const undelivered = v1.ledger.undelivered(this.#owner.takeWaiting(this));
     this.#leave();
     this.#owner.lost(this, reason, undelivered);
-    this.#finish(this.#closeSent ?? this.#lastEnd, undelivered);
+    this.#finish(this.closeSent ?? this.#lastEnd, undelivered);
   }
 
   /** Takes no more messages. */
@@ -397,7 +387,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
     this.#expiry?.stop();
     this.v1?.end();
     // Once this side has closed, messages that wait are not handled.
-    if (this.#closeSent) this.handlers.silence();
+    if (this.closeSent) this.handlers.silence();
     this.#owner.left(this);
   }
 

@@ -34,7 +34,8 @@ const IN_TIME = 0.9;
 /** This node's lease, and the other living nodes. */
 export class Membership {
   readonly #deps: MembershipDependencies;
-  readonly #living: Living;
+  /** The other living nodes. */
+  readonly living: Living;
   readonly #reminder: Reminder;
   #holder: Holder;
   /** Lives that could not be reached, and until when the storage is asked for them more often. */
@@ -61,7 +62,7 @@ export class Membership {
   constructor(deps: MembershipDependencies) {
     this.#deps = deps;
     this.#holder = { host: deps.host, life: randomId() };
-    this.#living = new Living(deps);
+    this.living = new Living(deps);
     this.#reminder = new Reminder(deps.logger);
     this.#stall = new Stall(deps.limits.timeoutMs, (stalledMs) => this.#onStall(stalledMs));
   }
@@ -81,21 +82,6 @@ export class Membership {
   get refusal(): MeshError | undefined {
     if (this.#introduced) return this.#displaced;
     return new MeshError("failed_precondition", "this node has not joined its cluster yet: await serve() or listen()");
-  }
-
-  /** The other living nodes. */
-  nodes(): Holder[] {
-    return this.#living.nodes();
-  }
-
-  /** Whether it is one of the other living nodes. */
-  has(node: Holder): boolean {
-    return this.#living.has(node);
-  }
-
-  /** Whether the life was that of another node, and has left or died. */
-  isOver(life: string): boolean {
-    return this.#living.isOver(life);
   }
 
   // ---- joining and leaving ----
@@ -121,7 +107,7 @@ export class Membership {
     this.#stall.stop();
     // A renewal that is still under way would take the lease again after it was given up.
     await this.#renewal;
-    const farewells = this.nodes().map((node) => this.#deps.hello.leave(node, this.#holder));
+    const farewells = this.living.nodes().map((node) => this.#deps.hello.leave(node, this.#holder));
     this.#deps.counters.leaseEndsAtMs = undefined;
     await Promise.allSettled([this.#deps.storage.leave(this.#holder), ...farewells]);
   }
@@ -137,13 +123,13 @@ export class Membership {
     const unmetUntilMs = startedAtMs + this.#deps.limits.timeoutMs;
     const untoldUntilMs = startedAtMs + this.#deps.leaseMs / RENEWALS_PER_LEASE;
     for (let failures = 0;; failures++) {
-      const found = await this.#living.greet(this.#holder);
+      const found = await this.living.greet(this.#holder);
       const refusal = found.find((unmet) => unmet?.refused);
       if (refusal) throw refusal.error;
       const now = performance.now();
       const unmet = found.find((one) => one?.answered === "yes");
       // A node that some reach and some do not goes on: sends between it and the others name the host.
-      const alone = this.#living.acquaintances === 0;
+      const alone = this.living.acquaintances === 0;
       if (unmet && alone && (now > unmetUntilMs || this.#stopped)) throw unmet.error;
       const untold = found.some((one) => one?.answered === "silent") && now < untoldUntilMs;
       if (this.#stopped || (!(unmet && alone) && !untold)) break;
@@ -154,7 +140,7 @@ export class Membership {
 
   /** Greets the nodes that this one has not met, and reports which of them it still does not reach. */
   async #meet(): Promise<void> {
-    const found = await this.#living.greet(this.#holder);
+    const found = await this.living.greet(this.#holder);
     if (this.#stopped) return;
     for (const unmet of found) if (unmet) this.#reminder.report(unmet.error.message, unmet.error.message);
   }
@@ -165,22 +151,22 @@ export class Membership {
   heard(node: Holder): void {
     if (node.life === this.#holder.life || this.#stopped) return;
     if (node.host === this.#holder.host) this.#reminder.report("address", sharedAddress(node.host));
-    else this.#living.heard(node);
+    else this.living.heard(node);
   }
 
   /** Another node reached this one, and was reached. */
   met(node: Holder): void {
-    this.#living.met(node);
+    this.living.met(node);
   }
 
   /** Another node said that it leaves. */
   heardLeaving(node: Holder): void {
-    this.#living.remove(node);
+    this.living.remove(node);
   }
 
   /** A node could not be reached: until it is gone, or two leases passed, the storage is asked more often. */
   suspect(node: Holder): void {
-    if (this.#suspects.has(node.life) || !this.has(node)) return;
+    if (this.#suspects.has(node.life) || !this.living.has(node)) return;
     this.#suspects.set(node.life, performance.now() + 2 * this.#deps.leaseMs);
     this.#renewSoon(SUSPICIOUS_RENEWAL_MS);
   }
@@ -216,7 +202,7 @@ export class Membership {
   #nextRenewalMs(): number {
     const now = performance.now();
     for (const [life, untilMs] of this.#suspects) {
-      if (untilMs < now || !this.has({ life, host: "" })) this.#suspects.delete(life);
+      if (untilMs < now || !this.living.has({ life, host: "" })) this.#suspects.delete(life);
     }
     const regularMs = this.#deps.leaseMs / RENEWALS_PER_LEASE;
     return this.#suspects.size > 0 ? Math.min(SUSPICIOUS_RENEWAL_MS, regularMs) : regularMs;
@@ -239,7 +225,7 @@ export class Membership {
   }
 
   async #renewOnce(): Promise<Renewal> {
-    this.#living.asking();
+    this.living.asking();
     this.#askedAtMs = performance.now();
     // While claims are made again some are still missing.
     const ids = this.#lost || this.#restoring ? [] : this.#deps.reclaim.sample();
@@ -261,7 +247,7 @@ export class Membership {
     if (finding === "taken" && (await this.#yields())) return;
     const lostSome = first.entries.length > 0 && this.#deps.reclaim.isLost(first.entries);
     if (this.#generation !== undefined && first.generation !== this.#generation) {
-      this.#living.keep(now + this.#deps.leaseMs);
+      this.living.keep(now + this.#deps.leaseMs);
       this.#deps.reclaim.wiped();
     }
     if (finding === "wiped" || lostSome) {
@@ -274,7 +260,7 @@ export class Membership {
     this.#renewedAtMs = this.#askedAtMs;
     this.#deps.counters.leaseEndsAtMs = this.#askedAtMs + this.#deps.leaseMs;
     if (finding !== "first" && finding !== "kept") this.#deps.counters.leasesLost++;
-    this.#living.listed(renewal.living, this.#holder);
+    this.living.listed(renewal.living, this.#holder);
     if (begins) await this.#meet();
     else if (this.#introduced) void this.#meet();
     this.#lost ||= begins || finding === "wiped" || lostSome;
@@ -285,7 +271,7 @@ export class Membership {
 
   async #beginLife(): Promise<Renewal> {
     this.#holder = { host: this.#deps.host, life: randomId() };
-    this.#living.forgotten();
+    this.living.forgotten();
     return await this.#renewOnce();
   }
 
@@ -309,9 +295,9 @@ export class Membership {
 
   /** Whether this node may take its lease again: no other life of its host holds one, and the address leads here. */
   async #isFree(): Promise<boolean> {
-    this.#living.asking();
+    this.living.asking();
     const living = await this.#deps.storage.living();
-    this.#living.listed(living, this.#holder);
+    this.living.listed(living, this.#holder);
     const taken = living.some(({ host, life }) => host === this.#holder.host && life !== this.#holder.life);
     if (taken || (await this.#deps.hello.isDisplaced(this.#holder))) {
       if (this.#displaced) {

@@ -21,7 +21,7 @@ import { handoverAnswer, waitingAnswer } from "./handover.ts";
 import { replace } from "../client/resume/replace.ts";
 import { Moves } from "./moves/moves.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
-import type { TopicPlace } from "../client/resume/handover.ts";
+import { listensOn, type TopicPlace } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { JoinOptions } from "./join-options.ts";
 import type { KeptTopics } from "../hub/history/kept-topics.ts";
@@ -89,17 +89,17 @@ export class Neighbours<Data> {
 
   /** The other living nodes. */
   nodes(): Holder[] {
-    return this.#membership.nodes();
+    return this.#membership.living.nodes();
   }
 
   /** Whether it is one of the other living nodes. */
   has(node: Holder): boolean {
-    return this.#membership.has(node);
+    return this.#membership.living.has(node);
   }
 
   /** Whether the life was that of another node, and has left or died. */
   isOver(life: string): boolean {
-    return this.#membership.isOver(life);
+    return this.#membership.living.isOver(life);
   }
 
   /** A node could not be reached: the storage is asked more often whether it lives. */
@@ -178,7 +178,7 @@ export class Neighbours<Data> {
       return handoverAnswer(refusal);
     }
     this.moves.leaves(client, claim);
-    return waitingAnswer(client.listensOn, this.nodes());
+    return waitingAnswer(listensOn(client), this.nodes());
   }
 
   /**
@@ -192,7 +192,7 @@ export class Neighbours<Data> {
     if (!client?.leaving || move?.claim !== claim) return handoverAnswer("unknown");
     const nodes = this.nodes();
     const senders = [...nodes.map(({ life }) => life), ...move.heard];
-    if (senders.some((life) => !lives.includes(life))) return waitingAnswer(client.listensOn, nodes);
+    if (senders.some((life) => !lives.includes(life))) return waitingAnswer(listensOn(client), nodes);
     const isDivided = new Set(move.markedBesides(lives)).symmetricDifference(new Set(marked)).size === 0;
     const handed = isDivided ? client.handOver(this.#placesOf(client)) : "unknown";
     if (typeof handed === "string") client.closeHere(CloseCode.Replaced, "replaced by a newer connection");

@@ -12,13 +12,13 @@ import { Acks } from "../client/resume/acks.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
+import { moved } from "../client/resume/confirmations.ts";
 import { InfoChanges } from "./info-changes.ts";
 import { settle } from "../client/resume/settle.ts";
 import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/budget.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
-import { moved, subscribeElsewhere, unsubscribeElsewhere } from "./elsewhere.ts";
 import type { FanOut } from "../client/fan-out.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import { Frame, type Message } from "../send/frame.ts";
@@ -370,8 +370,12 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   ): Promise<Recovery | void> {
     const { calls, subscriptions } = this.#node;
     return calls.run("subscribe", options, (checked): Promise<Recovery | void> => {
-      if (client.leaving) return subscribeElsewhere(this.#hub, client.id, topics, options);
-      const { from } = options;
+      const { from, ...own } = options;
+      if (client.leaving) {
+        // Only the node of the client can begin at a place.
+        if (from !== undefined) throw moved("subscribe in onResume");
+        return Promise.all(topics.map((topic) => this.#hub.subscribe(client.id, topic, own))).then(() => {});
+      }
       if (from === undefined) return subscriptions.add(client, topics, checked);
       const [topic = "", ...others] = topics;
       if (others.length > 0) throw invalidArgument("from goes with one topic: subscribe to each in a call of its own");
@@ -381,9 +385,9 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   unsubscribe(client: HubClient<Data>, topics: readonly string[], options?: SendOptions): Promise<void> {
     const { calls, subscriptions } = this.#node;
-    return calls.run("unsubscribe", options, (checked) => {
-      if (client.leaving) return unsubscribeElsewhere(this.#hub, client.id, topics, checked);
-      return subscriptions.delete(client, topics);
+    return calls.run("unsubscribe", options, async (checked) => {
+      if (!client.leaving) return await subscriptions.delete(client, topics);
+      await Promise.all(topics.map((topic) => this.#hub.unsubscribe(client.id, topic, checked)));
     });
   }
 }

@@ -162,7 +162,10 @@ test("a client is lost, and told so, if the node on which it came back dies with
   const go = cluster.pause(d.host);
   void V1Client.open(b.hub, session, `1.${first.hello.token}`).catch(() => {});
   // From the mark of C on, its messages are for the client on B.
-  await until("the mark of C", async () => (await c.hub.broadcast("two")).held === 1 && a.hub.client("me")?.away === true);
+  await until(
+    "the mark of C",
+    async () => (await c.hub.broadcast("two")).held === 1 && a.hub.client("me")?.away === true,
+  );
   await until("B to have a message", async () => (await c.hub.emit("me", "three")) && heldAt(b) > 0);
   const killed = cluster.kill(b.host);
   // With it, its own lines to A are gone.

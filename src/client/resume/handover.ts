@@ -38,3 +38,15 @@ export const MAX_HANDOVER_BYTES = 786_432;
 
 /** How long a client waits on its old node for the one that takes it, which needs less, unless it died. */
 export const MAX_LEAVING_MS = 10_000;
+
+/** The topics that move with a client: those of the server, and those to which it subscribed itself. */
+export function listensOn({ topics, tagged }: ListeningClient): Pick<HandedOver, "topics" | "tagged"> {
+  const byServer = [...topics].filter((topic) => tagged?.get(topic) !== false);
+  return { topics: byServer, tagged: [...(tagged?.keys() ?? [])] };
+}
+
+/** The client of {@link listensOn}: all its topics, and those to which it subscribed itself. */
+interface ListeningClient {
+  readonly topics: ReadonlySet<string>;
+  readonly tagged: ReadonlyMap<string, boolean> | undefined;
+}
