@@ -12,7 +12,7 @@ import { Acks } from "../client/resume/acks.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
-import { moved } from "../client/resume/confirmations.ts";
+import { movedElsewhere } from "../client/resume/confirmations.ts";
 import { InfoChanges } from "./info-changes.ts";
 import { settle } from "../client/resume/settle.ts";
 import { replace } from "../client/resume/replace.ts";
@@ -336,7 +336,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   async listen(client: HubClient<Data>, { topic, from, stream, delta }: SubscribeCall): Promise<Subscribed> {
-    if (client.leaving) throw moved("subscribe again");
+    if (client.leaving) throw movedElsewhere("subscribe again");
     // On a topic on which no stream can be its reader would wait without an end.
     const streams = stream ? await this.#node.loadStreams() : undefined;
     streams?.check(topic);
@@ -359,7 +359,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   }
 
   unlisten(client: HubClient<Data>, topic: string): void {
-    if (client.leaving) throw moved("unsubscribe again");
+    if (client.leaving) throw movedElsewhere("unsubscribe again");
     this.#node.subscriptions.unlisten(client, topic);
   }
 
@@ -373,7 +373,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
       const { from, ...own } = options;
       if (client.leaving) {
         // Only the node of the client can begin at a place.
-        if (from !== undefined) throw moved("subscribe in onResume");
+        if (from !== undefined) throw movedElsewhere("subscribe in onResume");
         return Promise.all(topics.map((topic) => this.#hub.subscribe(client.id, topic, own))).then(() => {});
       }
       if (from === undefined) return subscriptions.add(client, topics, checked);

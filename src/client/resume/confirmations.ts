@@ -98,6 +98,6 @@ export function movedBeforeConfirmed(): MeshError {
 }
 
 /** The error of a call that only the node of a client can carry out, on one that it left. */
-export function moved(advice: string): MeshError {
+export function movedElsewhere(advice: string): MeshError {
   return new MeshError("unknown", `the client moved to another node: ${advice}`);
 }
