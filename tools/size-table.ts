@@ -22,7 +22,7 @@ export interface Bundle {
 
 /** The files that a Hub and a DistClient load by `import()`, when they need them: a bundler puts each into a script of its own. */
 export const LOADED_LATER = {
-  hub: ["deltas-of.ts", "histories.ts", "resume/protocol.ts", "slow-readers.ts", "streams.ts"],
+  hub: ["deltas-of.ts", "first-message.ts", "histories.ts", "resume/protocol.ts", "slow-readers.ts", "streams.ts"],
   client: ["direct-verbs.ts", "presence-stream.ts", "service-verbs.ts", "jose"],
 } as const;
 

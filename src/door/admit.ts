@@ -6,7 +6,7 @@ import type { Connection } from "../client/connection.ts";
 import type { Identity } from "../client/client-owner.ts";
 import { isRefusal, isSession, readDecision } from "./decision.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
-import { FirstMessage } from "./first-message.ts";
+import type { FirstMessage } from "./first-message.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import { toJson } from "../base/json.ts";
 import type { Limits } from "../base/limits.ts";
@@ -124,7 +124,9 @@ export class Admissions<Data> {
       // Before the claim: headers that cannot be sent must not leave it behind.
       headers: new Headers(decision.headers),
     };
-    return decision.authenticate ? this.#undecided(decision, arrival) : await this.#claim(decision, arrival, signal);
+    if (!decision.authenticate) return await this.#claim(decision, arrival, signal);
+    // Loaded by the first of them: most hubs have none.
+    return this.#undecided(decision, arrival, (await import("./first-message.ts")).FirstMessage);
   }
 
   /** {@link Admissions.#claimId}, with the id in the refusal. */
@@ -179,7 +181,7 @@ export class Admissions<Data> {
   }
 
   /** An upgrade whose first message decides: it has no id and no claim before. */
-  #undecided(session: SessionFields<Data>, arrival: Arrival): Admission {
+  #undecided(session: SessionFields<Data>, arrival: Arrival, Waiting: typeof FirstMessage): Admission {
     const { limits } = this.#deps;
     const { visit, answered, headers } = arrival;
     const gaveUp = (): void => this.#gaveUp(visit);
@@ -188,7 +190,7 @@ export class Admissions<Data> {
       protocol: answered,
       headers,
       open: (socket) => {
-        const first: FirstMessage = new FirstMessage(socket, {
+        const first: FirstMessage = new Waiting(socket, {
           limits,
           authenticate: (message, signal) => this.#authenticate({ session, arrival, message, signal }),
           gaveUp,
