@@ -8,7 +8,7 @@ import type { Traces } from "../base/trace/tracing.ts";
 import type { Client } from "../client/client.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { Connection, type ConnectionOwner } from "../client/connection.ts";
-import { Acks } from "../client/resume/acks.ts";
+import { Acks, Turns } from "../client/resume/turns.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
@@ -56,6 +56,7 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
   readonly resume: ResumeOptions;
   readonly resumeBudget: Budget;
   readonly acks: Acks = new Acks();
+  readonly turns: Turns = new Turns();
   readonly #node: HubNode<Data>;
   readonly #hub: Sender;
   readonly #away = new Set<HubClient<Data>>();

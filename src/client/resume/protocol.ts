@@ -12,7 +12,7 @@ import {
   unescape,
 } from "../../wire/v1.ts";
 import { decodeTopicCall, type TopicCall, unsubscribedLine } from "../../wire/topics.ts";
-import type { Acknowledging, Acks } from "./acks.ts";
+import type { Acknowledging, Acks } from "./turns.ts";
 import { CloseCode } from "../../base/close-code.ts";
 import { Confirmations } from "./confirmations.ts";
 import type { Expiry } from "../token/expiry.ts";

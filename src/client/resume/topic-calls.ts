@@ -5,6 +5,7 @@ import type { Delivery, SendToTopicOptions } from "../../send/verbs.ts";
 import { publishedLine, type Subscribed, subscribedLine, type TopicCall } from "../../wire/topics.ts";
 import { replyLine } from "../../wire/v1.ts";
 import type { Handlers } from "../handlers.ts";
+import type { Turns } from "./turns.ts";
 
 /**
  * Does what one client of `meshsocket.v1` asks for with topics, if its session allows it: subscriptions of its own, and messages
@@ -25,9 +26,14 @@ export class TopicCalls<Own extends TopicClient> {
 
   /** Resolves with the line to answer with. Rejects with the error to answer with. */
   async answer(call: TopicCall): Promise<string> {
-    const begun = this.#deciding ? this.#deciding.then(() => this.#begin(call)) : this.#begin(call);
+    const turn = this.#deciding ?? (call.type === "subscribe" ? this.#turn() : undefined);
+    const begun = turn ? turn.then(() => this.#begin(call)) : this.#begin(call);
     if (begun instanceof Promise) this.#wait(begun);
     return await (await begun).line;
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((begin) => this.#owner.turns.run(begin));
   }
 
   #wait(begun: Promise<unknown>): void {
@@ -85,6 +91,7 @@ export interface TopicClient {
 /** Dependencies of {@link TopicCalls}. */
 export interface TopicOwner<Own> {
   readonly limits: Readonly<Limits>;
+  readonly turns: Turns;
   /**
    * Makes a client listen that asked for it itself: it is told the topic with each message. `from` is the place in the topic's history that it
    * named, not looked at yet. Rejects if that cannot be.

@@ -1,0 +1,58 @@
+import { afterTick, unref } from "../../base/tick.ts";
+
+/**
+ * Calls of which a few run in each turn of the event loop, in their order. So thousands of clients that ask for the same at once, as they do
+ * after a lost network, hold nothing else up.
+ */
+export class Turns {
+  #left = CALLS_PER_TURN;
+  #waiting: (() => void)[] = [];
+
+  /** Runs a call: now, or in a later turn. */
+  run(call: () => void): void {
+    if (this.#left === CALLS_PER_TURN) afterTick(() => this.#next());
+    if (this.#left === 0) return void this.#waiting.push(call);
+    this.#left--;
+    call();
+  }
+
+  #next(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    this.#left = CALLS_PER_TURN;
+    for (const call of waiting) this.run(call);
+  }
+}
+
+/** A few milliseconds of the node. */
+const CALLS_PER_TURN = 128;
+
+/** Acknowledges to clients within a second, with one timer for all of a node. */
+export class Acks {
+  readonly #turns = new Turns();
+  #due = new Set<Acknowledging>();
+  #timer: unknown;
+
+  /** Has it acknowledge within {@link ACK_MS}. */
+  soon(one: Acknowledging): void {
+    this.#due.add(one);
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => this.#run(), ACK_MS);
+    unref(this.#timer);
+  }
+
+  #run(): void {
+    const due = this.#due;
+    this.#due = new Set();
+    this.#timer = undefined;
+    for (const one of due) this.#turns.run(() => one.acknowledge());
+  }
+}
+
+/** Received messages are acknowledged after so many milliseconds at the latest. */
+const ACK_MS = 1_000;
+
+/** A client's messages that are to be acknowledged. */
+export interface Acknowledging {
+  acknowledge(): void;
+}

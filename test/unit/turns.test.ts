@@ -1,0 +1,75 @@
+/** Work for thousands of clients that come at once is spread over turns of the event loop. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { afterTick } from "../../src/base/tick.ts";
+import { Acks, Turns } from "../../src/client/resume/turns.ts";
+import { ReplayPace } from "../../src/hub/history/replay-pace.ts";
+import { until } from "../kit/until.ts";
+
+/** Notes in which turn of the event loop things happen. */
+class TurnLog {
+  readonly turns: number[] = [];
+  #turn = 0;
+  #ended = false;
+
+  constructor() {
+    const next = (): void => {
+      this.#turn++;
+      if (!this.#ended) afterTick(next);
+    };
+    afterTick(next);
+  }
+
+  note(): void {
+    this.turns.push(this.#turn);
+  }
+
+  /** How many happened in the fullest turn. */
+  end(): number {
+    this.#ended = true;
+    return Math.max(...Map.groupBy(this.turns, (turn) => turn).values().map(({ length }) => length));
+  }
+}
+
+test("calls that come at once run a few in each turn and in their order, and one alone runs at once", async () => {
+  const turns = new Turns();
+  const log = new TurnLog();
+  const order: number[] = [];
+  const indexes = Array.from({ length: 1_000 }, (_, index) => index);
+  for (const index of indexes) {
+    turns.run(() => {
+      order.push(index);
+      log.note();
+    });
+    assert.equal(order[0], 0);
+  }
+  await until("all to run", () => order.length === indexes.length);
+  assert.deepEqual(order, indexes);
+  assert.ok(log.end() <= 256, `${log.end()} in one turn`);
+});
+
+test("clients that are due at once are acknowledged a few in each turn, each once", async () => {
+  const acks = new Acks();
+  const log = new TurnLog();
+  for (let index = 0; index < 2_000; index++) acks.soon({ acknowledge: () => log.note() });
+  await until("all to be acknowledged", () => log.turns.length === 2_000);
+  assert.ok(log.end() <= 256, `${log.end()} in one turn`);
+});
+
+test("replays get fewer bytes in a turn when turns take long, and all of them in the end", async () => {
+  const granted = async (workMs: number): Promise<number> => {
+    const pace = new ReplayPace(64 * 1_048_576);
+    const log = new TurnLog();
+    await Promise.all(Array.from({ length: 400 }, async () => {
+      await pace.take(16_384);
+      log.note();
+      const endMs = performance.now() + workMs;
+      while (performance.now() < endMs);
+      pace.give(16_384);
+    }));
+    assert.equal(log.turns.length, 400);
+    return log.end();
+  };
+  const [fast, slow] = [await granted(0), await granted(2)];
+  assert.ok(slow < fast / 2, `${slow} in a turn, and ${fast} if it is fast`);
+});
