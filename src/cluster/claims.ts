@@ -1,6 +1,7 @@
 import { Batcher } from "../base/batcher.ts";
 import { DistSession } from "./dist-session.ts";
 import { errorCode, MeshError } from "../base/error.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Claimed, Entry, Holder, IdEntry, Storage } from "../storage/storage.ts";
 
 /** How long claims are refused at once after the storage did not answer one. */
@@ -15,7 +16,7 @@ type Release = Pick<IdEntry, "id" | "life" | "claim">;
 /** A node's claims on ids: made and released in batches, each release naming exactly the claim that it ends. */
 export class Claims {
   readonly #deps: ClaimsDependencies;
-  readonly #claims: Batcher<string, { claimed: Claimed; holder: Holder }>;
+  readonly #claims: Batcher<string, Granted>;
   readonly #releases: Batcher<Release, boolean>;
   /** Ids between the start of their claim and the end of their admission, with the newest claim that evicts them. */
   readonly #pending = new Map<string, { sessions: number; evictedBy: bigint; lost: boolean }>();
@@ -37,10 +38,10 @@ export class Claims {
   }
 
   /**
-   * Claims an id. Rejects with `already_exists` if it is held and `ifAbsent` is set, with the reason why this node takes no
+   * Claims an id. Rejects with `already_exists` if it is held, `ifAbsent` is set, and it is not the client itself that comes back, with the reason why this node takes no
    * clients, and with the error of the storage. End the admission with {@link Claims.settle}.
    */
-  async claim(id: string, comesBack = false): Promise<DistSession> {
+  async claim(id: string, resume?: ResumeOffer, comesBack = false): Promise<DistSession> {
     const { ifAbsent, clients, node } = this.#deps;
     const { refusal } = node;
     if (refusal) throw refusal;
@@ -50,7 +51,7 @@ export class Claims {
     pending.sessions++;
     this.#pending.set(id, pending);
     try {
-      return await this.#claim(id);
+      return await this.#claim(id, resume);
     } catch (error) {
       this.#settle(id);
       throw error;
@@ -114,24 +115,29 @@ export class Claims {
     if (pending && --pending.sessions === 0) this.#pending.delete(id);
   }
 
-  async #claim(id: string): Promise<DistSession> {
-    let { claimed, holder } = await this.#claims.add(id);
-    const { claim, previous } = claimed;
-    if (claim === undefined && previous && (await this.#deps.node.disowns(previous, id))) {
-      ({ claimed, holder } = await this.#claims.add(id));
-    }
-    if (claimed.claim === undefined) throw heldAlready();
-    return new DistSession(id, holder, claimed.claim, claimed.previous);
+  async #claim(id: string, resume: ResumeOffer | undefined): Promise<DistSession> {
+    const first = await this.#claims.add(id);
+    const { claim, previous } = first.claimed;
+    const granted = claim === undefined && previous ? await this.#claimFrom(previous, id, resume) : first;
+    if (granted?.claimed.claim === undefined) throw heldAlready();
+    return new DistSession(id, granted.holder, granted.claimed.claim, granted.claimed.previous);
   }
 
-  async #claimAll(ids: string[]): Promise<{ claimed: Claimed; holder: Holder }[]> {
+  /** Claims an id that another node holds, if that one gives it up, or lets its client come back here; undefined if it does neither. */
+  async #claimFrom(holder: Entry, id: string, resume: ResumeOffer | undefined): Promise<Granted | undefined> {
+    const answer = await this.#deps.node.disowns(holder, id, resume);
+    if (answer === "gone") return await this.#claims.add(id);
+    return answer === "moves" ? (await this.#claimAll([id], false))[0] : undefined;
+  }
+
+  async #claimAll(ids: string[], ifAbsent = this.#deps.ifAbsent): Promise<Granted[]> {
     const { holder } = this.#deps.node;
     // Claims that waited behind one that found no storage would find none either, only later.
     if (performance.now() < this.#refuseUntilMs) {
       throw new MeshError("unavailable", "the storage did not answer a moment ago");
     }
     try {
-      const results = await this.#deps.storage.set(ids, holder, { ifAbsent: this.#deps.ifAbsent });
+      const results = await this.#deps.storage.set(ids, holder, { ifAbsent });
       return results.map((claimed) => ({ claimed, holder }));
     } catch (error) {
       this.#refuseUntilMs = performance.now() + REFUSE_MS;
@@ -166,6 +172,12 @@ export class Claims {
   }
 }
 
+/** The answer of the storage to a claim, and the life that made it. */
+interface Granted {
+  readonly claimed: Claimed;
+  readonly holder: Holder;
+}
+
 /** Dependencies of {@link Claims}. */
 export interface ClaimsDependencies {
   storage: Storage;
@@ -184,8 +196,11 @@ export interface ClaimingNode {
   readonly holder: Holder;
   /** Why this node takes no clients now; undefined if it does. */
   readonly refusal: MeshError | undefined;
-  /** Asks the node that the storage names whether it gives the id up. Never rejects. */
-  disowns(holder: Entry, id: string): Promise<boolean>;
+  /**
+   * Asks the node that the storage names for the id whether it gives that up. Resolves with `gone` if it did, with `moves` if it has the
+   * client that comes back with the offer, and undefined otherwise. Never rejects.
+   */
+  disowns(holder: Entry, id: string, resume: ResumeOffer | undefined): Promise<"gone" | "moves" | undefined>;
   /** The storage did not answer. */
   storageFailed(error: unknown): void;
 }

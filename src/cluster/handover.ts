@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { Adoption } from "../client/resume/adoption.ts";
+import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { HandedOver } from "../client/resume/handover.ts";
 import type { Holder } from "../storage/storage.ts";
 import {
@@ -9,6 +10,7 @@ import {
   AnswerSchema,
   type Handover,
   HandoverSchema,
+  type Resume,
   Status,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 
@@ -50,6 +52,11 @@ export function fromHandover(
   const counts = { received: Number(received), handled: Number(handled), lastRequest: Number(lastRequest) };
   const from = places.map(({ topic, epoch, offset, delta }) => ({ topic, epoch, offset: Number(offset), delta }));
   return { ...counts, messages, topics, tagged, places: from };
+}
+
+/** The offer of a client that comes back on another node. */
+export function offerOf({ token, received, user }: Omit<Resume, "$typeName">): ResumeOffer {
+  return { token, received: Number(received), user: user || undefined };
 }
 
 /** A client that another node is asked to take over. */

@@ -5,6 +5,7 @@ import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import {
   type Answer,
   type Cut,
+  type Disown,
   type Holder,
   type Reply,
   Status,
@@ -92,8 +93,8 @@ export class Incoming<Data> implements Peers {
     return old && next ? this.#moving.cutter.cut(old, next, moving) : Promise.resolve(Status.INVALID);
   }
 
-  disown(id: string, claim: bigint): Promise<boolean> {
-    return this.#neighbours.disown(id, claim);
+  disown(disown: Disown): Promise<Status> {
+    return this.#neighbours.disown(disown);
   }
 
   announced(topic: string, node: Holder): void {

@@ -9,6 +9,7 @@ import type { MeshError } from "../base/error.ts";
 import { Evictions } from "./evictions.ts";
 import {
   type Answer,
+  type Disown,
   type HelloRequest,
   type HelloResponse,
   HelloResponseSchema,
@@ -17,7 +18,7 @@ import {
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 import { Hello } from "./hello.ts";
 import { disownItem, type SizedItem } from "../link/items.ts";
-import { handoverAnswer, waitingAnswer } from "./handover.ts";
+import { handoverAnswer, offerOf, waitingAnswer } from "./handover.ts";
 import { replace } from "../client/resume/replace.ts";
 import { Moves } from "./moves/moves.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
@@ -217,16 +218,23 @@ export class Neighbours<Data> {
     return places;
   }
 
-  /** The storage names this node for an id: gives the claim up unless a client here has it. Never rejects. */
-  disown(id: string, claim: bigint): Promise<boolean> {
-    return this.claims.disown(id, this.holder.life, claim);
+  /**
+   * The storage names this node for an id: gives the claim up unless a client here has it. Resolves with OK if it did, with MOVING if the
+   * client comes back on the other node, and with FAILED. Never rejects.
+   */
+  async disown({ id, claim, resume }: Pick<Disown, "id" | "claim" | "resume">): Promise<Status> {
+    if (await this.claims.disown(id, this.holder.life, claim)) return Status.OK;
+    const client = this.#clients.get(id);
+    await client?.arrival;
+    const comesBack = resume && client?.leaving === false && client.v1?.refusalOf(offerOf(resume)) === undefined;
+    return comesBack && client.v1 ? Status.MOVING : Status.FAILED;
   }
 
-  /** Whether a node that the storage names for an id gives it up. Never rejects. */
-  async disowns(other: Entry, id: string): Promise<boolean> {
+  async disowns(other: Entry, id: string, resume: ResumeOffer | undefined): Promise<"gone" | "moves" | undefined> {
     const deadlineMs = performance.now() + this.#timeoutMs;
-    const answer = await this.links.call(other, disownItem(id, other.claim), deadlineMs).catch(() => undefined);
-    return answer?.status === Status.OK;
+    const answer = await this.links.call(other, disownItem(id, other.claim, resume), deadlineMs).catch(() => undefined);
+    if (answer?.status === Status.OK) return "gone";
+    return answer?.status === Status.MOVING ? "moves" : undefined;
   }
 
   /** Has the previous holder of a claimed id close its connection; undefined if there is none. Never rejects. */

@@ -5,13 +5,14 @@ import type { Clients } from "../client/clients.ts";
 import { CloseCode } from "../base/close-code.ts";
 import { errorCode } from "../base/error.ts";
 import { Frame } from "../send/frame.ts";
-import { fromAdopt } from "./handover.ts";
+import { fromAdopt, offerOf } from "./handover.ts";
 import type { Adoption } from "../client/resume/adoption.ts";
 import {
   type Answer,
   AnswerSchema,
   type Cut,
   type Disconnect,
+  type Disown,
   type Emit,
   type Evict,
   type Holder,
@@ -100,9 +101,7 @@ export class Receiver<Data> {
       case "evict":
         return this.#evict(kind.value);
       case "disown":
-        return this.#peers.disown(kind.value.id, kind.value.claim).then((done) =>
-          plainAnswer(done ? Status.OK : Status.FAILED)
-        );
+        return this.#peers.disown(kind.value).then(plainAnswer);
       case "online":
         return plainAnswer(clients.get(kind.value.id) ? Status.OK : Status.NOT_HERE);
       case "disconnect":
@@ -168,12 +167,8 @@ export class Receiver<Data> {
 
   /** Closes a client, or has it wait for the node that takes it. */
   #evict({ id, claim, resume }: Evict): Answer {
-    if (resume) {
-      const { token, received, user } = resume;
-      return this.#peers.evict(id, claim, { token, received: Number(received), user: user || undefined });
-    }
-    this.#peers.evict(id, claim, undefined);
-    return plainAnswer(Status.OK);
+    const answer = this.#peers.evict(id, claim, resume && offerOf(resume));
+    return resume ? answer : plainAnswer(Status.OK);
   }
 
   /** Hands a client over, if the answer to this batch has room for it. */
@@ -291,8 +286,8 @@ export interface Peers {
   readonly moves: Pick<Moves, "except" | "get" | "isHere" | "mark">;
   /** Makes this node's cut for clients that move to another one. */
   cut(cut: Cut): Promise<Status>;
-  /** The storage names this node for the id: gives the claim up unless a client here has it; false if one has. */
-  disown(id: string, claim: bigint): Promise<boolean>;
+  /** The storage names this node for the id: gives the claim up unless a client here has it. */
+  disown(disown: Disown): Promise<Status>;
   /** Another node got its first client on the topic. */
   announced(topic: string, node: Holder): void;
   /** Hands a client's reply to the node that asked. */

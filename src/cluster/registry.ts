@@ -36,7 +36,7 @@ export class ClusterRegistry<Data> implements Registry<Data> {
     // One that leaves for another node comes back from there.
     if (resume) await this.#node.cluster.neighbours.moves.left(id);
     const older = this.#node.clients.get(id);
-    const grant = await this.#node.cluster.neighbours.claims.claim(id, older?.keeps(resume) === false);
+    const grant = await this.#node.cluster.neighbours.claims.claim(id, resume, older?.keeps(resume) === false);
     // A storage that lost its last writes may count from a smaller number. The older connection stays the older one.
     if (older && older.claim >= grant.claim) older.claim = grant.claim - 1n;
     return grant;

@@ -9,6 +9,7 @@ import {
   ItemSchema,
   type Members,
   type ReplySchema,
+  type ResumeSchema,
 } from "../gen/meshsocket/node/v1/node_pb.ts";
 
 /** An item for a node's batch, with about its size in bytes. */
@@ -81,9 +82,15 @@ interface EvictOffer {
 
 /** `resume` asks for a client of meshsocket.v1 that came back here. */
 export function evictItem(id: string, claim: bigint, resume?: EvictOffer): SizedItem {
-  const { token = "", received = 0, user = "" } = resume ?? {};
-  const offer = resume && { token, received: BigInt(received), user };
-  return sized({ case: "evict", value: { id, claim, resume: offer } }, id.length + token.length + user.length);
+  return sized({ case: "evict", value: { id, claim, resume: toResume(resume) } }, id.length + offerBytes(resume));
+}
+
+function toResume(offer: EvictOffer | undefined): MessageInitShape<typeof ResumeSchema> | undefined {
+  return offer && { token: offer.token, received: BigInt(offer.received), user: offer.user ?? "" };
+}
+
+function offerBytes({ token, user = "" }: EvictOffer = { token: "", received: 0 }): number {
+  return token.length + user.length;
 }
 
 /** A client that moves to the node that made the claim. */
@@ -124,8 +131,10 @@ export function adoptItem(value: Adopt): SizedItem {
   return sized({ case: "adopt", value }, listBytes([id, user, info, url, remoteAddress, token, former]));
 }
 
-export function disownItem(id: string, claim: bigint): SizedItem {
-  return beside(sized({ case: "disown", value: { id, claim } }, id.length));
+/** `resume` says that the client of the id came back here. */
+export function disownItem(id: string, claim: bigint, resume?: EvictOffer): SizedItem {
+  const value = { id, claim, resume: toResume(resume) };
+  return beside(sized({ case: "disown", value }, id.length + offerBytes(resume)));
 }
 
 export function onlineItem(id: string): SizedItem {

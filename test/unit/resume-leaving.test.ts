@@ -133,3 +133,14 @@ test("a client that is closed on its way to another node leaves what it never go
     ...ids.map((id) => `two for ${id}`),
   ]);
 });
+
+test("a node that is closed hands its away clients to another node also where the oldest client of an id stays", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster, { ...LIMITS, duplicateIds: "oldest" });
+  const first = await away(a);
+  await a.hub.close();
+  assert.equal(b.hub.size + c.hub.size, 1);
+  const second = await V1Client.open(c.hub, { id: "me", user: "alice" }, `1.${first.hello.token}`);
+  assert.equal(second.hello.resumed, true);
+  second.socket.close(1000);
+});

@@ -320,3 +320,22 @@ test("subscriptions of the client itself go on on another node: tagged, and with
   assert.equal((await c.hub.publish("both", "bare again")).delivered, 1);
   assert.equal(await second.next(), "bare again");
 });
+
+test("where the oldest client of an id stays, it alone comes back on other nodes: away, and half-open", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster, { duplicateIds: "oldest" });
+  let client = await connect(a);
+  for (const [index, [from, to]] of ([[a, b], [b, c], [c, a]] as const).entries()) {
+    if (index !== 1) client.socket.terminate();
+    assert.equal(await to.hub.emit("me", `${index}`), true);
+    await assert.rejects(V1Client.open(to.hub, { id: "me" }, "0.wrong"), /refused with 409/);
+    await assert.rejects(V1Client.open(to.hub, { id: "me" }), /refused with 409/);
+    const second = await V1Client.open(to.hub, { id: "me" }, `${2 * index}.${client.hello.token}`);
+    assert.deepEqual([second.hello.resumed, second.hello.lost], [true, undefined]);
+    assert.equal(await second.next(), `${index}`);
+    assert.equal(await from.hub.emit("me", "here?"), true);
+    assert.equal(await second.next(), "here?");
+    second.send(`~ack ${2 * index + 2}`);
+    client = second;
+  }
+});

@@ -841,7 +841,8 @@ export type Disown = Message<"meshsocket.node.v1.Disown"> & {
   claim: bigint;
 
   /**
-   * The client came back to the sender and asks to resume: if the receiver has it and the token is right, STATUS_OK as well.
+   * The client came back to the sender and asks to resume: if the receiver has it and the token is right, it answers
+   * STATUS_MOVING, and a claim takes the client over.
    *
    * @generated from field: meshsocket.node.v1.Resume resume = 3;
    */
