@@ -36,12 +36,12 @@ test("calls that come at once run a few in each turn and in their order, and one
   const log = new TurnLog();
   const order: number[] = [];
   const indexes = Array.from({ length: 1_000 }, (_, index) => index);
+  assert.equal(turns.take(), undefined);
   for (const index of indexes) {
-    turns.run(() => {
+    void (turns.take() ?? Promise.resolve()).then(() => {
       order.push(index);
       log.note();
     });
-    assert.equal(order[0], 0);
   }
   await until("all to run", () => order.length === indexes.length);
   assert.deepEqual(order, indexes);

@@ -26,14 +26,10 @@ export class TopicCalls<Own extends TopicClient> {
 
   /** Resolves with the line to answer with. Rejects with the error to answer with. */
   async answer(call: TopicCall): Promise<string> {
-    const turn = this.#deciding ?? (call.type === "subscribe" ? this.#turn() : undefined);
+    const turn = this.#deciding ?? (call.type === "subscribe" ? this.#owner.turns.take() : undefined);
     const begun = turn ? turn.then(() => this.#begin(call)) : this.#begin(call);
     if (begun instanceof Promise) this.#wait(begun);
     return await (await begun).line;
-  }
-
-  #turn(): Promise<void> {
-    return new Promise((begin) => this.#owner.turns.run(begin));
   }
 
   #wait(begun: Promise<unknown>): void {

@@ -6,21 +6,21 @@ import { afterTick, unref } from "../../base/tick.ts";
  */
 export class Turns {
   #left = CALLS_PER_TURN;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
 
-  /** Runs a call: now, or in a later turn. */
-  run(call: () => void): void {
+  /** Settles when the call may run; undefined if it may at once. */
+  take(): Promise<void> | undefined {
     if (this.#left === CALLS_PER_TURN) afterTick(() => this.#next());
-    if (this.#left === 0) return void this.#waiting.push(call);
+    if (this.#left === 0) return new Promise((resolve) => void this.#waiting.push(resolve));
     this.#left--;
-    call();
+    return undefined;
   }
 
   #next(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#left = CALLS_PER_TURN;
-    for (const call of waiting) this.run(call);
+    const ready = this.#waiting.splice(0, CALLS_PER_TURN);
+    this.#left = CALLS_PER_TURN - ready.length;
+    for (const go of ready) go();
+    if (ready.length > 0) afterTick(() => this.#next());
   }
 }
 
@@ -37,15 +37,18 @@ export class Acks {
   soon(one: Acknowledging): void {
     this.#due.add(one);
     if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#run(), ACK_MS);
+    this.#timer = setTimeout(() => void this.#run(), ACK_MS);
     unref(this.#timer);
   }
 
-  #run(): void {
+  async #run(): Promise<void> {
     const due = this.#due;
     this.#due = new Set();
     this.#timer = undefined;
-    for (const one of due) this.#turns.run(() => one.acknowledge());
+    for (const one of due) {
+      await this.#turns.take();
+      one.acknowledge();
+    }
   }
 }
 
