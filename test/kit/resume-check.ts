@@ -26,8 +26,6 @@ interface Life {
   ended: boolean;
   sent: number;
   readonly got: string[];
-  /** What it saw of its connections and when, for people. */
-  readonly notes: Note[];
 }
 
 interface Note {
@@ -36,7 +34,7 @@ interface Note {
 }
 
 /** So long before a message that was missed, and after it, the notes of a client are shown. */
-const SHOWN_MS = 5_000;
+const SHOWN_MS = 10_000;
 
 /** What clients of `meshsocket.v1` and nodes saw in one run, in both directions. */
 export class ResumeHistory {
@@ -48,6 +46,8 @@ export class ResumeHistory {
   readonly #givenBack = new Set<string>();
   readonly #problems: string[] = [];
   readonly #why: Record<string, number> = {};
+  /** By id, what its clients saw of their connections and when, for people. */
+  readonly #notes = new Map<string, Note[]>();
   #now = 0;
 
   tick(): number {
@@ -60,9 +60,9 @@ export class ResumeHistory {
     const lives = this.#lives.get(id) ?? [];
     if (lives.at(-1)?.ended === false) this.#problems.push(`${id} began again without having heard lost`);
     const number = lives.length;
-    lives.push({ id, number, readyAt: Infinity, resumes: 0, ended: false, sent: 0, got: [], notes: [] });
+    lives.push({ id, number, readyAt: Infinity, resumes: 0, ended: false, sent: 0, got: [] });
     this.#lives.set(id, lives);
-    this.note(id, "opened");
+    this.note(id, `life ${number} opened`);
   }
 
   resumed(id: string): void {
@@ -73,7 +73,9 @@ export class ResumeHistory {
 
   /** Keeps for people what a client saw. */
   note(id: string, what: string): void {
-    this.#lives.get(id)?.at(-1)?.notes.push({ atMs: Date.now(), what });
+    const notes = this.#notes.get(id) ?? [];
+    notes.push({ atMs: Date.now(), what });
+    this.#notes.set(id, notes);
   }
 
   lost(id: string, why: string): void {
@@ -152,7 +154,7 @@ export class ResumeHistory {
   }
 
   /** Within a life, each sender's messages come once and in order, without one that was accepted before another that came. */
-  *#down({ id, number, readyAt, got, notes }: Life): Iterable<string> {
+  *#down({ id, number, readyAt, got }: Life): Iterable<string> {
     const name = `${id}, life ${number}`;
     const all = this.#byMessage();
     const seen = new Set<string>();
@@ -166,16 +168,27 @@ export class ResumeHistory {
       if (seen.has(message)) yield `${name} got ${message} twice`;
       seen.add(message);
       const before = newest.get(send.sender) ?? 0;
-      if (send.number < before) yield `${name} got ${message} after number ${before} of its sender`;
+      if (send.number < before) {
+        yield `${name} got ${message} after number ${before} of its sender, ${this.#circumstances(id, send)}`;
+      }
       newest.set(send.sender, Math.max(before, send.number));
     }
     for (const send of this.sendsOfNodes) {
       if (!send.accepted || send.startedAt < readyAt || (send.id ?? id) !== id || seen.has(send.message)) continue;
       if (this.#givenBack.has(`${id} ${send.message}`)) continue;
       if (send.number < (newest.get(send.sender) ?? 0)) {
-        yield `${name} missed ${send.message}, ${circumstances(send, notes)}`;
+        yield `${name} missed ${send.message}, ${this.#circumstances(id, send)}`;
       }
     }
+  }
+
+  #circumstances(id: string, { sentAtMs, answeredAtMs, outcome }: NodeSend): string {
+    const seen = this.#notes.get(id)?.filter(({ atMs }) => Math.abs(atMs - sentAtMs) < SHOWN_MS) ?? [];
+    const took = answeredAtMs === undefined ? "never" : `${answeredAtMs - sentAtMs} ms later`;
+    const what = seen.map((note) => `${note.what} at ${note.atMs - sentAtMs} ms`).join(", ");
+    return `sent at ${new Date(sentAtMs).toISOString()}, answered ${took} with ${outcome}; ${
+      what || "nothing happened"
+    }`;
   }
 
   #index: Map<string, NodeSend> | undefined;
@@ -186,13 +199,6 @@ export class ResumeHistory {
     }
     return this.#index;
   }
-}
-
-function circumstances({ sentAtMs, answeredAtMs, outcome }: NodeSend, notes: readonly Note[]): string {
-  const seen = notes.filter(({ atMs }) => Math.abs(atMs - sentAtMs) < SHOWN_MS);
-  const took = answeredAtMs === undefined ? "never" : `${answeredAtMs - sentAtMs} ms later`;
-  const what = seen.map((note) => `${note.what} at ${note.atMs - sentAtMs} ms`).join(", ");
-  return `sent at ${new Date(sentAtMs).toISOString()}, answered ${took} with ${outcome}; ${what || "nothing happened"}`;
 }
 
 /** Some begin as control lines do. */

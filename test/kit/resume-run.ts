@@ -121,7 +121,10 @@ function readEvents(cluster: ChaosCluster, history: ResumeHistory, heard: Set<No
   for (const node of heard) {
     for (const event of node.events.splice(0)) {
       if (event.type === "event") history.handled(String(event.message));
-      else if (event.type === "lost") { for (const one of event.undelivered) history.givenBack(event.id, String(one)); }
+      else if (event.type === "lost") {
+        history.note(event.id, `given up by ${node.runtime} ${node.pid} with ${event.undelivered.length}`);
+        for (const one of event.undelivered) history.givenBack(event.id, String(one));
+      }
     }
   }
 }
