@@ -17,7 +17,7 @@ for (const [index, store] of STORES.entries()) {
     const told = `seed ${seed}: ${JSON.stringify(counts)}; ${faults.join(", ")}`;
     console.log(told);
     assert.deepEqual(broken.slice(0, 20), [], told);
-    assert.ok(counts.received > 0 && counts.placed > 0, told);
+    assert.ok(counts.received > 0 && counts.placed > 0 && counts.deltas > 0 && counts.skipped > 0, told);
   });
 }
 
@@ -27,6 +27,8 @@ const DEFECTS: readonly (readonly [CatchUpDefect, string, RegExp])[] = [
   ["gap untold", "the history wiped", /was not told/],
   ["live not held during a replay", "clients that leave and come back", /a silent gap/],
   ["keys forgotten", "a history that stands still", /is at .* and at/],
+  ["difference to another message", "a late history", /^board.* is .*little.* and .*much/],
+  ["older after newer", "clients' connections held up", /price:1 .* again, or too late/],
 ];
 
 /** The outcome of a fault depends on its moment: a defect is found by one of so many runs. */

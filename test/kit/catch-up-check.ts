@@ -6,13 +6,14 @@ export function checkCatchUp(history: CatchUpHistory): CatchUpVerdict {
   const places = new Places();
   const learnt = [...places.learn(history)];
   const beginnings = new Beginnings(history.publishes, places);
+  const { latest } = history;
+  const whole = history.readings.filter(({ topic }) => !latest.has(topic));
   const broken = [
     ...learnt,
-    ...history.readings.flatMap((reading) => [...gapsOf(reading)]),
+    ...history.readings.flatMap((reading) => [...gapsOf(reading, latest.has(reading.topic))]),
     ...doublesOf(history.readings),
-    ...history.readings.flatMap((
-      reading,
-    ) => [...endOf(reading, history.ends), ...earlyMisses(reading, beginnings)]),
+    ...history.readings.flatMap((reading) => [...endOf(reading, history.ends)]),
+    ...whole.flatMap((reading) => [...earlyMisses(reading, beginnings)]),
     ...refusedButRead(history.publishes, places),
     ...orders(history.publishes),
   ];
@@ -26,6 +27,7 @@ export function checkCatchUp(history: CatchUpHistory): CatchUpVerdict {
     told: readings.filter((reading) => reading.recovered === false || reading.got.at(-1)?.told === true).length,
     needless: readings.flatMap((reading) => [...needlessOf(reading, history.kept)]),
     received: readings.reduce((sum, { got }) => sum + got.length, 0),
+    skipped: readings.reduce((sum, reading) => sum + skippedBy(reading, latest), 0),
     epochs: places.epochs,
   };
 }
@@ -39,6 +41,8 @@ export interface CatchUpHistory {
   readonly ends: ReadonlyMap<string, Place>;
   /** By topic: how many messages it keeps. */
   readonly kept: ReadonlyMap<string, number>;
+  /** Topics of which slow readers get only the newest message: later ones may be left out, and the last may not. */
+  readonly latest: ReadonlySet<string>;
 }
 
 /** A place in the history of a topic. */
@@ -103,6 +107,8 @@ export interface CatchUpVerdict {
   /** Those of them of which the history had everything that is missing: allowed, and a pity. */
   readonly needless: readonly string[];
   readonly received: number;
+  /** Messages that slow readers did not get, of topics of which they get only the newest. */
+  readonly skipped: number;
   readonly epochs: number;
 }
 
@@ -146,20 +152,32 @@ class Places {
   }
 }
 
-/** Within a reading each message comes after the one before, unless its reader was told. */
-function* gapsOf({ reader, topic, from, recovered, heldAt, got, notes }: Reading): Iterable<string> {
+/** Within a reading each message comes after the one before, unless its reader was told; `isLatest`: with others between. */
+function* gapsOf(
+  { reader, topic, from, recovered, heldAt, got, notes }: Reading,
+  isLatest: boolean,
+): Iterable<string> {
   let before = recovered === true ? from : undefined;
   for (const [index, { place, told }] of got.entries()) {
     const where = [`message ${index} since ${heldAt}`, ...notes].join(", ");
     if (before && !told && before.epoch !== place.epoch) {
       yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}, and was not told (${where})`;
-    } else if (before && !told && place.offset > before.offset + 1) {
+    } else if (before && !told && !isLatest && place.offset > before.offset + 1) {
       yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: a silent gap (${where})`;
     } else if (before?.epoch === place.epoch && place.offset <= before.offset) {
       yield `${reader} got ${topic} ${nameOf(place)} after ${nameOf(before)}: again, or too late (${where})`;
     }
     before = place;
   }
+}
+
+function skippedBy({ topic, got }: Reading, latest: ReadonlySet<string>): number {
+  if (!latest.has(topic)) return 0;
+  const steps = got.slice(1).map(({ place, told }, index) => {
+    const { epoch, offset } = got[index]?.place ?? place;
+    return told || epoch !== place.epoch ? 0 : Math.max(0, place.offset - offset - 1);
+  });
+  return steps.reduce((sum, step) => sum + step, 0);
 }
 
 /** A reader heard of a gap that the history could have filled. */

@@ -1,3 +1,4 @@
+import { Whole } from "../../client/delta.ts";
 import { connect, type MeshWebSocket, type Publication, type Subscription } from "../../client/index.ts";
 import type { Got, Place, Reading } from "./catch-up-check.ts";
 import type { ClientFronts } from "./client-fronts.ts";
@@ -7,6 +8,7 @@ import type { Random } from "./random.ts";
 export class CatchUpReaders {
   readonly readings: Reading[] = [];
   readonly #all: CatchUpReader[];
+  readonly #deltas = countDeltas();
 
   constructor(count: number, topics: readonly string[], scene: ReaderScene) {
     const received = new Received();
@@ -14,6 +16,11 @@ export class CatchUpReaders {
       const own = topics.filter((_topic, at) => (index + at) % topics.length !== 0);
       return new CatchUpReader(`reader-${index}`, own, { ...scene, readings: this.readings, received });
     });
+  }
+
+  /** Messages of all readers that came as the difference to the one before. */
+  get deltas(): number {
+    return this.#deltas();
   }
 
   get ids(): string[] {
@@ -140,7 +147,7 @@ class CatchUpReader {
       const reading = this.#begin(topic);
       try {
         const from = reading.asksAgain ? { last: 20 } : reading.from;
-        const room = await ws.subscribe(topic, from ? { from, timeoutMs: 5_000 } : { timeoutMs: 5_000 });
+        const room = await ws.subscribe(topic, { ...(from && { from }), delta: true, timeoutMs: 5_000 });
         reading.heldAt = this.#scene.tick();
         reading.recovered = room.recovered;
         Object.assign(room, { onmessage: (publication: Publication) => this.#got(reading, room, publication) });
@@ -174,4 +181,16 @@ class CatchUpReader {
     reading.ended = true;
     room.close();
   }
+}
+
+/** From now on counts the messages that were put together. */
+function countDeltas(): () => number {
+  let count = 0;
+  const read = Reflect.get(Whole.prototype, "read");
+  Whole.prototype.read = function (place, payload) {
+    const whole = read.call(this, place, payload);
+    if (place.base !== undefined && whole !== undefined) count++;
+    return whole;
+  };
+  return () => count;
 }

@@ -25,10 +25,28 @@ export interface CatchUpRunOptions {
   readonly log?: (line: string) => void;
 }
 
+/** The outcome of a run. */
+export interface CatchUpOutcome extends CatchUpVerdict {
+  readonly faults: readonly string[];
+  /** Messages that came as the difference to the one before. */
+  readonly deltas: number;
+}
+
 /** The short one drops messages that a reader that is away would need. */
-const KEPT: ReadonlyMap<string, number> = new Map([["room:1", 100_000], ["room:2", 100_000], ["short:1", 100]]);
-const TOPICS = [...KEPT.keys()];
-const RULES = Array.from(KEPT, ([match, messages]) => ({ match, history: { messages } }));
+const RULES = [
+  { match: "room:1", history: { messages: 100_000 } },
+  { match: "room:2", history: { messages: 100_000 } },
+  { match: "short:1", history: { messages: 100 } },
+  { match: "board:1", history: { messages: 100_000 }, delta: true },
+  { match: "price:1", history: { messages: 100_000 }, slowConsumer: "latest" },
+] as const;
+const TOPICS = RULES.map(({ match }) => match);
+const KEPT: ReadonlyMap<string, number> = new Map(RULES.map(({ match, history }) => [match, history.messages]));
+const LATEST: ReadonlySet<string> = new Set(["price:1"]);
+/** So long that a difference is shorter, and that a reader soon lags behind. */
+const PADDED: ReadonlySet<string> = new Set(["board:1", ...LATEST]);
+const PADDING = `|${"a state that changes little, ".repeat(10)}`;
+const LIMITS = { maxLagBytes: 8_192 };
 const MAX_BURST = 6;
 /** Publishing loops on each node. */
 const LOOPS = 2;
@@ -41,12 +59,13 @@ const QUIET_MS = 30_000;
  * Three nodes on the three runtimes, a Redis with a replica that keeps the history, publishers on every node, readers of the client package that
  * come and go, and faults that the seed chooses: on nodes, on the storage, on the history, on the lines, and on the readers' connections.
  */
-export async function catchUpRun(options: CatchUpRunOptions): Promise<CatchUpVerdict & { faults: readonly string[] }> {
+export async function catchUpRun(options: CatchUpRunOptions): Promise<CatchUpOutcome> {
   const { store: name, seed, clients: count, forMs, defect, runtimes, log = () => {} } = options;
   const random = new Random(seed);
   const faults: string[] = [];
   const store = await CatchUpStore.start(name);
-  await using cluster = await ChaosCluster.start({ store, defect, topics: RULES, ...(runtimes ? { runtimes } : {}) });
+  const nodes = { store, defect, topics: RULES, limits: LIMITS };
+  await using cluster = await ChaosCluster.start({ ...nodes, ...(runtimes ? { runtimes } : {}) });
   const fronts = await ClientFronts.open(cluster, random);
   let now = 0;
   const tick = (): number => ++now;
@@ -72,7 +91,8 @@ export async function catchUpRun(options: CatchUpRunOptions): Promise<CatchUpVer
     await publishers.stop();
     const ends = await untilQuiet(cluster, publishers, readers);
     readers.stop();
-    return { ...checkCatchUp({ publishes: publishers.logs, readings: readers.readings, ends, kept: KEPT }), faults };
+    const history = { publishes: publishers.logs, readings: readers.readings, ends, kept: KEPT, latest: LATEST };
+    return { ...checkCatchUp(history), deltas: readers.deltas, faults };
   } finally {
     await publishers.stop();
     readers.stop();
@@ -148,7 +168,8 @@ class Publishers {
   async publish({ node }: Seat, topics: readonly string[]): Promise<void> {
     const publisher = `${node.runtime} ${node.pid}`;
     const logs = topics.map((topic): PublishLog => {
-      return { topic, message: `${publisher} ${++this.#count}`, publisher, startedAt: this.#tick() };
+      const message = `${publisher} ${++this.#count}${PADDED.has(topic) ? PADDING : ""}`;
+      return { topic, message, publisher, startedAt: this.#tick() };
     });
     this.logs.push(...logs);
     await this.#call({ node }, logs);
@@ -162,7 +183,9 @@ class Publishers {
   }
 
   async #call({ node }: Pick<Seat, "node">, logs: readonly PublishLog[]): Promise<void> {
-    const calls = logs.map(({ topic, message }) => ["publish", topic, message, { key: message }] as const);
+    const calls = logs.map(({ topic, message }) =>
+      ["publish", topic, message, { key: message.split("|")[0] }] as const
+    );
     const outcomes: readonly (Outcome | undefined)[] = await node.callAll(calls).catch(() => []);
     for (const [index, log] of logs.entries()) note(log, outcomes[index], this.#tick());
   }

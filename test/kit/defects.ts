@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { clusterNode, type DistHub } from "../../src/distributed/dist-hub.ts";
 import { Frame } from "../../src/send/frame.ts";
+import { Deltas } from "../../src/client/delta/deltas.ts";
+import { Newest } from "../../src/client/slow/newest.ts";
 import { Ledger } from "../../src/client/resume/ledger.ts";
 import { Protocol } from "../../src/client/resume/protocol.ts";
 import { ResumeToken } from "../../src/client/resume/resume-token.ts";
@@ -55,6 +57,29 @@ export function spoilHistory(defect: Defect | undefined): void {
   if (defect === "live not held during a replay") Tail.prototype.since = () => [];
   if (defect === "gap untold") Histories.prototype.gap = () => {};
   if (defect === "keys forgotten") forgetKeys();
+  if (defect === "difference to another message") mistakeDeltas();
+  if (defect === "older after newer") keepOlder();
+}
+
+/** Clients that get differences put another message together than was published. */
+function mistakeDeltas(): void {
+  const next = Reflect.get(Deltas.prototype, "next");
+  Deltas.prototype.next = function (frame) {
+    const other = Frame.of(String(frame.payload).replace("little", "much"));
+    Object.assign(other, { place: frame.place, tagged: frame.tagged });
+    next.call(this, other);
+    // Of the next message it is the base.
+    next.call(this, frame);
+    if (other.delta) frame.delta = other.delta;
+  };
+}
+
+/** A message that waits for a slow client goes out after newer ones. */
+function keepOlder(): void {
+  const keep = Reflect.get(Newest.prototype, "keep");
+  Newest.prototype.keep = function (client, frames, bytes) {
+    return client.outbox.lags(bytes) && keep.call(this, client, frames, bytes);
+  };
 }
 
 function keepEpochs(): void {

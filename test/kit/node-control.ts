@@ -57,7 +57,9 @@ export type CatchUpDefect =
   | "epoch kept after a wipe"
   | "live not held during a replay"
   | "gap untold"
-  | "keys forgotten";
+  | "keys forgotten"
+  | "difference to another message"
+  | "older after newer";
 
 /** The first line to a child: what node to be. */
 export interface NodeSetup {
