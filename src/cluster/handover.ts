@@ -32,7 +32,7 @@ function holderOf({ host, life }: Holder): Holder {
 
 function toHandover(handed: HandedOver | string): Handover {
   if (typeof handed === "string") return create(HandoverSchema, { refusal: handed });
-  const { received, handled, messages, topics, tagged, places, lastRequest } = handed;
+  const { received, handled, messages, topics, tagged, places, lastRequest, token, former } = handed;
   return create(HandoverSchema, {
     received: BigInt(received),
     handled: BigInt(handled),
@@ -41,22 +41,24 @@ function toHandover(handed: HandedOver | string): Handover {
     tagged: [...tagged],
     places: places.map((place) => ({ ...place, offset: BigInt(place.offset) })),
     lastRequest: BigInt(lastRequest),
+    token,
+    former,
   });
 }
 
 /** The client that a node handed over, or why it did not. */
 export function fromHandover(
-  { refusal, received, handled, messages, topics, tagged, places, lastRequest }: Handover,
+  { refusal, received, handled, messages, topics, tagged, places, lastRequest, token, former }: Handover,
 ): HandedOver | string {
   if (refusal !== "") return refusal;
   const counts = { received: Number(received), handled: Number(handled), lastRequest: Number(lastRequest) };
   const from = places.map(({ topic, epoch, offset, delta }) => ({ topic, epoch, offset: Number(offset), delta }));
-  return { ...counts, messages, topics, tagged, places: from };
+  return { ...counts, messages, topics, tagged, places: from, ...token && { token, former } };
 }
 
 /** The offer of a client that comes back on another node. */
-export function offerOf({ token, received, user }: Omit<Resume, "$typeName">): ResumeOffer {
-  return { token, received: Number(received), user: user || undefined };
+export function offerOf({ token, received, user, adopts }: Omit<Resume, "$typeName">): ResumeOffer {
+  return { token, received: Number(received), user: user || undefined, ...adopts && { former: "" } };
 }
 
 /** A client that another node is asked to take over. */

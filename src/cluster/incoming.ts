@@ -73,8 +73,9 @@ export class Incoming<Data> implements Peers {
     await this.lines.written();
   }
 
-  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer {
-    return this.#neighbours.evict(id, claim, resume);
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer | Promise<Answer> {
+    if (resume?.former === undefined) return this.#neighbours.evict(id, claim, resume);
+    return this.#neighbours.giveAway(id, claim, resume);
   }
 
   handOver(take: Take): Answer {

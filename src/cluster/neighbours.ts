@@ -22,6 +22,7 @@ import { handoverAnswer, offerOf, waitingAnswer } from "./handover.ts";
 import { replace } from "../client/resume/replace.ts";
 import { Moves } from "./moves/moves.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
+import { offerOfAway } from "../client/resume/adoption.ts";
 import { listensOn, type TopicPlace } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { JoinOptions } from "./join-options.ts";
@@ -180,6 +181,18 @@ export class Neighbours<Data> {
     }
     this.moves.leaves(client, claim);
     return waitingAnswer(listensOn(client), this.nodes());
+  }
+
+  /**
+   * Another node claimed an id to take over its client, which is away. One that is not, or not any more, stays here, and its id is
+   * claimed again before the other node gives it up.
+   */
+  giveAway(id: string, claim: bigint, resume: ResumeOffer): Answer | Promise<Answer> {
+    const client = this.#clients.get(id);
+    if (client?.arrival) return plainAnswer(Status.FAILED);
+    if (!client || client.leaving || client.claim >= claim) return handoverAnswer("unknown");
+    const offer = offerOfAway(client, resume);
+    return offer ? this.evict(id, claim, offer) : this.reclaim.again(client).then(() => handoverAnswer("unknown"));
   }
 
   /**

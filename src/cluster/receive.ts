@@ -166,7 +166,7 @@ export class Receiver<Data> {
   }
 
   /** Closes a client, or has it wait for the node that takes it. */
-  #evict({ id, claim, resume }: Evict): Answer {
+  #evict({ id, claim, resume }: Evict): Answer | Promise<Answer> {
     const answer = this.#peers.evict(id, claim, resume && offerOf(resume));
     return resume ? answer : plainAnswer(Status.OK);
   }
@@ -277,7 +277,7 @@ export interface ReceiverDependencies<Data> {
 /** Takes what other nodes tell this node itself, rather than its clients. */
 export interface Peers {
   /** A newer claim on the id was made elsewhere. */
-  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer;
+  evict(id: string, claim: bigint, resume: ResumeOffer | undefined): Answer | Promise<Answer>;
   /** The node that made the claim takes the client that left for it. */
   handOver(take: Take): Answer;
   /** Takes over a client that is away, from a node that leaves; false if this node does not. */

@@ -49,6 +49,19 @@ export class Reclaim<Data> {
     }
   }
 
+  /** Claims an id again that another node claimed in vain: its client stays here. Never rejects. */
+  async again(client: HubClient<Data>): Promise<void> {
+    const { storage, node: { holder } } = this.#deps;
+    const unwanted: Unwanted[] = [];
+    try {
+      const [granted] = await storage.set([client.id], holder);
+      if (granted?.claim !== undefined) keep(client, { life: holder.life, claim: granted.claim }, unwanted);
+      if (unwanted.length > 0) await storage.del(unwanted);
+    } catch {
+      // The renewals of the lease find that the claim is not in the storage.
+    }
+  }
+
   /** Claims the ids of this node that the storage does not show as its own; returns how many. Rejects if the storage fails. */
   async missing(): Promise<number> {
     let missing = 0;

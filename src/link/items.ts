@@ -78,6 +78,8 @@ interface EvictOffer {
   readonly token: string;
   readonly received: number;
   readonly user?: string | undefined;
+  /** Defined if the client did not come itself. */
+  readonly former?: string;
 }
 
 /** `resume` asks for a client of meshsocket.v1 that came back here. */
@@ -86,7 +88,13 @@ export function evictItem(id: string, claim: bigint, resume?: EvictOffer): Sized
 }
 
 function toResume(offer: EvictOffer | undefined): MessageInitShape<typeof ResumeSchema> | undefined {
-  return offer && { token: offer.token, received: BigInt(offer.received), user: offer.user ?? "" };
+  return offer &&
+    {
+      token: offer.token,
+      received: BigInt(offer.received),
+      user: offer.user ?? "",
+      adopts: offer.former !== undefined,
+    };
 }
 
 function offerBytes({ token, user = "" }: EvictOffer = { token: "", received: 0 }): number {

@@ -1,6 +1,8 @@
 /** Guarantee 10 for clients that are away when their node leaves: another node waits for them. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { adoptionOf, type AwayClient } from "../../src/client/resume/adoption.ts";
+import { clusterNode } from "../../src/distributed/dist-hub.ts";
 import type { Session } from "../../src/client/session.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
@@ -144,3 +146,36 @@ test("a node that is closed hands its away clients to another node also where th
   assert.equal(second.hello.resumed, true);
   second.socket.close(1000);
 });
+
+for (const gone of [false, true]) {
+  const what = gone ? "and left that one since, comes over with its newest token" : "stays there, whole";
+  test(`a client that came back on a third node before another one could take it over ${what}`, async () => {
+    await using cluster = new MemoryCluster();
+    const [a, b, c] = await threeNodes(cluster, LIMITS);
+    const lost: string[] = [];
+    for (const { hub } of [a, b, c]) hub.on("lost", ({ reason }) => void lost.push(reason));
+    const first = await away(a);
+    await until("it to be away", () => a.hub.client("me")?.away === true);
+    const adoption = adoptionOf(a.hub.client("me") as unknown as AwayClient);
+    assert.ok(adoption);
+    const session: Session = { id: "me", user: "alice" };
+    let client = await V1Client.open(c.hub, session, `1.${first.hello.token}`);
+    if (gone) client.socket.terminate();
+    if (gone) await until("it to be away", () => c.hub.client("me")?.away === true);
+    const entry = async () => (await cluster.storage.get(["me"]))[0];
+    const before = await entry();
+    assert.equal(clusterNode(b.hub).cluster.incoming.adopt(adoption), true);
+    // The claim of B, and that of C with which it keeps its client.
+    const claims = gone ? 1n : 2n;
+    await until(
+      "B to have taken it, or not",
+      async () => ((await entry())?.claim ?? 0n) >= (before?.claim ?? 0n) + claims,
+    );
+    await until("one node to have it", () => b.hub.size + c.hub.size === 1);
+    assert.deepEqual([b.hub.size, (await entry())?.host], gone ? [1, b.host] : [0, c.host]);
+    assert.equal(await a.hub.emit("me", "two"), true);
+    if (gone) client = await V1Client.open(a.hub, session, `1.${client.hello.token}`);
+    assert.deepEqual([client.hello.resumed, await client.next(), lost], [true, "two", []]);
+    client.socket.close(1000);
+  });
+}

@@ -1,3 +1,6 @@
+import type { ResumeOffer } from "./resume.ts";
+import type { ResumeToken } from "./resume-token.ts";
+
 /** A client of `meshsocket.v1` that is away and that its node, which leaves, hands to another one. */
 export interface Adoption {
   readonly id: string;
@@ -22,6 +25,29 @@ export function adoptionOf(client: AwayClient): Adoption | undefined {
   if (!v1 || !client.away || client.arrival || client.leaving) return undefined;
   const { token: { current: token, former }, ledger: { acked: received } } = v1;
   return { id, user, info, url, remoteAddress, token, former, received, expiresAt };
+}
+
+/**
+ * The offer with which another node takes a client over that is away here: that of the client itself, which may have gone on since the other
+ * node was asked to. Undefined if it is not away, or is another client of the same id.
+ */
+export function offerOfAway(
+  { away, user, v1 }: OfferingClient,
+  { token: given }: ResumeOffer,
+): ResumeOffer | undefined {
+  if (!v1 || !away || !(v1.token.accepts(given) || v1.token.wasUsed(given))) return undefined;
+  const { token: { current: token, former }, ledger: { acked: received } } = v1;
+  return { token, former, received, user };
+}
+
+/** The client of {@link offerOfAway}. */
+interface OfferingClient {
+  readonly away: boolean;
+  readonly user: string | undefined;
+  readonly v1: {
+    readonly token: Pick<ResumeToken, "accepts" | "current" | "former" | "wasUsed">;
+    readonly ledger: { readonly acked: number };
+  } | undefined;
 }
 
 /** The client of {@link adoptionOf}. */

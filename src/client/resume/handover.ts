@@ -14,6 +14,9 @@ export interface HandedOver {
   readonly places: readonly TopicPlace[];
   /** The number of the last request to the client. */
   readonly lastRequest: number;
+  /** Of a client that did not come itself: the token with which it may come back, and the one before, "" for none. */
+  readonly token?: string;
+  readonly former?: string;
 }
 
 /** A place in the history of a topic. */

@@ -270,7 +270,10 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   }
 
   /** The state of a client that goes on on another node: messages that it has not got go with it. */
-  handOver({ received }: ResumeOffer, topics: Pick<HandedOver, "topics" | "tagged" | "places">): HandedOver {
+  handOver(
+    { received, token, former }: ResumeOffer,
+    topics: Pick<HandedOver, "topics" | "tagged" | "places">,
+  ): HandedOver {
     this.#acknowledged(received);
     const frames = this.ledger.framesAfter(received).map(wholeOf);
     // The answers to calls that are running here would not find the client any more.
@@ -286,11 +289,14 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
       handled: this.ledger.handled,
       messages,
       lastRequest: this.#requests?.lastNumber ?? 0,
+      ...former !== undefined && { token, former },
     };
   }
 
   /** Goes on with the state from another node. Messages that were sent here meanwhile come after those that it brings. */
-  arrive({ token, former }: ResumeOffer, { received, handled, messages, lastRequest }: HandedOver): void {
+  arrive(offer: ResumeOffer, handed: HandedOver): void {
+    const { received, handled, messages, lastRequest } = handed;
+    const { token = offer.token, former = offer.former } = handed;
     // Until the client proves that it got the hello, it may come back with the same token.
     if (former === undefined) this.token.next(token);
     else this.token.keep(token, former);
