@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { afterTick } from "../../src/base/tick.ts";
 import { Acks, Turns } from "../../src/client/resume/turns.ts";
+import { MemoryHistory } from "../../src/history/memory.ts";
+import { Appends, ByteBudget } from "../../src/hub/history/appends.ts";
 import { ReplayPace } from "../../src/hub/history/replay-pace.ts";
 import { until } from "../kit/until.ts";
 
@@ -72,4 +74,39 @@ test("replays get fewer bytes in a turn when turns take long, and all of them in
   };
   const [fast, slow] = [await granted(0), await granted(2)];
   assert.ok(slow < fast / 2, `${slow} in a turn, and ${fast} if it is fast`);
+});
+
+test("messages of one call to the history are handed on over several turns in their order, while the next call is made", async () => {
+  const history = new MemoryHistory();
+  const counts: number[] = [];
+  const append = history.append.bind(history);
+  const order: number[] = [];
+  let orderAtSecond = 0;
+  history.append = async (topic, messages, window) => {
+    counts.push(messages.length);
+    if (counts.length === 2) orderAtSecond = order.length;
+    return await append(topic, messages, window);
+  };
+  const idle = Promise.withResolvers<void>();
+  const appends = new Appends("room", { messages: 2_000, ms: 60_000, bytes: 1_000_000 }, {
+    store: history,
+    budget: new ByteBudget(Infinity),
+    doubt() {},
+    idle: () => idle.resolve(),
+  });
+  const log = new TurnLog();
+  const add = (): void => {
+    const message = { data: "x", bytes: 1, deadlineMs: Infinity, signal: undefined };
+    void appends.add(message, async ({ position }) => {
+      order.push(position.offset);
+      log.note();
+      if (order.length === 1) { for (let index = 0; index < 10; index++) add(); }
+    });
+  };
+  for (let index = 0; index < 1_000; index++) add();
+  await idle.promise;
+  assert.deepEqual(counts, [1_000, 10]);
+  assert.deepEqual(order, Array.from({ length: 1_010 }, (_, index) => index + 1));
+  assert.ok(orderAtSecond < 1_000, `the second call waited for ${orderAtSecond} messages`);
+  assert.ok(log.end() <= 512, `${log.end()} in one turn`);
 });

@@ -1,6 +1,7 @@
 import { errorCode, MeshError } from "../../base/error.ts";
 import { afterTick } from "../../base/tick.ts";
 import {
+  type AppendResult,
   type HistoryStore,
   type HistoryWindow,
   MAX_APPEND_BYTES,
@@ -13,7 +14,8 @@ import type { Position } from "../../send/position.ts";
  * The messages that one node appends to the history of one topic.
  *
  * Messages of one tick leave in one call; while a call is under way the next one grows. One call at a time keeps the order of the
- * publishes. The caller hears of each message before those after it.
+ * publishes: of two, a failure may lose or delay the first alone. The caller hears of each message before those after it, and the store
+ * works on the next call meanwhile.
  */
 export class Appends {
   readonly #topic: string;
@@ -21,6 +23,8 @@ export class Appends {
   readonly #deps: AppendsDependencies;
   #waiting: Waiting[] = [];
   #busy = false;
+  /** Settles when the messages of the last call were handed on. */
+  #placing: Promise<void> | undefined;
 
   constructor(topic: string, window: HistoryWindow, deps: AppendsDependencies) {
     this.#topic = topic;
@@ -53,6 +57,7 @@ export class Appends {
     while (this.#waiting.length > 0) {
       const next = this.#next();
       if (next.length > 0) await this.#append(next);
+      if (this.#waiting.length === 0) await this.#placing;
     }
     this.#busy = false;
     this.#deps.idle(this.#topic, this);
@@ -78,22 +83,35 @@ export class Appends {
     return false;
   }
 
+  /** Settles when the messages are appended: the next call need not wait until all of them are delivered. */
   async #append(calls: readonly Waiting[]): Promise<void> {
-    const { budget, store } = this.#deps;
+    let result: AppendResult | { readonly error: unknown };
     try {
-      const { epoch, appended } = await store.append(this.#topic, calls.map(({ message }) => message), this.#window);
-      for (const [index, { placed }] of calls.entries()) {
-        const { offset = 0, repeated = false } = appended[index] ?? {};
-        placed({ position: { epoch, offset }, repeated });
-      }
+      result = await this.#deps.store.append(this.#topic, calls.map(({ message }) => message), this.#window);
     } catch (error) {
-      for (const { reject } of calls) reject(error);
-      if (errorCode(error) === "unknown") this.#deps.doubt(this.#topic);
-    } finally {
-      for (const { message } of calls) budget.give(costOf(message));
+      result = { error };
     }
+    await this.#placing;
+    this.#placing = this.#place(calls, result);
+  }
+
+  /** Hands messages on in their order, a part of them in each turn: those of a full call would hold everything else up. */
+  async #place(calls: readonly Waiting[], result: AppendResult | { readonly error: unknown }): Promise<void> {
+    for (const [index, { message, placed, reject }] of calls.entries()) {
+      if (index > 0 && index % PLACED_PER_TURN === 0) await new Promise<void>(afterTick);
+      this.#deps.budget.give(costOf(message));
+      if ("error" in result) reject(result.error);
+      else {
+        const { offset = 0, repeated = false } = result.appended[index] ?? {};
+        placed({ position: { epoch: result.epoch, offset }, repeated });
+      }
+    }
+    if ("error" in result && errorCode(result.error) === "unknown") this.#deps.doubt(this.#topic);
   }
 }
+
+/** A few milliseconds of the node. */
+const PLACED_PER_TURN = 256;
 
 /** A message that has its place. */
 export interface Placed {
