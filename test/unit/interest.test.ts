@@ -107,6 +107,21 @@ test("interest: a restore does not wait for publishers that are silent", async (
   await interest.restore();
 });
 
+test("interest: what publishers sent before a restore had told them is looked for after that", async () => {
+  const told = Promise.withResolvers<void>();
+  let looked = 0;
+  const call = (): Promise<void> => told.promise;
+  const { storage, interest } = await make({ links: { call }, toldLate: () => void looked++, timeoutMs: 10 });
+  const wanted = interest.want("news");
+  await wanted;
+  await storage.subscribers("news", THERE);
+  await interest.restore();
+  assert.equal(looked, 0);
+  told.resolve();
+  await quiet(storage);
+  assert.equal(looked, 1);
+});
+
 test("interest: a withdrawal that failed is made sure of, also when the topic is wanted again", async () => {
   const { storage, interest } = await make();
   await interest.want("news");

@@ -6,6 +6,7 @@ import { MeshError } from "../../src/base/error.ts";
 import { DEFAULT_LIMITS } from "../../src/base/limits.ts";
 import type { Client } from "../../src/client/client.ts";
 import { Clients } from "../../src/client/clients.ts";
+import { hearKept } from "../../src/hub/history/ear.ts";
 import { Feed, HOLD_MS } from "../../src/hub/history/feed.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
@@ -181,4 +182,28 @@ test("a message that the history knows nothing of is a gap for its listeners, on
   scene.arrive("2", await scene.append("2"));
   assert.deepEqual(heard, ["1", "gap", "2"]);
   assert.equal(feed.at?.offset, 2);
+});
+
+test("a part of a node that hears what is kept is told of messages that the window drops between two pages", async () => {
+  const history = new HeldHistory();
+  const heard: string[] = [];
+  const append = (from: number, to: number): Promise<unknown> => {
+    return history.append(TOPIC, numbers(from, to).map((data) => ({ data })), { ...WINDOW, messages: 1_500 });
+  };
+  await append(1, 1_000);
+  await append(1_001, 1_500);
+  const reading = history.hold("read");
+  const hearing = hearKept(history, TOPIC, await history.position(TOPIC), {
+    hearsKept: true,
+    message: (data) => void heard.push(String(data)),
+    gap: () => void heard.push("gap"),
+    live() {},
+    closed() {},
+  });
+  await reading.begun;
+  await append(1_501, 2_500);
+  await append(2_501, 2_600);
+  reading.release();
+  await hearing;
+  assert.deepEqual(heard, [...numbers(1, 1_000), "gap", ...numbers(1_101, 1_500)]);
 });

@@ -49,11 +49,19 @@ export class Interest {
   /** The storage lost what it knew: writes it again. Rejects when the storage fails. */
   async restore(): Promise<void> {
     const topics = [...this.#wanted.keys()];
+    const told: Promise<void>[] = [];
     const worker = async (): Promise<void> => {
-      for (let topic = topics.pop(); topic !== undefined; topic = topics.pop()) await this.#announceAgain(topic);
+      for (let topic = topics.pop(); topic !== undefined; topic = topics.pop()) await this.#announceAgain(topic, told);
     };
     const workers = await Promise.allSettled(Array.from({ length: RESTORES_AT_ONCE }, worker));
+    void this.#late(told);
     for (const done of workers) if (done.status === "rejected") throw done.reason;
+  }
+
+  /** Until they were told, these nodes published without this one. */
+  async #late(told: readonly Promise<void>[]): Promise<void> {
+    await Promise.all(told);
+    if (told.length > 0) this.#deps.toldLate?.();
   }
 
   /** Tells the nodes that could not be told before, and writes again what failed. */
@@ -66,7 +74,9 @@ export class Interest {
     const unsure = [...this.#unsure];
     this.#unsure.clear();
     for (const topic of unsure) {
-      if (this.#wanted.has(topic)) this.#announceAgain(topic).catch(() => this.#unsure.add(topic));
+      const told: Promise<void>[] = [];
+      const again = (): Promise<void> => this.#announceAgain(topic, told).then(() => this.#late(told));
+      if (this.#wanted.has(topic)) again().catch(() => this.#unsure.add(topic));
       else void this.#write(topic, () => this.#withdraw(topic));
     }
   }
@@ -93,10 +103,10 @@ export class Interest {
     return written;
   }
 
-  /** Rejects if the storage fails. Does not wait for the nodes that are told. */
-  #announceAgain(topic: string): Promise<void> {
+  /** Rejects if the storage fails. Does not wait for the nodes that are told: adds a promise for each. */
+  #announceAgain(topic: string, told: Promise<void>[]): Promise<void> {
     return this.#write(topic, async () => {
-      if (this.#wanted.has(topic)) void (await this.#announce(topic));
+      if (this.#wanted.has(topic)) told.push(...await this.#announce(topic));
     });
   }
 

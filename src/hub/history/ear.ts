@@ -55,8 +55,10 @@ export class LateEar implements Ear {
 export async function hearKept(store: HistoryStore, topic: string, to: Position, ear: Ear): Promise<void> {
   let from: Position | undefined;
   for (;;) {
-    const { end, messages, more } = await store.read(topic, from ? { from } : {});
+    const { end, messages, more, recovered } = await store.read(topic, from ? { from } : {});
     if (end.epoch !== to.epoch) return;
+    // The window dropped some since the page before.
+    if (!recovered) ear.gap();
     for (const { offset, data } of messages) if (offset <= to.offset) ear.message(data);
     const last = messages.at(-1)?.offset ?? to.offset;
     if (!more || last >= to.offset) return;
