@@ -103,7 +103,9 @@ test("under random faults no listener has a hole that it was not told of, a mess
   const random = new Random(runSeed);
   const history = new FaultyHistory();
   await using cluster = new MemoryCluster();
-  const nodes = await threeNodes(cluster, { topics: TOPICS, history, limits: { timeoutMs: 250 }, leaseMs: 5_000 });
+  // The listeners answer no pings.
+  const limits = { timeoutMs: 250, pingMs: Infinity };
+  const nodes = await threeNodes(cluster, { topics: TOPICS, history, limits, leaseMs: 5_000 });
   const listeners = await Promise.all([0, 1, 2, 3, 4, 5].map((n) => Listener.open(nodes[n % 3] ?? nodes[0], `l${n}`)));
   const endMs = performance.now() + MS;
   const going = (): boolean => performance.now() < endMs;
