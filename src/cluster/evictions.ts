@@ -1,8 +1,12 @@
 import { about } from "../base/log/about.ts";
+import { errorCode } from "../base/error.ts";
 import { evictItem, type SizedItem } from "../link/items.ts";
 import type { Logger } from "../base/log/logger.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
 import type { Holder } from "../storage/storage.ts";
+
+/** A previous holder lives, and does not answer. */
+export const SILENT: unique symbol = Symbol("silent");
 
 /** Has the previous holders of claimed ids close their connections, again until they did or their life is over. */
 export class Evictions {
@@ -20,8 +24,8 @@ export class Evictions {
   }
 
   /**
-   * Tells the previous holder of an id, and with `resume` asks it for the client. Resolves with its answer; with undefined
-   * if it could not be told until `untilMs`, or soon. Never rejects.
+   * Tells the previous holder of an id, and with `resume` asks it for the client. Resolves with its answer; with {@link SILENT} if it
+   * lives and did not answer until `untilMs`, or soon; with undefined if it could not be reached. Never rejects.
    */
   async evict(to: Holder, id: string, claim: bigint, resume?: ResumeOffer, untilMs?: number): Promise<unknown> {
     this.#open.set(id, (this.#open.get(id) ?? 0) + 1);
@@ -65,7 +69,7 @@ export class Evictions {
         `meshsocket: could not have ${to.host} close its connection of an id that was taken over: it is tried again while that node lives`;
       this.#deps.logger.warn(text, error, about("eviction_failed", { node: to.host, client: id }));
       if (!this.#remember(to, id, claim)) this.#settle(id);
-      return undefined;
+      return errorCode(error) !== "unavailable" && this.#deps.node.has(to) ? SILENT : undefined;
     }
   }
 

@@ -1,6 +1,7 @@
 /** Guarantee 10 where the node that the storage names does not have the client. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { clusterNode } from "../../src/distributed/dist-hub.ts";
 import { upgradeRequest } from "../kit/memory-client.ts";
 import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
@@ -94,4 +95,33 @@ test("a client is lost, and told so, if the node that was taking it over dies: t
   assert.deepEqual([a.hub.size, c.hub.size], [0, 1]);
   await coming;
   second.socket.close(1000);
+});
+
+test("a client is told to come again while its node lives and does not answer, before it may begin as a new one", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster, { leaseMs: 600, limits: { timeoutMs: 300 } });
+  const first = await V1Client.open(a.hub, { id: "me" });
+  first.socket.terminate();
+  const go = cluster.pause(a.host);
+  const offer = `0.${first.hello.token}`;
+  await assert.rejects(V1Client.open(b.hub, { id: "me" }, offer), /close with 1013/);
+  go();
+  const second = await V1Client.open(b.hub, { id: "me" }, offer);
+  for (const { hub } of [a, b, c]) assert.equal(await hub.emit("me", "here?"), true);
+  assert.deepEqual(await second.take(3), ["here?", "here?", "here?"]);
+  second.socket.close(1000);
+});
+
+test("a client whose new node cannot send a message on to the old one does not resume: what follows would overtake it", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const { moving } = clusterNode(b.hub).cluster;
+  const move = moving.moves.arrives({ id: "me", user: undefined, open: true }, 5n);
+  move.old = clusterNode(a.hub).cluster.holder;
+  cluster.down.add(a.host);
+  assert.equal(await b.hub.emit("me", "one"), true);
+  await move.settled();
+  assert.deepEqual([move.kept, move.failed], [1, true]);
+  cluster.down.delete(a.host);
+  moving.moves.end("me");
 });

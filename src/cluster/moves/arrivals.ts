@@ -1,5 +1,6 @@
 import { Arriving, type ArrivingDependencies, type Found, tryLater } from "./arriving.ts";
 import { about } from "../../base/log/about.ts";
+import { SILENT } from "../evictions.ts";
 import type { DistSession } from "../dist-session.ts";
 import type { HandedOver } from "../../client/resume/handover.ts";
 import type { HubClient } from "../../client/hub-client.ts";
@@ -38,9 +39,13 @@ export class Arrivals<Data> {
     const untilMs = performance.now() + waitMs;
     const move = moves.arrives(client, claim);
     if (previous?.life !== node.holder.life) move.old = previous;
-    const found = await this.#ask(move.old, move, offer, untilMs) ?? await this.#search(move, offer, untilMs);
+    const asked = await this.#ask(move.old, move, offer, untilMs);
+    const isSilent = move.silent;
+    const found = asked ?? await this.#search(move, offer, untilMs);
     if (found?.handover.waits) return await this.#bring(client, new Arriving(move, found, untilMs, this.#deps));
     await move.settled();
+    // Its node may still have it, and take messages for it: it is to come again before it begins as a new client.
+    if (!found && isSilent && offer.former === undefined) client.lose("closed");
     return found?.handover.refusal ?? "unknown";
   }
 
@@ -48,8 +53,9 @@ export class Arrivals<Data> {
   async #ask(old: Holder | undefined, move: Move, offer: ResumeOffer, untilMs: number): Promise<Found | undefined> {
     if (!old) return undefined;
     const { client: { id }, claim } = move;
-    const answer = (await this.#deps.evictions.evict(old, id, claim, offer, untilMs)) as Answer | undefined;
-    const handover = answer?.handover;
+    const answer = await this.#deps.evictions.evict(old, id, claim, offer, untilMs);
+    move.silent = answer === SILENT;
+    const handover = answer === SILENT ? undefined : (answer as Answer | undefined)?.handover;
     return handover && handover.refusal !== UNKNOWN ? { old, handover } : undefined;
   }
 

@@ -107,6 +107,8 @@ export class Move {
   readonly arrives: boolean;
   /** The node that it comes from; undefined at that node, and while it is looked for. */
   old: Holder | undefined = undefined;
+  /** The node that was asked last lives, and did not answer. */
+  silent = false;
   /** The lives of the senders whose marks came. */
   readonly marked: Set<string> = new Set();
   /** The lives of senders of messages to many that the client did not get here: they were for it at the other node. */
@@ -114,7 +116,7 @@ export class Move {
   /** The lives of nodes whose messages to many the client got here. */
   readonly heard: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
-  readonly sentOn: Promise<unknown>[] = [];
+  readonly sentOn: Promise<void>[] = [];
   /** How many of them, or of those that had nowhere to go, wait here. */
   kept = 0;
   /** Settled when the move is over. */
@@ -170,11 +172,8 @@ export interface MovingClients {
   has(id: string): boolean;
   /** Whether what this node sends to the client now is for it here. */
   isHere(id: string): boolean;
-  /**
-   * Sends a message on to the node that the client comes from; undefined if it does not come from another one. Resolves when one of the
-   * two has it, with true; with false if the client is gone. Never rejects.
-   */
-  sendOn(id: string, frame: Frame): Promise<boolean> | undefined;
+  /** Sends a message on to the node that the client comes from; false if it does not come from another one. */
+  sendOn(id: string, frame: Frame): boolean;
   /** The clients of this node that a message to many is not for: these, and those that get it on another node. */
   except(ids: Except): Except;
   /** Settles when a message on the topic may leave here and there without a cut between; undefined if it may now. */

@@ -4,7 +4,6 @@ import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import type { Clients } from "../../client/clients.ts";
 import { Cutter } from "./cutter.ts";
 import { Cuts } from "./cuts.ts";
-import { errorCode } from "../../base/error.ts";
 import type { Frame } from "../../send/frame.ts";
 import { Status } from "../../gen/meshsocket/node/v1/node_pb.ts";
 import { emitItem } from "../../link/items.ts";
@@ -86,31 +85,31 @@ export class Moving<Data> implements MovingClients {
 
   /**
    * Sends a message on to the node that a client comes from, because this node has not made its cut yet: so it keeps its
-   * place among what this node sends. Undefined if the client does not come from another node.
+   * place among what this node sends. False if the client does not come from another node.
    */
-  sendOn(id: string, frame: Frame): Promise<boolean> | undefined {
+  sendOn(id: string, frame: Frame): boolean {
     const move = this.moves.get(id);
-    if (!move?.arrives) return undefined;
-    const sent = move.old ? this.#sendOn(move, move.old, frame) : this.#keep(move, frame);
-    if (move.old) move.sentOn.push(sent);
-    return sent;
+    if (!move?.arrives) return false;
+    if (move.old) move.sentOn.push(this.#sendOn(move, move.old, frame));
+    else this.#keep(move, frame);
+    return true;
   }
 
-  async #sendOn(move: Move, old: Holder, frame: Frame): Promise<boolean> {
+  /** After one that the old node may not have, or that it could not be sent, the client cannot go on: what follows would overtake it. */
+  async #sendOn(move: Move, old: Holder, frame: Frame): Promise<void> {
     try {
       const item = emitItem(move.client.id, frame);
       const { status } = await this.#links.call(old, item, performance.now() + this.#timeoutMs);
-      if (status === Status.OK) return true;
-    } catch (error) {
-      // The old node may or may not have it.
-      move.failed ||= errorCode(error) !== "unavailable";
+      if (status === Status.OK) return;
+    } catch {
+      move.failed = true;
     }
-    return await this.#keep(move, frame);
+    this.#keep(move, frame);
   }
 
   /** A message that no old node takes waits here. */
-  #keep(move: Move, frame: Frame): Promise<boolean> {
+  #keep(move: Move, frame: Frame): void {
     move.kept++;
-    return this.#clients.emit(move.client.id, frame) ? this.#clients.taken(frame) : Promise.resolve(false);
+    this.#clients.emit(move.client.id, frame);
   }
 }
