@@ -8,7 +8,7 @@ import { unknownOption } from "./check/unknown-option.ts";
 export interface Limits {
   /** Bytes of one message, in either direction. A longer one from a client: close 1009. A longer one to send: rejects `resource_exhausted`. */
   maxMessageBytes: number;
-  /** Bytes held for a client that reads too slowly. Over it: the send is dropped and counted, and the client closed with 4008, unless `slowConsumer` is `"drop"`. */
+  /** Bytes held for a client that reads too slowly. Over it: the send is dropped and counted, and the client closed with 4008, unless `slowConsumer` is `"drop"`: then its control lines are sent up to twice of it. */
   maxBufferedBytes: number;
   /** Bytes that a client has not read, or, if it speaks `meshsocket.v1`, not acknowledged. Over it: of a topic with `slowConsumer: "latest"` it gets only the newest message, once it has read. */
   maxLagBytes: number;

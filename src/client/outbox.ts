@@ -156,11 +156,12 @@ export class Outbox<Own extends OutboxClient> {
     if (this.#socket) this.#client.dead();
   }
 
-  /** Writes frames that are neither queued nor kept. A client that does not read is cut. */
+  /** Writes frames that are neither queued nor kept. A client that does not read is cut; one that may miss messages, at twice the bound. */
   writeNow(frames: readonly Frame[]): void {
     const socket = this.#socket;
     if (socket === undefined) return;
-    if (socket.bufferedAmount > this.#owner.limits.maxBufferedBytes) this.#client.tooSlow();
+    const { dropsSlow, limits: { maxBufferedBytes } } = this.#owner;
+    if (socket.bufferedAmount > maxBufferedBytes * (dropsSlow ? 2 : 1)) this.#client.tooSlow();
     else if (socket.send(frames) < frames.length) this.#client.dead();
   }
 
