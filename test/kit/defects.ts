@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { clusterNode, type DistHub } from "../../src/distributed/dist-hub.ts";
 import { Frame } from "../../src/send/frame.ts";
 import { Deltas } from "../../src/client/delta/deltas.ts";
-import { Newest } from "../../src/client/slow/newest.ts";
+import { Newest, type SlowClient } from "../../src/client/slow/newest.ts";
 import { Ledger } from "../../src/client/resume/ledger.ts";
 import { Protocol } from "../../src/client/resume/protocol.ts";
 import { ResumeToken } from "../../src/client/resume/resume-token.ts";
@@ -77,7 +77,7 @@ function mistakeDeltas(): void {
 /** A message that waits for a slow client goes out after newer ones. */
 function keepOlder(): void {
   const keep = Reflect.get(Newest.prototype, "keep");
-  Newest.prototype.keep = function (client, frames, bytes) {
+  Newest.prototype.keep = function (client: SlowClient, frames, bytes) {
     return client.outbox.lags(bytes) && keep.call(this, client, frames, bytes);
   };
 }
