@@ -30,7 +30,7 @@ import type { HubClient } from "../client/hub-client.ts";
 import type { KeptTopics } from "../hub/history/kept-topics.ts";
 import { MAX_HANDOVER_BYTES } from "../client/resume/handover.ts";
 import type { ResumeOffer } from "../client/resume/resume.ts";
-import type { Moves } from "./moves/moves.ts";
+import type { Move, Moves } from "./moves/moves.ts";
 import { notAskable } from "../client/requests.ts";
 import { plainAnswer } from "../link/packed-batch.ts";
 import type { Listener } from "../client/topics.ts";
@@ -149,7 +149,7 @@ export class Receiver<Data> {
 
   #emit({ id, data, binary }: Emit, from: Holder | undefined): Pending {
     const { moves } = this.#peers;
-    if (!moves.isHere(id, lifeOf(from))) return elsewhere(moves.get(id)?.old);
+    if (!moves.isHere(id, lifeOf(from))) return elsewhere(moves.get(id));
     const frame = Frame.relayed(data, binary);
     return this.#clients.emit(id, frame) ? frame : plainAnswer(Status.NOT_HERE);
   }
@@ -311,9 +311,10 @@ function setOf(ids: readonly string[]): ReadonlySet<string> | undefined {
   return ids.length > 0 ? new Set(ids) : undefined;
 }
 
-/** The answer to a message for a client that is still at its old node, or at its new one already. */
-function elsewhere(old: Omit<Holder, "$typeName"> | undefined): Answer {
-  if (!old) return plainAnswer(Status.NOT_HERE);
+/** The answer to a message for a client that is still at its old node, which may be looked for, or at its new one already. */
+function elsewhere(move: Pick<Move, "arrives" | "old"> | undefined): Answer {
+  const old = move?.old;
+  if (!old) return plainAnswer(move?.arrives ? Status.MOVING : Status.NOT_HERE);
   return create(AnswerSchema, { status: Status.MOVING, old: { host: old.host, life: old.life } });
 }
 

@@ -10,6 +10,8 @@ import type { Links } from "../link/links.ts";
 import type { Entry, Holder, Storage } from "../storage/storage.ts";
 
 const LOOK_UPS_IN_FLIGHT = 4;
+/** Milliseconds until a node is called again that does not know yet from where a client comes. */
+const AGAIN_MS = 20;
 /** How often a call may go to and fro between the two nodes of a client that moves. */
 const MAX_RETURNS = 32;
 
@@ -140,6 +142,7 @@ export class Router {
   answered(call: RoutedCall, answer: Answer): void {
     if (answer === OTHER_LIFE) this.#stale(call, otherNode(call.route?.host ?? ""));
     else if (answer.status === Status.MOVING && answer.old) this.#toOldNode(call, answer.old);
+    else if (answer.status === Status.MOVING) this.#again(call);
     else if (answer.status === Status.NOT_HERE) this.#stale(call, undefined);
     else call.done(answer);
   }
@@ -155,6 +158,14 @@ export class Router {
   #toOldNode(call: RoutedCall, { host, life }: Holder): void {
     if (call.returns++ < MAX_RETURNS) this.#send(call, { host, life, claim: 0n });
     else call.fail(new MeshError("unavailable", "the client moves between two nodes, and neither took the message"));
+  }
+
+  /** The client is on its way to the node that was called, which does not know yet from where: calls it again soon. */
+  #again(call: RoutedCall): void {
+    const { deadlineMs, route } = call;
+    if (route === undefined || performance.now() + AGAIN_MS > deadlineMs) {
+      call.fail(new MeshError("unavailable", "the client is on its way from a node that is looked for: try again"));
+    } else setTimeout(() => this.#send(call, route), AGAIN_MS);
   }
 
   /** The route was wrong: takes the newer one that another call has found since, or asks the storage again, once for each call. */

@@ -125,3 +125,22 @@ test("a client whose new node cannot send a message on to the old one does not r
   cluster.down.delete(a.host);
   moving.moves.end("me");
 });
+
+test("a message to a client whose old node is looked for waits until that is known", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const first = await V1Client.open(a.hub, { id: "me" });
+  first.socket.terminate();
+  const offer = `0.${first.hello.token}`;
+  const vain = await claimInVain(b, offer);
+  const go = cluster.pause(a.host);
+  const coming = V1Client.open(c.hub, { id: "me" }, offer);
+  await until("it to be looked for", () => c.hub.size === 1 && a.hub.client("me")?.away === true);
+  const sent = b.hub.emit("me", "one");
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  go();
+  const second = await coming;
+  assert.deepEqual([second.hello.resumed, await sent, await second.next()], [true, true, "one"]);
+  vain.cancel();
+  second.socket.close(1000);
+});

@@ -1287,7 +1287,7 @@ export type Answer = Message<"meshsocket.node.v1.Answer"> & {
   handover?: Handover | undefined;
 
   /**
-   * With STATUS_MOVING: the node that the client comes from.
+   * With STATUS_MOVING: the node that the client comes from. Without it that one is looked for: ask again.
    *
    * @generated from field: meshsocket.node.v1.Holder old = 10;
    */
