@@ -272,6 +272,7 @@ export class Membership {
   async #beginLife(): Promise<Renewal> {
     this.#holder = { host: this.#deps.host, life: randomId() };
     this.living.forgotten();
+    this.#deps.reclaim.begun();
     return await this.#renewOnce();
   }
 
@@ -359,6 +360,8 @@ export interface Sampled {
   isLost(entries: readonly (Entry | undefined)[]): boolean;
   /** The storage was wiped: it counts claims from the start. */
   wiped(): void;
+  /** This node's life ended, and it has another one. */
+  begun(): void;
 }
 
 /** Hears of this node's life and of its neighbours. */

@@ -23,6 +23,8 @@ export class Reclaim<Data> {
   #turn: Iterator<HubClient<Data>> | undefined;
   /** Clients that another node claimed, which has not asked for them yet. */
   readonly #wanted = new Set<HubClient<Data>>();
+  /** Whether a life of this node ended since it claimed all its ids. */
+  #begun = false;
   #sample: readonly { readonly connection: HubClient<Data>; readonly claim: bigint }[] = [];
 
   constructor(deps: ReclaimDependencies<Data>) {
@@ -34,9 +36,15 @@ export class Reclaim<Data> {
     for (const connection of this.#deps.clients.values()) connection.claim = 0n;
   }
 
+  /** This node has another life: nobody asks for the clients of the one that ended. */
+  begun(): void {
+    this.#begun = true;
+  }
+
   /** Claims every id of this node. Rejects if the storage fails. */
   async all(): Promise<void> {
     for (const connections of this.#slices()) await this.#claim(connections);
+    this.#begun = false;
   }
 
   /** Claims one client's id. If that fails the client is closed with 1013, so that it comes back. Never rejects. */
@@ -124,11 +132,11 @@ export class Reclaim<Data> {
 
   /**
    * Another node has the id: closes the client. One that may have come back there has some time before that, in which the
-   * other node asks for it.
+   * other node asks for it; not if the life that it asks ended: it may have begun there as a new client, and would be held here as well.
    */
   #replaced(client: HubClient<Data>): void {
     if (client.leaving || this.#wanted.has(client)) return;
-    if (!client.v1) return replaced(client);
+    if (!client.v1 || this.#begun) return replaced(client);
     this.#wanted.add(client);
     unref(setTimeout(() => void this.#lookAgain(client), MAX_LEAVING_MS));
   }

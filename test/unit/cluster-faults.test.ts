@@ -4,6 +4,7 @@ import type { MeshError } from "../../src/base/error.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import { MemoryCluster } from "../kit/memory-cluster.ts";
 import { until } from "../kit/until.ts";
+import { V1Client } from "../kit/v1-client.ts";
 import { within } from "../kit/wait.ts";
 import { WatchedStorage } from "../kit/watched-storage.ts";
 import { clusterNode } from "../../src/distributed/dist-hub.ts";
@@ -68,6 +69,28 @@ test("faults: a node that stood still past its lease takes a new life, keeps its
   assert.equal(await kept.next(), "still here");
   assert.equal(await a.hub.emit("taken", "to the newer"), true);
   assert.equal(await newer.next(), "to the newer");
+});
+
+test("faults: a node that stood still past its lease holds nothing for a client that began again elsewhere", async () => {
+  await using cluster = new MemoryCluster();
+  const a = await cluster.start({ leaseMs: 300, limits: { timeoutMs: 200 } });
+  const b = await cluster.start({ leaseMs: 60_000 });
+  const first = await V1Client.open(a.hub, { id: "me" });
+  first.socket.terminate();
+  const lost: string[] = [];
+  a.hub.on("lost", ({ client: { id }, reason }) => void lost.push(`${id} ${reason}`));
+  cluster.silenced.add(a.host);
+  standStill(400);
+  const newer = await V1Client.open(b.hub, { id: "me" });
+  cluster.silenced.delete(a.host);
+  // A node whose life goes on waits for ten seconds whether it is asked for the client.
+  await within("the older one to be given up", until("an end of it", () => a.hub.size === 0), 5_000);
+  assert.deepEqual(lost, ["me replaced"]);
+  const { delivered, held } = await a.hub.broadcast("to all");
+  assert.deepEqual([delivered, held], [1, 0]);
+  assert.equal(await a.hub.emit("me", "to the newer"), true);
+  assert.deepEqual(await newer.take(2), ["to all", "to the newer"]);
+  newer.socket.close(1000);
 });
 
 test("faults: a node that stood still renews its lease at once, however long it has to the next renewal", async () => {
