@@ -13,8 +13,12 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/lib/python3/dist-packages/websockets": "python3-websockets",
 };
 
+/** Debian keeps servers where the PATH of an ordinary user does not lead. */
+const SERVERS = "/usr/sbin";
+
 /** Installs the missing programs where that is possible. Returns one line for each that stays missing. */
 export async function ensurePrograms(log: (line: string) => void): Promise<string[]> {
+  process.env["PATH"] = [process.env["PATH"], SERVERS].join(delimiter);
   const missing = Object.keys(PROGRAMS).filter((program) => !onPath(program));
   if (missing.length > 0 && process.getuid?.() === 0 && onPath("apt-get")) {
     const packages = missing.map((program) => PROGRAMS[program] ?? program);
