@@ -246,10 +246,10 @@ export class Membership {
     const finding = this.#findingOf(first, now);
     if (finding === "taken" && (await this.#yields())) return;
     const lostSome = first.entries.length > 0 && this.#deps.reclaim.isLost(first.entries);
-    if (this.#generation !== undefined && first.generation !== this.#generation) {
-      this.living.keep(now + this.#deps.leaseMs);
-      this.#deps.reclaim.wiped();
-    }
+    const isOther = this.#generation !== undefined && first.generation !== this.#generation;
+    // With claims it lost leases of nodes that live.
+    if (isOther || lostSome) this.living.keep(now + this.#deps.leaseMs);
+    if (isOther) this.#deps.reclaim.wiped();
     if (finding === "wiped" || lostSome) {
       this.#deps.logger.warn(`meshsocket: ${finding === "wiped" ? LOST_ALL : LOST_SOME}`, about("claims_lost"));
     }
