@@ -1,4 +1,3 @@
-import { MeshError } from "../../src/base/error.ts";
 import { type ChaosStore, startStore, type StoreName } from "./chaos-store.ts";
 import { freePort } from "./free-port.ts";
 import { NODE_RUNTIMES, type NodeOptions, NodeProcess } from "./node-process.ts";
@@ -24,7 +23,7 @@ export interface ChaosOptions extends Partial<Omit<NodeOptions, "runtime" | "sto
   readonly runtimes?: readonly Runtime[];
 }
 
-/** How often a node is started whose storage does not answer. */
+/** How often a node is started that cannot start. */
 const STARTS = 5;
 
 /** The lease of the nodes of a {@link ChaosCluster}, unless it is told otherwise, in ms. */
@@ -146,13 +145,13 @@ export class ChaosCluster implements AsyncDisposable {
   }
 }
 
-/** As a supervisor does: on a busy machine a storage may not answer in time, least of all when clients come back. */
+/** As a supervisor does: on a busy machine the storage or the node's own address may not answer in time, least of all when clients come back. */
 async function startAtLast(start: () => Promise<NodeProcess>): Promise<NodeProcess> {
   for (let left = STARTS; left > 1; left--) {
     try {
       return await start();
-    } catch (error) {
-      if (!(error instanceof MeshError && error.code === "unavailable")) throw error;
+    } catch {
+      // The last failure is told.
     }
   }
   return await start();
