@@ -18,7 +18,11 @@ async function build(): Promise<void> {
 async function measure(): Promise<Measured> {
   await (built ??= build());
   const { cost } = (await startCosts()).find(({ name }) => name === START) ?? {};
-  if (!cost) throw new Error(`there is no start ${START}`);
+  if (!cost) {
+    throw new Error(
+      `could not measure ${JSON.stringify(START)}: tools/start-cost.ts does not measure a start of that name`,
+    );
+  }
   const hub = await bundleOf("Hub", "src/hub/hub.ts", LOADED_LATER.hub);
   const client = await bundleOf("DistClient", "src/index.ts", LOADED_LATER.client);
   return { ...cost, hubBytes: hub.gzipped, clientBytes: client.gzipped };

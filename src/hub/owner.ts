@@ -12,7 +12,7 @@ import { Acks, Turns } from "../client/resume/turns.ts";
 import type { ClientOwner, Identity } from "../client/client-owner.ts";
 import type { End } from "../client/handlers.ts";
 import { HubClient } from "../client/hub-client.ts";
-import { movedElsewhere } from "../client/resume/confirmations.ts";
+import { movedElsewhere } from "../client/resume/handover.ts";
 import { InfoChanges } from "./info-changes.ts";
 import { settle } from "../client/resume/settle.ts";
 import { replace } from "../client/resume/replace.ts";

@@ -7,6 +7,13 @@ import { MemoryCluster, type MemoryNode, threeNodes } from "../kit/memory-cluste
 import { until } from "../kit/until.ts";
 import { V1Client } from "../kit/v1-client.ts";
 
+/** The client "me" connects to a node and goes away: the offer with which it may come back. */
+async function offerFrom({ hub }: MemoryNode): Promise<string> {
+  const client = await V1Client.open(hub, { id: "me" });
+  client.socket.terminate();
+  return `0.${client.hello.token}`;
+}
+
 /** An upgrade of "me" that comes to nothing after its claim was granted: `cancel` gives the claim up. */
 async function claimInVain({ hub }: MemoryNode, resume: string): Promise<{ cancel(): void }> {
   const offers = `meshsocket.v1, meshsocket.resume.${resume}`;
@@ -44,9 +51,7 @@ for (const [given, how] of [[false, "holds its claim yet"], [true, "gave its cla
 test("a client resumes on the node whose own attempt before came to nothing", async () => {
   await using cluster = new MemoryCluster();
   const [a, b] = await threeNodes(cluster);
-  const first = await V1Client.open(a.hub, { id: "me" });
-  first.socket.terminate();
-  const offer = `0.${first.hello.token}`;
+  const offer = await offerFrom(a);
   const vain = await claimInVain(b, offer);
   const second = await V1Client.open(b.hub, { id: "me" }, offer);
   assert.equal(second.hello.resumed, true);
@@ -59,9 +64,7 @@ test("a client resumes on the node whose own attempt before came to nothing", as
 test("a client that another node claimed is kept until that node asks for it", async () => {
   await using cluster = new MemoryCluster();
   const [a, b] = await threeNodes(cluster);
-  const first = await V1Client.open(a.hub, { id: "me" });
-  first.socket.terminate();
-  const offer = `0.${first.hello.token}`;
+  const offer = await offerFrom(a);
   const slow = await claimInVain(b, offer);
   // As the renewals of its lease do, one of which may come between the claim and the question.
   await a.hub.audit();
@@ -75,9 +78,7 @@ test("a client that another node claimed is kept until that node asks for it", a
 test("a client is lost, and told so, if the node that was taking it over dies: that one may have taken messages for it", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster, { leaseMs: 1_500, limits: { timeoutMs: 500 } });
-  const first = await V1Client.open(a.hub, { id: "me" });
-  first.socket.terminate();
-  const offer = `0.${first.hello.token}`;
+  const offer = await offerFrom(a);
   // Node C does not make its cut, so that the client stays on its way from A to B.
   const found = cluster.lose(c.host);
   const coming = V1Client.open(b.hub, { id: "me" }, offer).catch(() => {});
@@ -100,10 +101,8 @@ test("a client is lost, and told so, if the node that was taking it over dies: t
 test("a client is told to come again while its node lives and does not answer, before it may begin as a new one", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster, { leaseMs: 600, limits: { timeoutMs: 300 } });
-  const first = await V1Client.open(a.hub, { id: "me" });
-  first.socket.terminate();
+  const offer = await offerFrom(a);
   const go = cluster.pause(a.host);
-  const offer = `0.${first.hello.token}`;
   await assert.rejects(V1Client.open(b.hub, { id: "me" }, offer), /close with 1013/);
   go();
   const second = await V1Client.open(b.hub, { id: "me" }, offer);
@@ -129,9 +128,7 @@ test("a client whose new node cannot send a message on to the old one does not r
 test("a message to a client whose old node is looked for waits until that is known", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster);
-  const first = await V1Client.open(a.hub, { id: "me" });
-  first.socket.terminate();
-  const offer = `0.${first.hello.token}`;
+  const offer = await offerFrom(a);
   const vain = await claimInVain(b, offer);
   const go = cluster.pause(a.host);
   const coming = V1Client.open(c.hub, { id: "me" }, offer);

@@ -17,6 +17,7 @@ import { until } from "../kit/until.ts";
 import { V1Client } from "../kit/v1-client.ts";
 
 const TOPICS: HubOptions["topics"] = [{ match: "room:*", history: { messages: 100_000 } }];
+const WINDOW = { messages: 100, ms: 60_000, bytes: 10_000 };
 
 /** A client with what it got, from the place that it asked for. */
 interface Reader {
@@ -39,6 +40,14 @@ async function read(node: MemoryNode, id: string, from?: From): Promise<Reader> 
   got.push(...client.waiting.map(String));
   client.socket.addEventListener("message", (event) => got.push(String((event as MessageEvent<unknown>).data)));
   return { got, ...await promise };
+}
+
+/** Three nodes with this history: A has a reader, and what B published came to it. */
+async function oneRead(cluster: MemoryCluster, history: HeldHistory): Promise<{ b: MemoryNode; reader: Reader }> {
+  const [a, b] = await threeNodes(cluster, { topics: TOPICS, history });
+  const reader = await read(a, "reader");
+  await b.hub.publish("room:1", "1");
+  return { b, reader };
 }
 
 /** Publishes on all nodes at once, in bursts, until told to stop; the messages are numbered by node. */
@@ -239,20 +248,16 @@ test("listeners get the last message of a node that died before it delivered it"
   const reader = await read(a, "reader");
   await b.hub.publish("room:1", "1");
   // It reached the history, and nobody else.
-  await storage.history().append("room:1", [{ data: "2" }], { messages: 100, ms: 60_000, bytes: 10_000 });
+  await storage.history().append("room:1", [{ data: "2" }], WINDOW);
   await cluster.kill(b.host);
   await until("the last message", () => reader.got.length === 2);
   assert.deepEqual(reader.got, ["1", "2"]);
 });
 
-const WINDOW = { messages: 100, ms: 60_000, bytes: 10_000 };
-
 test("a message of which its publisher knows nothing reaches listeners on all nodes, even if none comes after it", async () => {
   const history = new HeldHistory();
   await using cluster = new MemoryCluster();
-  const [a, b] = await threeNodes(cluster, { topics: TOPICS, history });
-  const reader = await read(a, "reader");
-  await b.hub.publish("room:1", "1");
+  const { b, reader } = await oneRead(cluster, history);
   const append = history.hold("append");
   const second = b.hub.publish("room:1", "2");
   await append.begun;
@@ -265,9 +270,7 @@ test("a message of which its publisher knows nothing reaches listeners on all no
 test("a publish that repeats a key brings the first message to listeners on all nodes that lack it", async () => {
   const history = new HeldHistory();
   await using cluster = new MemoryCluster();
-  const [a, b] = await threeNodes(cluster, { topics: TOPICS, history });
-  const reader = await read(a, "reader");
-  await b.hub.publish("room:1", "1");
+  const { b, reader } = await oneRead(cluster, history);
   // Its publisher was cut off before it delivered it.
   await history.append("room:1", [{ data: "2", key: "order" }], WINDOW);
   assert.equal((await b.hub.publish("room:1", "2", { key: "order" })).offset, 2);

@@ -96,8 +96,3 @@ export function notConfirmedInTime(): MeshError {
 export function movedBeforeConfirmed(): MeshError {
   return new MeshError("unknown", "the client moved to another node before it acknowledged the message");
 }
-
-/** The error of a call that only the node of a client can carry out, on one that it left. */
-export function movedElsewhere(advice: string): MeshError {
-  return new MeshError("unknown", `the client moved to another node: ${advice}`);
-}

@@ -1,3 +1,5 @@
+import { MeshError } from "../../base/error.ts";
+
 /** The state of a client of `meshsocket.v1` that goes on on another node. */
 export interface HandedOver {
   /** How many messages to the client come before the first of {@link HandedOver.messages}. */
@@ -52,4 +54,9 @@ export function listensOn({ topics, tagged }: ListeningClient): Pick<HandedOver,
 interface ListeningClient {
   readonly topics: ReadonlySet<string>;
   readonly tagged: ReadonlyMap<string, boolean> | undefined;
+}
+
+/** The error of a call that only the node of a client can carry out, on one that it left. */
+export function movedElsewhere(advice: string): MeshError {
+  return new MeshError("unknown", `the client moved to another node: ${advice}`);
 }

@@ -40,22 +40,21 @@ export class Arrivals<Data> {
     const move = moves.arrives(client, claim);
     if (previous?.life !== node.holder.life) move.old = previous;
     const asked = await this.#ask(move.old, move, offer, untilMs);
-    const isSilent = move.silent;
-    const found = asked ?? await this.#search(move, offer, untilMs);
+    const found = isFound(asked) ? asked : await this.#search(move, offer, untilMs);
     if (found?.handover.waits) return await this.#bring(client, new Arriving(move, found, untilMs, this.#deps));
     await move.settled();
     // Its node may still have it, and take messages for it: it is to come again before it begins as a new client.
-    if (!found && isSilent && offer.former === undefined) client.lose("closed");
+    if (!found && asked === SILENT && offer.former === undefined) client.lose("closed");
     return found?.handover.refusal ?? "unknown";
   }
 
-  /** Asks a node for the client: undefined if it does not have it, or does not answer. */
-  async #ask(old: Holder | undefined, move: Move, offer: ResumeOffer, untilMs: number): Promise<Found | undefined> {
+  /** Asks a node for the client: undefined if it does not have it, or cannot be reached; {@link SILENT} if it lives and does not answer. */
+  async #ask(old: Holder | undefined, move: Move, offer: ResumeOffer, untilMs: number): Promise<Asked> {
     if (!old) return undefined;
     const { client: { id }, claim } = move;
     const answer = await this.#deps.evictions.evict(old, id, claim, offer, untilMs);
-    move.silent = answer === SILENT;
-    const handover = answer === SILENT ? undefined : (answer as Answer | undefined)?.handover;
+    if (answer === SILENT) return SILENT;
+    const handover = (answer as Answer | undefined)?.handover;
     return handover && handover.refusal !== UNKNOWN ? { old, handover } : undefined;
   }
 
@@ -64,9 +63,7 @@ export class Arrivals<Data> {
     const asked = move.old?.life;
     move.old = undefined;
     const others = this.#deps.node.nodes().filter(({ life }) => life !== asked);
-    const found = (await Promise.all(others.map((old) => this.#ask(old, move, offer, untilMs)))).find((each) =>
-      each !== undefined
-    );
+    const found = (await Promise.all(others.map((old) => this.#ask(old, move, offer, untilMs)))).find(isFound);
     await move.settled();
     move.old = found?.old;
     move.failed ||= found !== undefined && move.kept > 0;
@@ -137,6 +134,12 @@ export class Arrivals<Data> {
 
 /** The refusal of a node that does not have the client. */
 const UNKNOWN = "unknown";
+
+type Asked = Found | typeof SILENT | undefined;
+
+function isFound(asked: Asked): asked is Found {
+  return asked !== SILENT && asked !== undefined;
+}
 
 /** Dependencies of {@link Arrivals}. */
 export interface ArrivalsDependencies<Data> extends ArrivingDependencies {

@@ -107,8 +107,6 @@ export class Move {
   readonly arrives: boolean;
   /** The node that it comes from; undefined at that node, and while it is looked for. */
   old: Holder | undefined = undefined;
-  /** The node that was asked last lives, and did not answer. */
-  silent = false;
   /** The lives of the senders whose marks came. */
   readonly marked: Set<string> = new Set();
   /** The lives of senders of messages to many that the client did not get here: they were for it at the other node. */
