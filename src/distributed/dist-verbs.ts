@@ -36,7 +36,7 @@ export class DistVerbs<Data = unknown> implements Verbs {
     const { cluster: { moving, remote }, local } = this.#node;
     if (!moving.has(id) || options.confirm === true) return this.#owner(id).emit(id, frame, options);
     if (moving.isHere(id)) return local.emit(id, frame, options);
-    return moving.sendOn(id, frame) ? Promise.resolve(true) : remote.emit(id, frame, options);
+    return moving.sendOn(id, frame, options) ?? remote.emit(id, frame, options);
   }
 
   online(id: string, options: SendOptions): Promise<boolean> {

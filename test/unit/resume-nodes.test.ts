@@ -60,10 +60,11 @@ test("a client that cannot come back on another node gets what was sent while th
   const go = cluster.pause(a.host);
   const coming = V1Client.open(b.hub, { id: "me" }, "0.a-wrong-token");
   while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-  assert.equal(await b.hub.emit("me", "one"), true);
+  const sent = b.hub.emit("me", "one", { timeoutMs: 60_000 });
   const confirmed = b.hub.emit("me", "two", { confirm: true, timeoutMs: 60_000 });
   go();
   const second = await coming;
+  assert.equal(await sent, true);
   assert.equal(second.hello.lost, "token");
   assert.deepEqual(await second.take(3), ["one", "two", "~sync"]);
   second.send("~ack 2");
@@ -72,6 +73,26 @@ test("a client that cannot come back on another node gets what was sent while th
   assert.equal(await second.next(), "three");
   second.socket.close(1000);
   await second.closed();
+});
+
+test("a send to a client on its way here is answered when its old node has the message, and not before", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster);
+  const first = await connect(a);
+  first.socket.terminate();
+  const go = cluster.pause(a.host);
+  const coming = V1Client.open(b.hub, { id: "me" }, `0.${first.hello.token}`);
+  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const impatient = b.hub.emit("me", "one", { timeoutMs: 20 });
+  const aborted = b.hub.emit("me", "two", { signal: AbortSignal.timeout(20) });
+  const patient = b.hub.emit("me", "three", { timeoutMs: 60_000 });
+  await assert.rejects(impatient, { code: "deadline_exceeded" });
+  await assert.rejects(aborted, { name: "TimeoutError" });
+  go();
+  assert.equal(await patient, true);
+  const second = await coming;
+  assert.equal(second.hello.resumed, true);
+  assert.deepEqual(await second.take(3), ["one", "two", "three"]);
 });
 
 test("a client may move from node to node, several times in a row", async () => {
@@ -252,9 +273,10 @@ test("a client that is gone before it could be taken over is never shown to the 
     onDisconnect: () => void log.push("onDisconnect"),
   };
   const client = await MemoryClient.connect(b.hub, () => session, { headers: { "sec-websocket-protocol": offers } });
-  assert.equal(await b.hub.emit("me", "one"), true);
+  const sent = b.hub.emit("me", "one");
   client.socket.terminate();
   assert.deepEqual(await lost, ["one"]);
+  assert.equal(await sent, true);
   assert.deepEqual(log, []);
   assert.equal(b.hub.size, 0);
 });

@@ -118,11 +118,13 @@ test("a client whose new node cannot send a message on to the old one does not r
   const move = moving.moves.arrives({ id: "me", user: undefined, open: true }, 5n);
   move.old = clusterNode(a.hub).cluster.holder;
   cluster.down.add(a.host);
-  assert.equal(await b.hub.emit("me", "one"), true);
+  const sent = b.hub.emit("me", "one");
+  await until("it to be tried", () => move.failed);
   await move.settled();
   assert.deepEqual([move.kept, move.failed], [1, true]);
   cluster.down.delete(a.host);
   moving.moves.end("me");
+  assert.equal(await sent, false);
 });
 
 test("a message to a client whose old node is looked for waits until that is known", async () => {

@@ -1,4 +1,4 @@
-import type { Except } from "../../send/verbs.ts";
+import type { Except, SendOptions } from "../../send/verbs.ts";
 import type { Frame } from "../../send/frame.ts";
 import { settledWithin } from "../../send/deadline.ts";
 import type { Holder } from "../../storage/storage.ts";
@@ -114,7 +114,7 @@ export class Move {
   /** The lives of nodes whose messages to many the client got here. */
   readonly heard: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
-  readonly sentOn: Promise<void>[] = [];
+  readonly sentOn: Promise<unknown>[] = [];
   /** How many of them, or of those that had nowhere to go, wait here. */
   kept = 0;
   /** Settled when the move is over. */
@@ -170,8 +170,8 @@ export interface MovingClients {
   has(id: string): boolean;
   /** Whether what this node sends to the client now is for it here. */
   isHere(id: string): boolean;
-  /** Sends a message on to the node that the client comes from; false if it does not come from another one. */
-  sendOn(id: string, frame: Frame): boolean;
+  /** Sends a message on to the node that the client comes from; undefined if it does not come from another one. */
+  sendOn(id: string, frame: Frame, options: SendOptions): Promise<boolean> | undefined;
   /** The clients of this node that a message to many is not for: these, and those that get it on another node. */
   except(ids: Except): Except;
   /** Settles when a message on the topic may leave here and there without a cut between; undefined if it may now. */

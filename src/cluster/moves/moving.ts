@@ -11,7 +11,9 @@ import type { Links } from "../../link/links.ts";
 import type { Move, Moves, MovingClients } from "./moves.ts";
 import type { Neighbours } from "../neighbours.ts";
 import type { Holder } from "../../storage/storage.ts";
-import type { Except } from "../../send/verbs.ts";
+import type { Except, SendOptions } from "../../send/verbs.ts";
+import { unlessAborted } from "../../base/abort.ts";
+import { withTimeout } from "../../send/deadline.ts";
 import type { Topics } from "../topics/topics.ts";
 
 /** Less than clients wait for the hello. */
@@ -85,31 +87,48 @@ export class Moving<Data> implements MovingClients {
 
   /**
    * Sends a message on to the node that a client comes from, because this node has not made its cut yet: so it keeps its
-   * place among what this node sends. False if the client does not come from another node.
+   * place among what this node sends. Undefined if the client does not come from another node.
+   *
+   * Resolves with true when the old node has it. One that no old node takes waits here, and the answer with it: until the move is
+   * over, the client may still go on without this node.
    */
-  sendOn(id: string, frame: Frame): boolean {
+  sendOn(id: string, frame: Frame, options: SendOptions): Promise<boolean> | undefined {
     const move = this.moves.get(id);
-    if (!move?.arrives) return false;
-    if (move.old) move.sentOn.push(this.#sendOn(move, move.old, frame));
-    else this.#keep(move, frame);
-    return true;
+    if (!move?.arrives) return undefined;
+    const { signal, timeoutMs = this.#timeoutMs } = options;
+    const answered = withTimeout(this.#outcome(move, frame), timeoutMs, "the way of the client to this node");
+    return unlessAborted(answered, signal);
   }
 
-  /** After one that the old node may not have, or that it could not be sent, the client cannot go on: what follows would overtake it. */
-  async #sendOn(move: Move, old: Holder, frame: Frame): Promise<void> {
+  async #outcome(move: Move, frame: Frame): Promise<boolean> {
+    const sent = move.old && this.#toOld(move, move.old, frame);
+    if (sent) move.sentOn.push(sent);
+    else this.#keep(move, frame);
+    const status = await sent;
+    if (status !== undefined) return status === Status.OK;
+    await move.ended.promise;
+    return await this.#clients.taken(frame);
+  }
+
+  /**
+   * Resolves with whether the old node took it; undefined if it waits here. After one that the old node may not have, or that it could
+   * not be sent, the client cannot go on: what follows would overtake it.
+   */
+  async #toOld(move: Move, old: Holder, frame: Frame): Promise<Status | undefined> {
     try {
       const item = emitItem(move.client.id, frame);
       const { status } = await this.#links.call(old, item, performance.now() + this.#timeoutMs);
-      if (status === Status.OK) return;
+      if (status === Status.OK || status === Status.FULL) return status;
     } catch {
       move.failed = true;
     }
     this.#keep(move, frame);
+    return undefined;
   }
 
   /** A message that no old node takes waits here. */
   #keep(move: Move, frame: Frame): void {
     move.kept++;
-    this.#clients.emit(move.client.id, frame);
+    if (!this.#clients.emit(move.client.id, frame)) frame.refused++;
   }
 }
