@@ -6,6 +6,7 @@
  *
  *   npm run soak -- --resume --store etcd               clients of the client package that resume, judged in both directions
  *   npm run soak -- --connects 100000 --runtime bun     connections that come and go in every way, on one node of each runtime or of one
+ *   npm run soak -- --connects 100000 --minutes 60      the same, spread over an hour
  *   npm run soak -- --history --store etcd              readers of topics with history, whose Redis is wiped, restarted and failed over
  *
  * The same seed brings the same faults in the same order. Exits with 1 when a promise was broken, too much was exempt, or the node that
@@ -23,7 +24,7 @@ import { tooManyExempt } from "../test/kit/emit-history.ts";
 
 const { values } = parseArgs({
   options: {
-    minutes: { type: "string", default: "10" },
+    minutes: { type: "string" },
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
     seeds: { type: "string", default: "1" },
     clients: { type: "string", default: "300" },
@@ -34,6 +35,8 @@ const { values } = parseArgs({
     runtime: { type: "string" },
   },
 });
+
+const minutes = Number(values.minutes ?? "10");
 
 // So that the processes which it started end with it.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(1));
@@ -58,6 +61,7 @@ async function connectSoak(connects: number): Promise<number> {
     const { broken: kept, ...counts } = await connectRun({
       runtime,
       connects,
+      forMs: values.minutes === undefined ? 0 : minutes * 60_000,
       seed: Number(values.seed),
       log: (line) => console.log(`${new Date().toISOString()} ${line}`),
     });
@@ -69,12 +73,12 @@ async function connectSoak(connects: number): Promise<number> {
 }
 
 async function soak(store: StoreName, seed: number): Promise<number> {
-  console.log(`seed ${seed}, ${values.minutes} minutes, ${values.clients} clients, ${store}`);
+  console.log(`seed ${seed}, ${minutes} minutes, ${values.clients} clients, ${store}`);
   const options = {
     store,
     seed,
     clients: Number(values.clients),
-    forMs: Number(values.minutes) * 60_000,
+    forMs: minutes * 60_000,
     log: (line: string): void => void (values.seeds === "1" && console.log(`${new Date().toISOString()} ${line}`)),
   };
   if (values.resume || values.history) return told(await (values.history ? catchUpRun : resumeRun)(options));

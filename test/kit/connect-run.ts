@@ -1,5 +1,6 @@
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { V1_PROTOCOL } from "../../src/wire/v1.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { NodeProcess } from "./node-process.ts";
 import { Random } from "./random.ts";
 import { RawClient } from "./raw.ts";
@@ -13,6 +14,8 @@ export interface ConnectRunOptions {
   readonly runtime: Runtime;
   /** Connections that come and go. */
   readonly connects: number;
+  /** Milliseconds over which they are spread. Default 0: as fast as they come. */
+  readonly forMs?: number;
   /** Of the order of their endings. */
   readonly seed: number;
   readonly log?: (line: string) => void;
@@ -45,7 +48,7 @@ const WINDOW_MS = 500;
  * their files, and nothing of them may be left in it or in the storage.
  */
 export async function connectRun(
-  { runtime, connects, seed, log = () => {} }: ConnectRunOptions,
+  { runtime, connects, forMs = 0, seed, log = () => {} }: ConnectRunOptions,
 ): Promise<ConnectResult> {
   const redis = await startRedisServer();
   const storage = { url: `redis://127.0.0.1:${redis.port}`, prefix: "connects" };
@@ -54,9 +57,11 @@ export async function connectRun(
   try {
     const start = await held(node);
     let warm = start;
+    const fromMs = performance.now();
     for (let done = 0; done < connects; done += AT_ONCE) {
       await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => comeAndGo(node, done + index, random)));
       node.events.length = 0;
+      await sleep(Math.max(0, fromMs + (forMs * (done + AT_ONCE)) / connects - performance.now()));
       if ((done + AT_ONCE) % Math.max(AT_ONCE, connects / 10) !== 0) continue;
       await until("all clients to be gone", async () => (await node.status()).size === 0);
       const now = await held(node);
