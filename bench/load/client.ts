@@ -12,7 +12,7 @@ const PING_BYTES = 2;
 /** Its answer, with a mask of zeros. */
 const PONG_FRAME = Buffer.of(0x8a, 0x80, 0, 0, 0, 0);
 /** Of messages that came, how many are acknowledged at once. */
-const ACK_MESSAGES = 256;
+const ACK_MESSAGES = 512;
 /** The same of a client that sends something anyway. */
 const EARLY_ACK_MESSAGES = 32;
 
@@ -20,6 +20,7 @@ const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window
 
 /** The address of a server, and the first words to it. */
 export interface ClientOptions {
+  host: string;
   port: number;
   dialect: Dialect;
   id: string;
@@ -60,7 +61,7 @@ export class LoadClient {
   open(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#open = (error) => (error ? reject(error) : resolve());
-      this.#socket = openSocket(this.#options.port, this.#options.tls, {
+      this.#socket = openSocket(this.#options.host, this.#options.port, this.#options.tls, {
         opened: () => this.#socket?.write(Buffer.from(this.#request())),
         data: (chunk, length) => this.#chunk(chunk, length),
         closed: (why) => {

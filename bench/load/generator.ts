@@ -23,6 +23,7 @@ function makeClients(job: Job): LoadClient[] {
     { length: job.clients },
     (_, index) =>
       new LoadClient(index, {
+        host: job.host ?? "127.0.0.1",
         port: job.ports[index % job.ports.length] ?? 0,
         dialect: job.dialect,
         id: `c${index}`,

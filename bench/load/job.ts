@@ -25,6 +25,8 @@ export type Dialect = "plain" | "v1" | "tagged" | "socketio";
 export interface Job {
   /** The servers' ports; clients are dealt out to them in turn. */
   ports: number[];
+  /** Where they listen. Default 127.0.0.1. */
+  host?: string;
   /** Their processes, whose processor time is read. */
   pids: number[];
   dialect: Dialect;

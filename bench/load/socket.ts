@@ -35,14 +35,14 @@ interface BunRuntime {
 
 const { Bun } = globalThis as unknown as { Bun?: BunRuntime };
 
-/** Connects to a port of this machine, in the way that costs the generator's runtime the least. */
-export function openSocket(port: number, tls: boolean, events: LoadSocketEvents): LoadSocket {
-  if (Bun) return new BunLoadSocket(Bun, port, tls, events);
+/** Connects to a port, in the way that costs the generator's runtime the least. */
+export function openSocket(host: string, port: number, tls: boolean, events: LoadSocketEvents): LoadSocket {
+  if (Bun) return new BunLoadSocket(Bun, host, port, tls, events);
   if (tls) throw new Error("the generator speaks TLS on Bun alone");
-  return nodeSocket(port, events);
+  return nodeSocket(host, port, events);
 }
 
-function nodeSocket(port: number, events: LoadSocketEvents): LoadSocket {
+function nodeSocket(host: string, port: number, events: LoadSocketEvents): LoadSocket {
   const onread = {
     buffer: shared,
     callback: (length: number, chunk: Uint8Array) => {
@@ -50,7 +50,7 @@ function nodeSocket(port: number, events: LoadSocketEvents): LoadSocket {
       return true;
     },
   };
-  const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
+  const socket = connect({ host, port, noDelay: true, onread });
   let why = LOST;
   socket.on("connect", () => events.opened());
   socket.on("error", (error) => (why = error));
@@ -84,11 +84,11 @@ class BunLoadSocket implements LoadSocket {
   /** Bytes that the operating system did not take yet. */
   #rest: Uint8Array | undefined;
 
-  constructor(bun: BunRuntime, port: number, tls: boolean, events: LoadSocketEvents) {
+  constructor(bun: BunRuntime, hostname: string, port: number, tls: boolean, events: LoadSocketEvents) {
     this.events = events;
     this.tls = tls;
     const over = tls ? { tls: { rejectUnauthorized: false } } : {};
-    bun.connect({ hostname: "127.0.0.1", port, socket: handlers, data: this, ...over }).catch(() => {});
+    bun.connect({ hostname, port, socket: handlers, data: this, ...over }).catch(() => {});
   }
 
   opened(socket: BunSocket): void {

@@ -3,7 +3,7 @@ import { selfSigned } from "../../test/kit/certificate.ts";
 import type { ServerStats } from "../servers/control.ts";
 import type { Contender, Kind } from "./contenders.ts";
 import { type BenchServer, load, startServer } from "./processes.ts";
-import { job, local, type Measured } from "./runs.ts";
+import { apart, job, local, type Measured } from "./runs.ts";
 import type { Scenario, Target } from "./scenario.ts";
 
 const LOCAL: readonly Kind[] = [
@@ -118,11 +118,22 @@ function v1(name: string, title: string, atLeast: number, more: Partial<Job>, of
   };
 }
 
+/** The same with the server and its clients on two hosts, so that neither does work of the other's TCP. */
+function v1Apart(outstanding: number): Scenario {
+  const title = `The same on two hosts, W=${outstanding}`;
+  return {
+    ...v1(`v1-apart-${outstanding}`, title, 0.85, {}),
+    run: (contender, measureMs) => apart(contender, measureMs, { outstanding }),
+  };
+}
+
 const topic = { shape: "topics", perTopic: 1_000 } as const;
 
 const v1Scenarios: readonly Scenario[] = [
   v1("v1-fanout-8", "Fan-out to 1,000 clients of meshsocket.v1, W=8", 0.85, { outstanding: 8 }),
   v1("v1-fanout-64", "Fan-out to 1,000 clients of meshsocket.v1, W=64", 0.85, { outstanding: 64 }),
+  v1Apart(8),
+  v1Apart(64),
   v1("v1-topic-8", "The same on a topic that the clients subscribed to themselves, W=8", 0.85, {
     ...topic,
     outstanding: 8,

@@ -28,8 +28,9 @@ const ARGS: Readonly<Record<RuntimeName, readonly string[]>> = {
   deno: ["run", "-A", "--v8-flags=--expose-gc"],
 };
 
-const SERVER_CORE = 0;
-const GENERATOR_CORE = 1;
+/** The cores of the two, where they can be pinned. */
+export const SERVER_CORE = 0;
+export const GENERATOR_CORE = 1;
 const canPin = spawnSync("taskset", ["-c", String(GENERATOR_CORE), "true"]).status === 0;
 
 /** Whether server and generator get a core each. */
@@ -39,11 +40,13 @@ function start(
   core: number | undefined,
   program: string,
   args: readonly string[],
+  inside: readonly string[] = [],
 ): ChildProcess {
   const command = [join(bin, program), ...args];
   if (canPin && core !== undefined) {
     command.unshift("taskset", "-c", String(core));
   }
+  command.unshift(...inside);
   const [first = "", ...rest] = command;
   const env = {
     ...process.env,
@@ -86,11 +89,11 @@ function profiling({ runtime }: Contender): string[] {
   return folder !== undefined && runtime === "node" ? ["--cpu-prof", `--cpu-prof-dir=${folder}`] : [];
 }
 
-/** Starts a server; `spread` leaves the choice of the core to the system. */
+/** Starts a server; `spread` leaves the choice of the core to the system, `inside` runs it on a host of its own. */
 export async function startServer(
   contender: Contender,
   setup: ServerSetup = {},
-  spread = false,
+  { spread = false, inside }: { spread?: boolean; inside?: readonly string[] } = {},
 ): Promise<BenchServer> {
   const args = [
     ...ARGS[contender.runtime],
@@ -102,6 +105,7 @@ export async function startServer(
     spread ? undefined : SERVER_CORE,
     contender.runtime,
     args,
+    inside,
   );
   const line = reader(child, contender.file);
   const { port, rpc = "" } = JSON.parse(await line()) as { port: number; rpc?: string };
@@ -131,6 +135,7 @@ export async function load(
   job: Job,
   options: {
     spread?: boolean;
+    inside?: readonly string[];
     opened?: () => Promise<void>;
     during?: (deliveries: () => Promise<number>) => Promise<void>;
   } = {},
@@ -138,7 +143,7 @@ export async function load(
   const hold = options.during !== undefined;
   const args = ["load/generator.ts", JSON.stringify({ ...job, hold })];
   // Whose sockets cost the least: on the others the generator is full before the fastest servers are.
-  const child = start(options.spread === true ? undefined : GENERATOR_CORE, "bun", args);
+  const child = start(options.spread === true ? undefined : GENERATOR_CORE, "bun", args, options.inside);
   const line = reader(child, "the generator");
   try {
     if (options.opened) {

@@ -1,7 +1,8 @@
 import type { Job, JobResult } from "../load/job.ts";
 import type { ServerSetup } from "../servers/control.ts";
 import type { Contender, RuntimeName } from "./contenders.ts";
-import { type BenchServer, load, startServer } from "./processes.ts";
+import { Hosts } from "./apart.ts";
+import { type BenchServer, GENERATOR_CORE, load, SERVER_CORE, startServer } from "./processes.ts";
 
 /** The measurements of one run of a scenario, by name. */
 export type Measured = Readonly<Record<string, number>>;
@@ -45,6 +46,18 @@ export async function local(
   }
 }
 
+/** One server, and the clients on another host. */
+export async function apart(contender: Contender, measureMs: number, more: Partial<Job>): Promise<Measured> {
+  using hosts = new Hosts(SERVER_CORE, GENERATOR_CORE);
+  const { address: host } = hosts;
+  const server = await startServer(contender, { hostname: host }, { inside: hosts.server });
+  try {
+    return numbers(await load(job(contender, [server], measureMs, { ...more, host }), { inside: hosts.generator }));
+  } finally {
+    await server.stop();
+  }
+}
+
 /** A server for each runtime, all of one cluster; the clients are dealt out to them in turn. */
 export async function cluster(
   contender: Contender,
@@ -57,7 +70,7 @@ export async function cluster(
   try {
     for (const runtime of runtimes) {
       const nodes = servers.map(({ rpc }) => rpc);
-      servers.push(await startServer({ ...contender, runtime }, { ...shared, nodes }, true));
+      servers.push(await startServer({ ...contender, runtime }, { ...shared, nodes }, { spread: true }));
     }
     return numbers(await load(job(contender, servers, measureMs, more), { spread: true }));
   } finally {

@@ -52,7 +52,7 @@ async function measure(
   const spread = nodes > 1;
   const servers: BenchServer[] = [];
   try {
-    while (servers.length < nodes) servers.push(await startServer(contender, { ...shared, metrics: true }, spread));
+    while (servers.length < nodes) servers.push(await startServer(contender, { ...shared, metrics: true }, { spread }));
     let watched = Number.NaN;
     let noise = Number.NaN;
     const during = async (deliveries: () => Promise<number>): Promise<void> => {

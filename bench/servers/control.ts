@@ -14,6 +14,8 @@ const LAG_TICK_MS = 5;
 
 /** How a server is started: the JSON in its argument. */
 export interface ServerSetup {
+  /** Where the server listens. Default 127.0.0.1. */
+  hostname?: string;
   /** Of a cluster: the storage's HTTP endpoint and its token. */
   storage?: { url: string; token: string };
   /** Of a cluster with a broker: the port of the Redis server. */

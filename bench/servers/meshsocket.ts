@@ -5,7 +5,16 @@ import { Hub } from "../../src/hub/hub.ts";
 import { RedisStorage } from "../../src/storage/redis/redis.ts";
 import { ready, setup } from "./control.ts";
 
-const { storage, redisPort, tcp = false, tls, compress = false, metrics = false, history = false } = setup();
+const {
+  storage,
+  redisPort,
+  tcp = false,
+  tls,
+  compress = false,
+  metrics = false,
+  history = false,
+  hostname = "127.0.0.1",
+} = setup();
 const topics = history ? [{ match: "*", history: { messages: 200 } }] : [];
 // One client of the bench asks for the messages that a thousand get.
 const limits = { messagesPerSecond: Infinity };
@@ -19,7 +28,7 @@ const hub = storage
 const serve = await loadServe();
 const server = await serve(hub, {
   port: 0,
-  hostname: "127.0.0.1",
+  hostname,
   ...(metrics && { metrics: "/metrics" }),
   ...(tls && { tls }),
   session(request) {
