@@ -178,5 +178,5 @@ export function parse(json: string): Record<string, unknown> | undefined {
 }
 
 /** Received messages are acknowledged at the latest after so many, or after so many bytes. */
-export const ACK_MESSAGES = 256;
-export const ACK_BYTES = 32_768;
+export const ACK_MESSAGES = 512;
+export const ACK_BYTES = 64_000;
