@@ -37,6 +37,8 @@ export class Clients<Data = unknown> {
   #spare: HubClient<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #fanOut: FanOut<HubClient<Data>> | undefined;
+  /** The one that is handed on to its members now. */
+  #handing: FanOut<HubClient<Data>> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 
   constructor(limits: Readonly<Limits>, counters: Counters) {
@@ -149,21 +151,26 @@ export class Clients<Data = unknown> {
     for (const id of ids) {
       const client = this.#byId.get(id);
       if (!client || !group.has(client)) continue;
-      this.#fanOut?.handOn(client);
+      this.handOn(client);
       members.push(client);
     }
     return members.filter((client) => group.has(client));
   }
 
-  /** The fan-out of this tick that has not reached all members of its group yet. */
-  get fanOut(): FanOut<HubClient<Data>> | undefined {
-    return this.#fanOut;
+  /** Gives a client what this tick sent to a group of it, before it gets something else. */
+  handOn(client: HubClient<Data>): void {
+    this.#handing?.handOn(client);
+    this.#fanOut?.handOn(client);
   }
 
-  #handOn(): void {
+  #handOn(ends = false): void {
     const fanOut = this.#fanOut;
+    if (fanOut === undefined) return;
+    const before = this.#handing;
     this.#fanOut = undefined;
-    fanOut?.handOnAll();
+    this.#handing = fanOut;
+    fanOut.handOnAll(ends);
+    this.#handing = before;
   }
 
   #beforeChange(group: Pick<Group<HubClient<Data>>, "has">): void {
@@ -196,11 +203,12 @@ export class Clients<Data = unknown> {
   }
 
   #flush(): void {
-    this.#handOn();
-    const dirty = this.#dirty;
     const written = this.#written;
-    this.#dirty = this.#spare;
+    // Listeners that hear of a lost client may send: that has a write of its own.
     this.#written = undefined;
+    this.#handOn(true);
+    const dirty = this.#dirty;
+    this.#dirty = this.#spare;
     for (const client of dirty) client.outbox.flush();
     dirty.length = 0;
     this.#spare = dirty;

@@ -12,6 +12,8 @@ import type { Outbox, OutboxClient } from "./outbox.ts";
  */
 export class FanOut<Member extends FanOutMember> {
   readonly group: Group<Member>;
+  /** Another than that of the one before: kept by members instead of the fan-out, which would keep the frames. */
+  readonly #number: number = (made = (made + 1) | 0);
   readonly #frames: Frame[] = [];
   #burst: Burst | undefined = undefined;
   /** The same messages for members that get them tagged. */
@@ -40,29 +42,35 @@ export class FanOut<Member extends FanOutMember> {
 
   /** Gives a member the frames that it has not got yet. */
   handOn(client: Member): void {
+    if (client.outbox.handed === this.#number) return;
     const passed = this.#passed.get(client) ?? 0;
     if (passed === this.#frames.length || !this.group.has(client)) return;
     this.#passed.set(client, this.#frames.length);
-    this.#give(client, passed);
+    this.#give(client, passed, false);
   }
 
-  /** Gives all members the frames that they have not got yet; nothing may be added afterwards. */
-  handOnAll(): void {
+  /**
+   * Gives all members the frames that they have not got yet; nothing may be added afterwards. If with them the tick `ends`, those that get
+   * nothing else are written to at once, while all that a client consists of is at hand.
+   */
+  handOnAll(ends: boolean): void {
     const passed = this.#passed;
-    if (passed.size === 0) {
-      for (const client of this.group.values()) this.#give(client, 0);
-    } else {
-      for (const client of this.group.values()) this.#give(client, passed.get(client) ?? 0);
+    // Listeners that hear of a client which reads too slowly may send, and have clients join: those get nothing of this.
+    for (const client of [...this.group.values()]) {
+      const { outbox } = client;
+      if (outbox.handed === this.#number) continue;
+      outbox.handed = this.#number;
+      this.#give(client, passed.size === 0 ? 0 : passed.get(client) ?? 0, ends);
     }
   }
 
-  #give(client: Member, passed: number): void {
+  #give(client: Member, passed: number, ends: boolean): void {
     const burst = this.#tagged !== undefined && this.group.tagged?.has(client) ? this.#tagged : this.#burst;
     if (burst === undefined) return;
     const { deltas, newest } = this.group;
     if (newest?.keep(client, this.#frames.slice(passed), burst.byteLength)) return deltas?.got(client, false);
     if (deltas?.has(client)) return this.#giveDeltas(client, passed, deltas);
-    if (passed === 0) client.outbox.enqueueBurst(burst);
+    if (passed === 0) client.outbox.enqueueBurst(burst, ends);
     else for (const frame of burst.frames.slice(passed)) client.outbox.append(frame);
   }
 
@@ -73,6 +81,8 @@ export class FanOut<Member extends FanOutMember> {
     deltas.got(client, isInStep);
   }
 }
+
+let made = 0;
 
 /** The form of a topic's message for a client that gets deltas, and has the message before or not. */
 export function formOf(frame: Frame, isInStep: boolean): Frame {
@@ -97,5 +107,5 @@ export interface Group<Member> {
 
 /** A client in a group of a {@link FanOut}. */
 export interface FanOutMember {
-  readonly outbox: Pick<Outbox<OutboxClient>, "append" | "enqueueBurst" | "takeBurst">;
+  readonly outbox: Pick<Outbox<OutboxClient>, "append" | "enqueueBurst" | "handed" | "takeBurst">;
 }

@@ -14,6 +14,8 @@ export class Outbox<Own extends OutboxClient> {
   readonly #owner: OutboxOwner<Own>;
   /** Messages that were written, or are held, so far. */
   sent = 0;
+  /** The number of the last fan-out of which all was handed on to the client. */
+  handed = 0;
   /** Undefined while the client has no connection. */
   #socket: Socket | undefined = undefined;
   #burst: Burst | undefined = undefined;
@@ -104,26 +106,32 @@ export class Outbox<Own extends OutboxClient> {
     return true;
   }
 
-  /** {@link Outbox.append} for each frame of a burst, at the cost of one if there is room for all. */
-  enqueueBurst(burst: Burst): void {
-    if (this.takeBurst(burst)) return;
+  /** {@link Outbox.append} for each frame of a burst, at the cost of one if there is room for all. If it `ends` the tick, it is written then. */
+  enqueueBurst(burst: Burst, ends = false): void {
+    if (!ends && this.takeBurst(burst)) return;
+    if (ends && this.#hasRoomFor(burst)) return this.#write(burst);
     for (const frame of burst.frames) this.append(frame);
   }
 
   /** Takes a burst as this tick's write; false, and nothing is done, if there are other frames already, or no room for all of it. */
   takeBurst(burst: Burst): boolean {
-    const socket = this.#socket;
-    if (socket === undefined || !this.#client.open || this.#burst !== undefined) return false;
-    this.#look(socket);
-    if (this.#heldBytes + burst.byteLength > this.#owner.limits.maxBufferedBytes) return false;
+    if (!this.#hasRoomFor(burst)) return false;
     this.#owner.willFlush(this.#client);
     this.#burst = burst;
     return true;
   }
 
+  /** Whether a burst could be all of this tick's write. */
+  #hasRoomFor(burst: Burst): boolean {
+    const socket = this.#socket;
+    if (socket === undefined || !this.#client.open || this.#burst !== undefined) return false;
+    this.#look(socket);
+    return this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes;
+  }
+
   /** Takes over the frames that this tick sent to a group of this client: they come before those that follow. */
   catchUp(): void {
-    this.#owner.fanOut?.handOn(this.#client);
+    this.#owner.handOn(this.#client);
   }
 
   /** Writes the frames of this tick, with those that it sent to a group of this client. */
@@ -137,6 +145,10 @@ export class Outbox<Own extends OutboxClient> {
     const burst = this.#burst;
     if (burst === undefined) return;
     this.#burst = undefined;
+    this.#write(burst);
+  }
+
+  #write(burst: Burst): void {
     this.sent += burst.length;
     if (this.#client.tap !== undefined) this.#client.tap.sent(burst.frames);
     if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1.ledger);
@@ -244,8 +256,8 @@ export interface OutboxOwner<Own> {
   readonly counters: Counters;
   /** Whether a client that reads too slowly stays and misses messages, rather than being closed. */
   readonly dropsSlow: boolean;
-  /** The fan-out of this tick that has not reached all members of its group yet. */
-  readonly fanOut: { handOn(client: Own): void } | undefined;
+  /** Gives a client what this tick sent to a group of it. */
+  handOn(client: Own): void;
   /** The client has frames for the end of this tick. */
   willFlush(client: Own): void;
 }

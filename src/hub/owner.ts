@@ -19,7 +19,6 @@ import { replace } from "../client/resume/replace.ts";
 import { resumeOptions } from "./hub-options.ts";
 import { Budget } from "../client/resume/budget.ts";
 import type { LostReason, ResumeOffer, ResumeOptions } from "../client/resume/resume.ts";
-import type { FanOut } from "../client/fan-out.ts";
 import { invalidArgument, MeshError } from "../base/error.ts";
 import { Frame, type Message } from "../send/frame.ts";
 import type { HubNode } from "./node.ts";
@@ -223,8 +222,8 @@ export class Owner<Data> implements ClientOwner<Data, HubClient<Data>>, Connecti
 
   // ---- for clients ----
 
-  get fanOut(): FanOut<HubClient<Data>> | undefined {
-    return this.#node.clients.fanOut;
+  handOn(client: HubClient<Data>): void {
+    this.#node.clients.handOn(client);
   }
 
   willFlush(client: HubClient<Data>): void {

@@ -7,6 +7,8 @@ import { silentLogger } from "../../src/base/log/logger.ts";
 import { afterTick } from "../../src/base/tick.ts";
 import type { Delivery } from "../../src/send/verbs.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
+import { until } from "../kit/until.ts";
+import { V1Client } from "../kit/v1-client.ts";
 
 /** More than a group may have to be sent to one by one. */
 const IDS = ["a", "b", "c", "d", "e", "f", "g"] as const;
@@ -169,4 +171,20 @@ test("the bytes that wait for a client include what the tick sends to everyone",
   const sent = hub.broadcast("12345678");
   assert.equal(hub.client("a")?.bufferedAmount, 10);
   assert.equal((await sent).delivered, IDS.length);
+});
+
+test("who hears in the middle of a broadcast that a client is lost may send to all and to one: it comes after that broadcast, and comes", async () => {
+  await using hub = new Hub({ logger: silentLogger, resume: { maxBytes: 1_000 } });
+  const away = await V1Client.open(hub, { id: "away" });
+  const clients = await Promise.all(IDS.map((one) => MemoryClient.open(hub, { id: one })));
+  away.socket.terminate();
+  await until("it to be away", () => hub.client("away")?.away === true);
+  hub.on("lost", () => {
+    void hub.emit("g", "to you");
+    void hub.broadcast("lost");
+  });
+  const long = "x".repeat(2_000);
+  assert.deepEqual(await hub.broadcast(long), { delivered: 7, held: 0, dropped: 1, unreachable: [] });
+  for (const client of clients.slice(0, -1)) assert.deepEqual(await client.take(2), [long, "lost"]);
+  assert.deepEqual(await clients.at(-1)?.take(3), [long, "to you", "lost"]);
 });
