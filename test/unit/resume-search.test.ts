@@ -127,6 +127,26 @@ test("a client whose new node cannot send a message on to the old one does not r
   assert.equal(await sent, false);
 });
 
+test("a message is sent on to an old node to which the client is still on its way, and does not wait at the new one", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b, c] = await threeNodes(cluster);
+  const offer = await offerFrom(a);
+  const go = cluster.pause(a.host);
+  const first = V1Client.open(b.hub, { id: "me" }, offer);
+  await until("it to be on its way to b", () => b.hub.size === 1);
+  const second = V1Client.open(c.hub, { id: "me" }, offer);
+  await until("it to be on its way to c", () => c.hub.size === 1);
+  const move = clusterNode(c.hub).cluster.moving.moves.get("me");
+  const sent = c.hub.emit("me", "one", { timeoutMs: 60_000 });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.deepEqual([move?.sends, move?.kept], [1, 0]);
+  go();
+  await first.catch(() => {});
+  const client = await second;
+  assert.deepEqual([client.hello.resumed, await sent, await client.next()], [true, true, "one"]);
+  client.socket.close(1000);
+});
+
 test("a message to a client whose old node is looked for waits until that is known", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster);

@@ -115,6 +115,8 @@ export class Move {
   readonly heard: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<unknown>[] = [];
+  /** How many were sent on. */
+  sends = 0;
   /** How many of them, or of those that had nowhere to go, wait here. */
   kept = 0;
   /** Settled when the move is over. */

@@ -4,6 +4,8 @@ import type { ClusterDependencies } from "../cluster-dependencies.ts";
 import type { Clients } from "../../client/clients.ts";
 import { Cutter } from "./cutter.ts";
 import { Cuts } from "./cuts.ts";
+import { MeshError } from "../../base/error.ts";
+import { tryLater } from "./arriving.ts";
 import type { Frame } from "../../send/frame.ts";
 import { Status } from "../../gen/meshsocket/node/v1/node_pb.ts";
 import { emitItem } from "../../link/items.ts";
@@ -115,10 +117,17 @@ export class Moving<Data> implements MovingClients {
    * not be sent, the client cannot go on: what follows would overtake it.
    */
   async #toOld(move: Move, old: Holder, frame: Frame): Promise<Status | undefined> {
+    const number = ++move.sends;
+    const deadlineMs = performance.now() + this.#timeoutMs;
     try {
-      const item = emitItem(move.client.id, frame);
-      const { status } = await this.#links.call(old, item, performance.now() + this.#timeoutMs);
-      if (status === Status.OK || status === Status.FULL) return status;
+      for (;;) {
+        const { status } = await this.#links.call(old, emitItem(move.client.id, frame), deadlineMs);
+        if (status === Status.OK || status === Status.FULL) return status;
+        if (status !== Status.MOVING) break;
+        // The client is still on its way to that node, from a third one.
+        if (move.sends > number) throw new MeshError("unavailable", "a later message may have overtaken this one");
+        await tryLater();
+      }
     } catch {
       move.failed = true;
     }
