@@ -5,6 +5,10 @@ import type { Scenario } from "./scenario.ts";
 const RUNTIMES = ["node", "bun", "deno"] as const;
 const KINDS: readonly Kind[] = [
   "meshsocket",
+  "v1",
+  "tagged",
+  "kept",
+  "streams",
   "native",
   "engine",
   "limit",
