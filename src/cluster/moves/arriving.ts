@@ -22,6 +22,8 @@ export class Arriving {
   #others: readonly Holder[];
   /** By life, the outcomes of the cuts that were asked for. */
   readonly #cuts = new Map<string, Status>();
+  /** By life, the hosts of all senders so far. */
+  readonly #hosts = new Map<string, string>();
   readonly #untilMs: number;
 
   constructor(move: Move, { old, handover }: Found, untilMs: number, deps: ArrivingDependencies) {
@@ -72,7 +74,17 @@ export class Arriving {
       this.#others = answer.nodes;
       return this.#others.every(({ life }) => this.#cuts.has(life)) ? await tryLater() : undefined;
     }
-    return answer && this.#joined() ? fromHandover(answer) : "unknown";
+    return answer && this.#joined() && this.#isOrdered() ? fromHandover(answer) : "unknown";
+  }
+
+  /**
+   * A node that loses its lease goes on in another life, which makes a cut of its own. False if the client got something of the life
+   * before here: what its old node got of the later one would come before that.
+   */
+  #isOrdered(): boolean {
+    return [...this.#hosts].every(([life, host]) => {
+      return !this.#move.heard.has(life) || [...this.#hosts].every(([other, at]) => other === life || at !== host);
+    });
   }
 
   /** Nodes that joined in this very moment made no cut: false if one of them sent something to many before it was known here. */
@@ -86,6 +98,7 @@ export class Arriving {
   #senders(others: readonly Holder[]): Holder[] {
     const { node } = this.#deps;
     const all = [this.#old, node.holder, ...node.nodes(), ...others];
+    for (const { host, life } of all) this.#hosts.set(life, host);
     return [...new Map(all.map((each) => [each.life, each])).values()];
   }
 

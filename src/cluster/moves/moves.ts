@@ -67,9 +67,13 @@ export class Moves {
     return !move.missed.has(sender);
   }
 
-  /** Whether this node delivers to the client what the sender sends now. */
+  /** Whether this node delivers to the client what the sender sends to it now, which is remembered. */
   isHere(id: string, sender: string): boolean {
-    return this.get(id)?.isHere(sender) ?? true;
+    const move = this.get(id);
+    if (move === undefined) return true;
+    const isHere = move.isHere(sender);
+    if (isHere) move.hear(sender);
+    return isHere;
   }
 
   /** The clients that a message to many is not for: those that the sender left out, and those that get it on another node. */
@@ -87,7 +91,8 @@ export class Moves {
 
   /** A node is gone: it sends nothing more, and makes no mark. */
   forget(sender: string): void {
-    for (const { heard } of this.#moves.values()) heard.delete(sender);
+    // Where a client arrives it matters later, too, whether it got something of that life.
+    for (const { arrives, heard } of this.#moves.values()) if (!arrives) heard.delete(sender);
     this.#leftOut.delete(sender);
   }
 
@@ -111,7 +116,7 @@ export class Move {
   readonly marked: Set<string> = new Set();
   /** The lives of senders of messages to many that the client did not get here: they were for it at the other node. */
   readonly missed: Set<string> = new Set();
-  /** The lives of nodes whose messages to many the client got here. */
+  /** The lives of nodes whose messages the client got here. */
   readonly heard: Set<string> = new Set();
   /** Messages of the new node itself that it sent on to the old one, because it had not made its cut yet. */
   readonly sentOn: Promise<unknown>[] = [];
@@ -138,9 +143,14 @@ export class Move {
   /** {@link Move.isHere} for a message to many, which is remembered. A sender that is not a node makes no mark. */
   note(sender: string): boolean {
     const isHere = this.isHere(sender);
-    if (!isHere) this.missed.add(sender);
-    else if (sender !== "") this.heard.add(sender);
+    if (isHere) this.hear(sender);
+    else this.missed.add(sender);
     return isHere;
+  }
+
+  /** The client got something of the sender here. */
+  hear(sender: string): void {
+    if (sender !== "") this.heard.add(sender);
   }
 
   /** The senders whose marks came, besides these: they ended before they could say that both ends have theirs. */
