@@ -147,6 +147,36 @@ test("a message is sent on to an old node to which the client is still on its wa
   client.socket.close(1000);
 });
 
+test("a client does not resume if a sender went on in another life in the middle of its move: messages could change places", async () => {
+  await using cluster = new MemoryCluster();
+  const options = { leaseMs: 600, limits: { timeoutMs: 5_000 } };
+  const [a, b, c] = await threeNodes(cluster, options);
+  const d = await cluster.start(options);
+  const offer = await offerFrom(a);
+  const { cluster: sender } = clusterNode(c.hub);
+  const go = cluster.pause(d.host);
+  const coming = V1Client.open(b.hub, { id: "me" }, offer);
+  const marked = (): boolean => clusterNode(b.hub).cluster.moving.moves.isHere("me", sender.holder.life);
+  await until("the sender to have made its cut", () => b.hub.size === 1 && marked());
+  assert.equal((await c.hub.broadcast("one", { timeoutMs: 200 })).held, 1);
+  const { life } = sender.holder;
+  cluster.silenced.add(c.host);
+  await until(
+    "its lease to be over",
+    () => !clusterNode(b.hub).cluster.neighbours.nodes().some((node) => node.life === life),
+  );
+  cluster.silenced.delete(c.host);
+  await until("it to go on in another life", () => sender.holder.life !== life);
+  await until(
+    "it to reach the old node",
+    async () => (await c.hub.broadcast("two", { timeoutMs: 200 })).held === 1,
+  );
+  go();
+  const second = await coming;
+  assert.deepEqual([second.hello.resumed, second.hello.lost], [false, "unknown"]);
+  second.socket.close(1000);
+});
+
 test("a message to a client whose old node is looked for waits until that is known", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster);
