@@ -37,7 +37,7 @@ export class Clients<Data = unknown> {
   #spare: HubClient<Data>[] = [];
   #written: PromiseWithResolvers<void> | undefined;
   #fanOut: FanOut<HubClient<Data>> | undefined;
-  /** The one that is handed on to its members now. */
+  /** The fan-out whose members get their frames at this moment. */
   #handing: FanOut<HubClient<Data>> | undefined;
   #emptied: PromiseWithResolvers<void> | undefined;
 
@@ -204,7 +204,7 @@ export class Clients<Data = unknown> {
 
   #flush(): void {
     const written = this.#written;
-    // Listeners that hear of a lost client may send: that has a write of its own.
+    // A listener of a lost client may send meanwhile: its messages belong to the next write.
     this.#written = undefined;
     this.#handOn(true);
     const dirty = this.#dirty;

@@ -12,7 +12,7 @@ import type { Outbox, OutboxClient } from "./outbox.ts";
  */
 export class FanOut<Member extends FanOutMember> {
   readonly group: Group<Member>;
-  /** Another than that of the one before: kept by members instead of the fan-out, which would keep the frames. */
+  /** Members remember this number, because the fan-out itself would keep its frames alive. */
   readonly #number: number = (made = (made + 1) | 0);
   readonly #frames: Frame[] = [];
   #burst: Burst | undefined = undefined;
@@ -50,12 +50,12 @@ export class FanOut<Member extends FanOutMember> {
   }
 
   /**
-   * Gives all members the frames that they have not got yet; nothing may be added afterwards. If with them the tick `ends`, those that get
-   * nothing else are written to at once, while all that a client consists of is at hand.
+   * Gives all members the frames that they have not got yet; nothing may be added afterwards. If the tick `ends` with
+   * them, they are written at once to members that get nothing else: a second pass would fetch each client again.
    */
   handOnAll(ends: boolean): void {
     const passed = this.#passed;
-    // Listeners that hear of a client which reads too slowly may send, and have clients join: those get nothing of this.
+    // A listener of a lost client may send, or have others join meanwhile: the copy leaves these out.
     for (const client of [...this.group.values()]) {
       const { outbox } = client;
       if (outbox.handed === this.#number) continue;
@@ -69,19 +69,20 @@ export class FanOut<Member extends FanOutMember> {
     if (burst === undefined) return;
     const { deltas, newest } = this.group;
     if (newest?.keep(client, this.#frames.slice(passed), burst.byteLength)) return deltas?.got(client, false);
-    if (deltas?.has(client)) return this.#giveDeltas(client, passed, deltas);
+    if (deltas?.has(client)) return this.#giveDeltas(client, passed, deltas, ends);
     if (passed === 0) client.outbox.enqueueBurst(burst, ends);
     else for (const frame of burst.frames.slice(passed)) client.outbox.append(frame);
   }
 
-  #giveDeltas(client: Member, passed: number, deltas: GroupDeltas<Member>): void {
+  #giveDeltas(client: Member, passed: number, deltas: GroupDeltas<Member>, ends: boolean): void {
     let isInStep = deltas.isInStep(client);
-    if (isInStep && passed === 0 && this.#deltas !== undefined && client.outbox.takeBurst(this.#deltas)) return;
+    if (isInStep && passed === 0 && this.#deltas !== undefined && client.outbox.takeBurst(this.#deltas, ends)) return;
     for (const frame of this.#frames.slice(passed)) isInStep = client.outbox.append(formOf(frame, isInStep));
     deltas.got(client, isInStep);
   }
 }
 
+/** How many fan-outs there were. */
 let made = 0;
 
 /** The form of a topic's message for a client that gets deltas, and has the message before or not. */

@@ -106,27 +106,28 @@ export class Outbox<Own extends OutboxClient> {
     return true;
   }
 
-  /** {@link Outbox.append} for each frame of a burst, at the cost of one if there is room for all. If it `ends` the tick, it is written then. */
+  /** {@link Outbox.append} for each frame of a burst, at the cost of one if {@link Outbox.takeBurst} takes it. */
   enqueueBurst(burst: Burst, ends = false): void {
-    if (!ends && this.takeBurst(burst)) return;
-    if (ends && this.#hasRoomFor(burst)) return this.#write(burst);
+    if (this.takeBurst(burst, ends)) return;
     for (const frame of burst.frames) this.append(frame);
   }
 
-  /** Takes a burst as this tick's write; false, and nothing is done, if there are other frames already, or no room for all of it. */
-  takeBurst(burst: Burst): boolean {
-    if (!this.#hasRoomFor(burst)) return false;
-    this.#owner.willFlush(this.#client);
-    this.#burst = burst;
-    return true;
-  }
-
-  /** Whether a burst could be all of this tick's write. */
-  #hasRoomFor(burst: Burst): boolean {
+  /**
+   * Takes a burst as this tick's write; false, and nothing is done, if there are other frames already, or no room for
+   * all of it. If the tick `ends` with it, the burst is written at once.
+   */
+  takeBurst(burst: Burst, ends: boolean): boolean {
     const socket = this.#socket;
     if (socket === undefined || !this.#client.open || this.#burst !== undefined) return false;
     this.#look(socket);
-    return this.#heldBytes + burst.byteLength <= this.#owner.limits.maxBufferedBytes;
+    if (this.#heldBytes + burst.byteLength > this.#owner.limits.maxBufferedBytes) return false;
+    if (ends) {
+      this.#write(burst);
+      return true;
+    }
+    this.#owner.willFlush(this.#client);
+    this.#burst = burst;
+    return true;
   }
 
   /** Takes over the frames that this tick sent to a group of this client: they come before those that follow. */

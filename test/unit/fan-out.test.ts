@@ -173,7 +173,7 @@ test("the bytes that wait for a client include what the tick sends to everyone",
   assert.equal((await sent).delivered, IDS.length);
 });
 
-test("who hears in the middle of a broadcast that a client is lost may send to all and to one: it comes after that broadcast, and comes", async () => {
+test("a listener of a lost client may send in the middle of a broadcast: its messages come, and after that broadcast", async () => {
   await using hub = new Hub({ logger: silentLogger, resume: { maxBytes: 1_000 } });
   const away = await V1Client.open(hub, { id: "away" });
   const clients = await Promise.all(IDS.map((one) => MemoryClient.open(hub, { id: one })));
