@@ -48,7 +48,10 @@ export class Arrivals<Data> {
     return found?.handover.refusal ?? "unknown";
   }
 
-  /** Asks a node for the client: undefined if it does not have it, or cannot be reached; {@link SILENT} if it lives and does not answer. */
+  /**
+   * Asks a node for the client: undefined if it does not have it, or cannot be reached; {@link SILENT} if it lives and
+   * does not answer.
+   */
   async #ask(old: Holder | undefined, move: Move, offer: ResumeOffer, untilMs: number): Promise<Asked> {
     if (!old) return undefined;
     const { client: { id }, claim } = move;

@@ -78,8 +78,8 @@ export class Arriving {
   }
 
   /**
-   * A node that loses its lease goes on in another life, which makes a cut of its own. False if the client got something of the life
-   * before here: what its old node got of the later one would come before that.
+   * A node that loses its lease goes on in another life, which makes a cut of its own. False if the client got messages
+   * of the earlier life here: messages of the later one, at the old node, would come before them.
    */
   #isOrdered(): boolean {
     return [...this.#hosts].every(([life, host]) => {

@@ -69,11 +69,7 @@ export class Moves {
 
   /** Whether this node delivers to the client what the sender sends to it now, which is remembered. */
   isHere(id: string, sender: string): boolean {
-    const move = this.get(id);
-    if (move === undefined) return true;
-    const isHere = move.isHere(sender);
-    if (isHere) move.hear(sender);
-    return isHere;
+    return this.get(id)?.takes(sender) ?? true;
   }
 
   /** The clients that a message to many is not for: those that the sender left out, and those that get it on another node. */
@@ -91,7 +87,7 @@ export class Moves {
 
   /** A node is gone: it sends nothing more, and makes no mark. */
   forget(sender: string): void {
-    // Where a client arrives it matters later, too, whether it got something of that life.
+    // The new node needs them later, even if that life is over.
     for (const { arrives, heard } of this.#moves.values()) if (!arrives) heard.delete(sender);
     this.#leftOut.delete(sender);
   }
@@ -140,17 +136,18 @@ export class Move {
     return this.arrives === this.marked.has(sender);
   }
 
-  /** {@link Move.isHere} for a message to many, which is remembered. A sender that is not a node makes no mark. */
-  note(sender: string): boolean {
+  /** {@link Move.isHere} for a message, which is remembered if it is. A sender that is not a node makes no mark. */
+  takes(sender: string): boolean {
     const isHere = this.isHere(sender);
-    if (isHere) this.hear(sender);
-    else this.missed.add(sender);
+    if (isHere && sender !== "") this.heard.add(sender);
     return isHere;
   }
 
-  /** The client got something of the sender here. */
-  hear(sender: string): void {
-    if (sender !== "") this.heard.add(sender);
+  /** {@link Move.takes} for a message to many, which is remembered if it is not for this node, too. */
+  note(sender: string): boolean {
+    const takes = this.takes(sender);
+    if (!takes) this.missed.add(sender);
+    return takes;
   }
 
   /** The senders whose marks came, besides these: they ended before they could say that both ends have theirs. */

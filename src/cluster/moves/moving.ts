@@ -91,14 +91,14 @@ export class Moving<Data> implements MovingClients {
    * Sends a message on to the node that a client comes from, because this node has not made its cut yet: so it keeps its
    * place among what this node sends. Undefined if the client does not come from another node.
    *
-   * Resolves with true when the old node has it. One that no old node takes waits here, and the answer with it: until the move is
-   * over, the client may still go on without this node.
+   * Resolves with true when the old node has it. A message that no old node takes waits here, and its result until the
+   * move is over: before that, the client may still go on without this node.
    */
   sendOn(id: string, frame: Frame, options: SendOptions): Promise<boolean> | undefined {
     const move = this.moves.get(id);
     if (!move?.arrives) return undefined;
     const { signal, timeoutMs = this.#timeoutMs } = options;
-    const answered = withTimeout(this.#outcome(move, frame), timeoutMs, "the way of the client to this node");
+    const answered = withTimeout(this.#outcome(move, frame), timeoutMs, "the move of the client to this node");
     return unlessAborted(answered, signal);
   }
 
@@ -113,8 +113,8 @@ export class Moving<Data> implements MovingClients {
   }
 
   /**
-   * Resolves with whether the old node took it; undefined if it waits here. After one that the old node may not have, or that it could
-   * not be sent, the client cannot go on: what follows would overtake it.
+   * Resolves with the old node's answer; with undefined if the message waits here. If the old node may not have it, the
+   * client cannot go on: later messages would overtake it.
    */
   async #toOld(move: Move, old: Holder, frame: Frame): Promise<Status | undefined> {
     const number = ++move.sends;
