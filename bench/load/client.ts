@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import { clientFrame, FrameCounter } from "./frames.ts";
+import { ACK_MESSAGES } from "../../src/wire/v1.ts";
 import type { Dialect } from "./job.ts";
 import { type LoadSocket, openSocket } from "./socket.ts";
 
@@ -11,9 +12,7 @@ const PING = 0x89;
 const PING_BYTES = 2;
 /** Its answer, with a mask of zeros. */
 const PONG_FRAME = Buffer.of(0x8a, 0x80, 0, 0, 0, 0);
-/** Of messages that came, how many are acknowledged at once. */
-const ACK_MESSAGES = 512;
-/** The same of a client that sends something anyway. */
+/** A client that sends something acknowledges first if it received so many messages. */
 const EARLY_ACK_MESSAGES = 32;
 
 const DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
@@ -91,11 +90,11 @@ export class LoadClient {
   }
 
   #request(): string {
-    const { dialect, id, topic, port, deflate } = this.#options;
+    const { dialect, id, topic, host, port, deflate } = this.#options;
     const query = `id=${id}&topic=${dialect === "tagged" ? "" : topic}`;
     const path = dialect === "socketio" ? `/socket.io/?EIO=4&transport=websocket&${query}` : `/?${query}`;
     const v1 = dialect === "v1" || dialect === "tagged" ? "Sec-WebSocket-Protocol: meshsocket.v1\r\n" : "";
-    return `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+    return `GET ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
       `${v1}${deflate ? DEFLATE : ""}Sec-WebSocket-Key: ${randomBytes(16).toString("base64")}\r\n` +
       "Sec-WebSocket-Version: 13\r\n\r\n";
   }

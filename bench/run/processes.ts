@@ -93,7 +93,7 @@ function profiling({ runtime }: Contender): string[] {
 export async function startServer(
   contender: Contender,
   setup: ServerSetup = {},
-  { spread = false, inside }: { spread?: boolean; inside?: readonly string[] } = {},
+  { spread = false, inside }: { spread?: boolean; inside?: readonly string[] | undefined } = {},
 ): Promise<BenchServer> {
   const args = [
     ...ARGS[contender.runtime],
@@ -135,7 +135,7 @@ export async function load(
   job: Job,
   options: {
     spread?: boolean;
-    inside?: readonly string[];
+    inside?: readonly string[] | undefined;
     opened?: () => Promise<void>;
     during?: (deliveries: () => Promise<number>) => Promise<void>;
   } = {},

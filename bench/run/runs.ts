@@ -1,7 +1,7 @@
 import type { Job, JobResult } from "../load/job.ts";
 import type { ServerSetup } from "../servers/control.ts";
 import type { Contender, RuntimeName } from "./contenders.ts";
-import { Hosts } from "./apart.ts";
+import { Hosts } from "./hosts.ts";
 import { type BenchServer, GENERATOR_CORE, load, SERVER_CORE, startServer } from "./processes.ts";
 
 /** The measurements of one run of a scenario, by name. */
@@ -37,25 +37,21 @@ export async function local(
   measureMs: number,
   more: Partial<Job>,
   setup: ServerSetup = {},
+  hosts?: Hosts,
 ): Promise<Measured> {
-  const server = await startServer(contender, setup);
+  const server = await startServer(contender, setup, { inside: hosts?.server });
   try {
-    return numbers(await load(job(contender, [server], measureMs, more)));
+    return numbers(await load(job(contender, [server], measureMs, more), { inside: hosts?.generator }));
   } finally {
     await server.stop();
   }
 }
 
-/** One server, and the clients on another host. */
+/** {@link local} with the clients on another host. */
 export async function apart(contender: Contender, measureMs: number, more: Partial<Job>): Promise<Measured> {
   using hosts = new Hosts(SERVER_CORE, GENERATOR_CORE);
   const { address: host } = hosts;
-  const server = await startServer(contender, { hostname: host }, { inside: hosts.server });
-  try {
-    return numbers(await load(job(contender, [server], measureMs, { ...more, host }), { inside: hosts.generator }));
-  } finally {
-    await server.stop();
-  }
+  return await local(contender, measureMs, { ...more, host }, { hostname: host }, hosts);
 }
 
 /** A server for each runtime, all of one cluster; the clients are dealt out to them in turn. */

@@ -2,13 +2,14 @@ import { spawnSync } from "node:child_process";
 import process from "node:process";
 
 /**
- * Two hosts on this machine: network namespaces with a cable between them, and the TCP of each on the core of its program.
+ * Two hosts on this machine: network namespaces with a cable between them. The TCP of each runs on the core of its
+ * program.
  *
- * On loopback a write of the server also does what the client's TCP has to do, as long as the client sends something now and then;
- * if it never does, the client's reads do some of what the server's TCP has to. Here each does its own work.
+ * On loopback a write of the server also does the work of the client's TCP, as long as the client sends now and then. If
+ * it never sends, its reads do some work of the server's TCP. Here each does its own.
  */
 export class Hosts {
-  /** What runs a program on the server's host. */
+  /** The command that runs a program on the server's host. */
   readonly server: readonly string[];
   /** The same on the host of the load generator. */
   readonly generator: readonly string[];
@@ -33,7 +34,7 @@ export class Hosts {
   #raise(name: string, address: string, core: number): void {
     ip("-n", name, "address", "add", address, "dev", "cable");
     for (const link of ["lo", "cable"]) ip("-n", name, "link", "set", link, "up");
-    // What comes is taken by this core.
+    // Received packets are processed on this core.
     const mask = (1 << core).toString(16);
     run([...inside(name), "sh", "-c", `echo ${mask} > /sys/class/net/cable/queues/rx-0/rps_cpus`]);
   }
