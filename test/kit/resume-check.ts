@@ -1,3 +1,5 @@
+import type { Delivery } from "../../src/send/verbs.ts";
+
 /** One message from a node to clients. */
 export interface NodeSend {
   readonly message: string;
@@ -224,4 +226,14 @@ export interface ResumeVerdict {
   /** Messages of clients, and those that were handled. */
   readonly up: number;
   readonly handled: number;
+}
+
+/**
+ * Whether a message was accepted. A message to `all` is for every client only if as many were counted: the result does
+ * not name those that are missing.
+ */
+export function isAccepted(result: boolean | Delivery, all: number): boolean {
+  if (typeof result === "boolean") return result;
+  const { delivered, held, dropped, unreachable } = result;
+  return delivered + held === all && dropped === 0 && unreachable.length === 0;
 }

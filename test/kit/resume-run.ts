@@ -6,7 +6,7 @@ import { frontFaults } from "./client-fronts.ts";
 import type { Defect, Outcome, VerbCall } from "./node-control.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { Random } from "./random.ts";
-import { type NodeSend, ResumeHistory, type ResumeVerdict } from "./resume-check.ts";
+import { isAccepted, type NodeSend, ResumeHistory, type ResumeVerdict } from "./resume-check.ts";
 import { ResumeClients, TOPIC } from "./resume-clients.ts";
 
 /** A run to make. */
@@ -176,16 +176,7 @@ async function send({ node }: Seat, wishes: readonly Wish[], history: ResumeHist
     Object.assign(log, {
       outcome: JSON.stringify(outcome),
       answeredAtMs: Date.now(),
-      accepted: isAccepted(outcome, all),
+      accepted: outcome !== undefined && "value" in outcome && isAccepted(outcome.value as boolean | Delivery, all),
     });
   }
-}
-
-/** A message to all is accepted for every client only if as many were counted: nobody says which are missing. */
-function isAccepted(outcome: Outcome | undefined, all: number): boolean {
-  if (!outcome || !("value" in outcome)) return false;
-  const { value } = outcome;
-  if (typeof value === "boolean") return value;
-  const { delivered, held, dropped, unreachable } = value as Delivery;
-  return delivered + held === all && dropped === 0 && unreachable.length === 0;
 }
