@@ -15,6 +15,20 @@ async function connect({ hub }: MemoryNode, session: Session = {}, resume?: stri
   return client;
 }
 
+/** "me" is on its way from A to B, until `go` lets A answer. */
+async function onItsWay(
+  cluster: MemoryCluster,
+  [a, b]: readonly [MemoryNode, MemoryNode],
+  token?: string,
+): Promise<{ go: () => void; coming: Promise<V1Client> }> {
+  const first = await connect(a);
+  first.socket.terminate();
+  const go = cluster.pause(a.host);
+  const coming = V1Client.open(b.hub, { id: "me" }, `0.${token ?? first.hello.token}`);
+  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  return { go, coming };
+}
+
 test("a client comes back on another node: what it had not got comes first, in order, and topics stay", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster);
@@ -55,11 +69,7 @@ test("a client comes back on another node: what it had not got comes first, in o
 test("a client that cannot come back on another node gets what was sent while the first was asked, and confirms it", async () => {
   await using cluster = new MemoryCluster();
   const [a, b] = await threeNodes(cluster);
-  const first = await connect(a);
-  first.socket.terminate();
-  const go = cluster.pause(a.host);
-  const coming = V1Client.open(b.hub, { id: "me" }, "0.a-wrong-token");
-  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const { go, coming } = await onItsWay(cluster, [a, b], "a-wrong-token");
   const sent = b.hub.emit("me", "one", { timeoutMs: 60_000 });
   const confirmed = b.hub.emit("me", "two", { confirm: true, timeoutMs: 60_000 });
   go();
@@ -78,11 +88,7 @@ test("a client that cannot come back on another node gets what was sent while th
 test("a send to a client on its way here is answered when its old node has the message, and not before", async () => {
   await using cluster = new MemoryCluster();
   const [a, b] = await threeNodes(cluster);
-  const first = await connect(a);
-  first.socket.terminate();
-  const go = cluster.pause(a.host);
-  const coming = V1Client.open(b.hub, { id: "me" }, `0.${first.hello.token}`);
-  while (b.hub.size === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const { go, coming } = await onItsWay(cluster, [a, b]);
   const impatient = b.hub.emit("me", "one", { timeoutMs: 20 });
   const aborted = b.hub.emit("me", "two", { signal: AbortSignal.timeout(20) });
   const patient = b.hub.emit("me", "three", { timeoutMs: 60_000 });
