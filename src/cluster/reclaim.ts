@@ -36,9 +36,15 @@ export class Reclaim<Data> {
     for (const connection of this.#deps.clients.values()) connection.claim = 0n;
   }
 
-  /** This node has another life: nobody asks for the clients of the one that ended. */
+  /**
+   * This node has another life: nobody asks for the clients of the one that ended. Those that wait for another node to take them are
+   * given up: that node cannot, and they may be back elsewhere already.
+   */
   begun(): void {
     this.#begun = true;
+    for (const client of [...this.#deps.clients.values()]) {
+      if (client.leaving) client.closeHere(CloseCode.Replaced, REPLACED);
+    }
   }
 
   /** Claims every id of this node. Rejects if the storage fails. */
@@ -211,5 +217,7 @@ function keep<Data>(connection: HubClient<Data>, granted: Omit<Unwanted, "id">, 
 }
 
 function replaced<Data>(connection: HubClient<Data>): void {
-  connection.close(CloseCode.Replaced, "replaced by a newer connection");
+  connection.close(CloseCode.Replaced, REPLACED);
 }
+
+const REPLACED = "replaced by a newer connection";

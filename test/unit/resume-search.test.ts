@@ -177,6 +177,32 @@ test("a client does not resume if a sender went on in another life in the middle
   second.socket.close(1000);
 });
 
+test("a client on its way is given up by an old node that begins another life: nobody asks that one for it", async () => {
+  await using cluster = new MemoryCluster();
+  const [a, b] = await threeNodes(cluster, { leaseMs: 600, resume: { windowMs: 60_000 } });
+  const lost: unknown[] = [];
+  a.hub.on("lost", ({ reason, undelivered }) => lost.push([reason, ...undelivered]));
+  const offer = await offerFrom(a);
+  assert.equal(await a.hub.emit("me", "one"), true);
+  const { cluster: old } = clusterNode(a.hub);
+  const token = offer.slice(2);
+  const claim = (a.hub.client("me") as unknown as { claim: bigint }).claim + 1n;
+  const { handover } = old.neighbours.evict("me", claim, { token, received: 0, user: undefined });
+  assert.equal(handover?.waits, true);
+  const { life } = old.holder;
+  cluster.silenced.add(a.host);
+  const living = (): boolean => clusterNode(b.hub).cluster.neighbours.nodes().some((node) => node.life === life);
+  await until("its lease to be over", () => !living());
+  const second = await V1Client.open(b.hub, { id: "me" }, offer);
+  assert.equal(second.hello.lost, "unknown");
+  cluster.silenced.delete(a.host);
+  await until("it to go on in another life", () => old.holder.life !== life);
+  assert.deepEqual(lost, [["replaced", "one"]]);
+  await until("it to send to the client on its new node", () => a.hub.emit("me", "two").catch(() => false));
+  assert.equal(await second.next(), "two");
+  second.socket.close(1000);
+});
+
 test("a message to a client whose old node is looked for waits until that is known", async () => {
   await using cluster = new MemoryCluster();
   const [a, b, c] = await threeNodes(cluster);
