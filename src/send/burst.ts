@@ -1,5 +1,8 @@
 import type { Frame } from "./frame.ts";
 
+/** A burst as it is kept to be sent again: where that is enough, the text of its only message. */
+export type Kept = Burst | string;
+
 /**
  * The frames that one tick sends to a socket, in order.
  *
@@ -40,6 +43,11 @@ export class Burst {
   /** {@link Burst.frames} for clients of meshsocket.v1: the same array, unless one of the messages must be escaped. */
   get forV1(): readonly Frame[] {
     return (this.#forV1 ??= this.length === 1 && this.#last.forV1 === this.#last ? this.frames : forV1(this.frames));
+  }
+
+  /** A text is kept rather than a burst where it can be: the garbage collector copies what lives until it is acknowledged. */
+  get kept(): Kept {
+    return this.length === 1 ? this.#last.bare ?? this : this;
   }
 
   static #backwards(burst: Burst): Frame[] {

@@ -1,6 +1,6 @@
 import type { Budget } from "./budget.ts";
-import { Burst } from "../../send/burst.ts";
-import type { Frame } from "../../send/frame.ts";
+import { Burst, type Kept } from "../../send/burst.ts";
+import { Frame } from "../../send/frame.ts";
 import { headerBytes } from "../../send/frame-header.ts";
 import { partsOf } from "../../wire/v1.ts";
 import type { HeldMessage } from "./handover.ts";
@@ -8,7 +8,7 @@ import type { HeldMessage } from "./handover.ts";
 /**
  * The messages to and from one client of meshsocket.v1, counted, with those to it that it has not acknowledged.
  *
- * One entry is kept for each tick: the burst of that tick, which all clients that got the same frames share.
+ * One entry is kept for each tick: the burst of that tick, or its only text. All clients that got the same frames share it.
  */
 export class Ledger {
   /** Messages that were sent to the client or are held for it. */
@@ -25,7 +25,7 @@ export class Ledger {
   bytes = 0;
   readonly #maxBytes: number;
   readonly #budget: Budget;
-  readonly #kept: Burst[] = [];
+  readonly #kept: Kept[] = [];
   /** How many messages come before the first that is kept. */
   #first = 0;
 
@@ -53,9 +53,13 @@ export class Ledger {
 
   /** Keeps the frames of a tick. Beyond the bounds the oldest are forgotten: until they are acknowledged, the client cannot resume. */
   keep(burst: Burst): void {
-    this.sent += burst.length;
-    this.#kept.push(burst);
-    this.#count(costOf(burst));
+    this.#keep(burst.kept);
+  }
+
+  #keep(kept: Kept): void {
+    this.sent += messagesIn(kept);
+    this.#kept.push(kept);
+    this.#count(costOf(kept));
     while (this.#kept.length > 0 && (this.bytes > this.#maxBytes || !this.#budget.hasRoom(0))) this.#forget();
   }
 
@@ -66,10 +70,11 @@ export class Ledger {
     this.acked = count;
     let acknowledged = 0;
     let bytes = 0;
-    for (const burst of this.#kept) {
-      if (this.#first + burst.length > count) break;
-      this.#first += burst.length;
-      bytes += costOf(burst);
+    for (const kept of this.#kept) {
+      const messages = messagesIn(kept);
+      if (this.#first + messages > count) break;
+      this.#first += messages;
+      bytes += costOf(kept);
       acknowledged++;
     }
     this.#kept.splice(0, acknowledged);
@@ -84,7 +89,7 @@ export class Ledger {
 
   /** The frames after the first `count` messages, as the application sent them. */
   framesAfter(count: number): Frame[] {
-    return this.#kept.flatMap((burst) => [...burst.frames]).slice(count - this.#first);
+    return this.#kept.flatMap(framesIn).slice(count - this.#first);
   }
 
   /** Goes on with the counts and the messages from another node, before those that are kept already. */
@@ -94,12 +99,13 @@ export class Ledger {
     this.#first = this.acked = this.sent = received;
     this.received = this.handled = handled;
     for (const each of here) this.#count(-costOf(each));
-    for (const each of burst ? [burst, ...here] : here) this.keep(each);
+    if (burst) this.keep(burst);
+    for (const each of here) this.#keep(each);
   }
 
   /** The messages of the application that the client did not acknowledge, as far as they are kept, and those that `wait` to be sent. */
   undelivered(wait: readonly Frame[]): (string | Uint8Array)[] {
-    const frames = this.#kept.flatMap((burst) => [...burst.frames]).slice(Math.max(0, this.acked - this.#first));
+    const frames = this.#kept.flatMap(framesIn).slice(Math.max(0, this.acked - this.#first));
     return messagesOf([...frames, ...wait]);
   }
 
@@ -109,10 +115,10 @@ export class Ledger {
   }
 
   #forget(): void {
-    const burst = this.#kept.shift();
-    if (burst === undefined) return;
-    this.#first += burst.length;
-    this.#count(-costOf(burst));
+    const kept = this.#kept.shift();
+    if (kept === undefined) return;
+    this.#first += messagesIn(kept);
+    this.#count(-costOf(kept));
   }
 
   #count(bytes: number): void {
@@ -138,7 +144,15 @@ export function wholeOf(frame: Frame): Frame {
 /** The cost of a message besides its own bytes. */
 const MESSAGE_BYTES = 64;
 
-/** The cost of keeping a burst. */
-function costOf(burst: Burst): number {
-  return burst.byteLength + burst.length * MESSAGE_BYTES;
+function messagesIn(kept: Kept): number {
+  return typeof kept === "string" ? 1 : kept.length;
+}
+
+function framesIn(kept: Kept): readonly Frame[] {
+  return typeof kept === "string" ? [Frame.of(kept)] : kept.frames;
+}
+
+function costOf(kept: Kept): number {
+  if (typeof kept === "string") return headerBytes(kept.length) + kept.length + MESSAGE_BYTES;
+  return kept.byteLength + kept.length * MESSAGE_BYTES;
 }
