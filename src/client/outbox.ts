@@ -152,7 +152,7 @@ export class Outbox<Own extends OutboxClient> {
   #write(burst: Burst): void {
     this.sent += burst.length;
     if (this.#client.tap !== undefined) this.#client.tap.sent(burst.frames);
-    if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1.ledger);
+    if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1);
     const { frames } = burst;
     const taken = this.#socket?.send(frames) ?? 0;
     if (taken === frames.length) return this.#sent(burst);
@@ -161,10 +161,11 @@ export class Outbox<Own extends OutboxClient> {
   }
 
   /** Keeps the frames until they are acknowledged; those that no socket took are held for the next connection. */
-  #flushKept(burst: Burst, ledger: Ledger): void {
-    ledger.keep(burst);
-    const taken = this.#socket?.send(burst.forV1) ?? 0;
-    if (taken === burst.length) return this.#sent(burst);
+  #flushKept(burst: Burst, v1: OutboxProtocol): void {
+    v1.ledger.keep(burst);
+    const frames = this.#socket === undefined ? burst.forV1 : v1.withAck(burst.forV1);
+    const taken = this.#socket?.send(frames) ?? 0;
+    if (taken === frames.length) return this.#sent(burst);
     for (const frame of burst.frames.slice(taken)) frame.held++;
     if (this.#socket) this.#client.dead();
   }
@@ -241,7 +242,7 @@ export interface OutboxClient {
   /** Undefined while nobody taps it. */
   readonly tap: Tapped | undefined;
   /** Of a client that speaks `meshsocket.v1`. */
-  readonly v1: { readonly ledger: Ledger } | undefined;
+  readonly v1: OutboxProtocol | undefined;
   /** The client does not read. */
   tooSlow(): void;
   /** The connection takes nothing. */
@@ -261,4 +262,11 @@ export interface OutboxOwner<Own> {
   handOn(client: Own): void;
   /** The client has frames for the end of this tick. */
   willFlush(client: Own): void;
+}
+
+/** The part of `meshsocket.v1` that has to do with what is sent. */
+export interface OutboxProtocol {
+  readonly ledger: Ledger;
+  /** The frames of this tick, and an acknowledgement if one is due. */
+  withAck(frames: readonly Frame[]): readonly Frame[];
 }

@@ -4,10 +4,12 @@ import { test } from "node:test";
 import { MeshError } from "../../src/base/error.ts";
 import { silentLogger } from "../../src/base/log/logger.ts";
 import type { Session } from "../../src/client/session.ts";
+import type { HubClient } from "../../src/client/hub-client.ts";
 import { Hub } from "../../src/hub/hub.ts";
 import type { HubOptions } from "../../src/hub/hub-options.ts";
 import { MemoryClient } from "../kit/memory-client.ts";
 import { V1Client } from "../kit/v1-client.ts";
+import { until } from "../kit/until.ts";
 import { Events } from "../kit/wait.ts";
 
 interface Scene {
@@ -247,3 +249,41 @@ test("a sync is acknowledged when the messages before it were handled, not befor
     handling.resolve();
     assert.equal(await client.next(), "~ack 2");
   }));
+
+test("messages of every kind come again as they were, and are given back as they were", () =>
+  scene(async ({ hub, connect }) => {
+    const bytes = new TextEncoder().encode("~bytes");
+    const messages = ["", "short", "~ack 9", "~", "é", "x".repeat(2_000), bytes];
+    const framed = messages.map((one) => one === bytes ? new TextEncoder().encode("~~bytes") : one);
+    const onWire = framed.map((one) => typeof one === "string" && one.startsWith("~") ? `~${one}` : one);
+    const lost = new Promise<readonly unknown[]>((resolve) => {
+      hub.on("lost", ({ undelivered }) => resolve(undelivered));
+    });
+    const first = await connect();
+    for (const message of messages) await hub.emit("me", message);
+    assert.deepEqual(await first.take(messages.length), onWire);
+    first.socket.terminate();
+    const second = await connect(`0.${first.hello.token}`);
+    assert.deepEqual(await second.take(messages.length), onWire);
+    second.socket.terminate();
+    await connect("0.wrong");
+    assert.deepEqual(await lost, messages);
+  }));
+
+test("an acknowledgement that is due goes with the next message, and alone if none comes", () =>
+  scene(async ({ hub, connect }) => {
+    const { client: busy, ack } = await withAckDue(hub, await connect());
+    assert.equal(await hub.emit("me", "answer"), true);
+    assert.deepEqual(await busy.take(2), ["answer", "~ack 1"]);
+    busy.send("2");
+    assert.equal(await busy.next(), "~ack 2");
+    assert.equal(ack(), false);
+  }));
+
+/** Has a message handled, and waits until its acknowledgement is due. */
+async function withAckDue(hub: Hub, client: V1Client): Promise<{ client: V1Client; ack: () => boolean | undefined }> {
+  client.send("1");
+  const ack = (): boolean | undefined => (hub.client("me") as HubClient | undefined)?.v1?.ackDue;
+  await until("the acknowledgement to be due", () => ack() === true);
+  return { client, ack };
+}

@@ -46,6 +46,8 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   #syncAt = 0;
   /** A message to confirm is in this tick's write. */
   #syncDue = false;
+  /** An acknowledgement goes with the next write. */
+  ackDue = false;
 
   constructor(client: Own, owner: ProtocolOwner<Own>, idSecret: string | undefined) {
     this.#client = client;
@@ -219,9 +221,20 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   acknowledge(again = false): void {
     const { ledger } = this;
     if (this.#client.away || (ledger.handled === ledger.ackSent && !again)) return;
+    this.#write(this.#ack());
+  }
+
+  /** The frames of this tick, and an acknowledgement if one is due. */
+  withAck(frames: readonly Frame[]): readonly Frame[] {
+    return this.ackDue ? [...frames, this.#ack()] : frames;
+  }
+
+  #ack(): Frame {
+    const { ledger } = this;
     ledger.ackSent = ledger.handled;
     this.#unackedBytes = 0;
-    this.#write(Frame.control(ackLine(ledger.handled)));
+    this.ackDue = false;
+    return Frame.control(ackLine(ledger.handled));
   }
 
   /** The first frame of a connection. */
@@ -229,6 +242,7 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
     const { windowMs, maxBytes } = this.#owner.resume;
     const { ledger, token } = this;
     ledger.ackSent = ledger.handled;
+    this.ackDue = false;
     const line = helloLine({
       id: this.#client.id,
       resumed,

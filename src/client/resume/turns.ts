@@ -27,7 +27,11 @@ export class Turns {
 /** A few milliseconds of the node. */
 const CALLS_PER_TURN = 128;
 
-/** Acknowledges to clients within a second, with one timer for all of a node. */
+/**
+ * Acknowledges to clients within a second, with two timers for all of a node.
+ *
+ * An acknowledgement waits for a write to the client first: one of its own costs as much as that of a message.
+ */
 export class Acks {
   readonly #turns = new Turns();
   #due = new Set<Acknowledging>();
@@ -36,26 +40,40 @@ export class Acks {
   /** Has it acknowledge within {@link ACK_MS}. */
   soon(one: Acknowledging): void {
     this.#due.add(one);
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => void this.#run(), ACK_MS);
-    unref(this.#timer);
+    if (this.#timer === undefined) this.#timer = after(ACK_MS - WAIT_MS, () => this.#run());
   }
 
-  async #run(): Promise<void> {
+  #run(): void {
     const due = this.#due;
     this.#due = new Set();
     this.#timer = undefined;
+    for (const one of due) one.ackDue = true;
+    after(WAIT_MS, () => void this.#write(due));
+  }
+
+  async #write(due: ReadonlySet<Acknowledging>): Promise<void> {
     for (const one of due) {
+      if (!one.ackDue) continue;
       await this.#turns.take();
       one.acknowledge();
     }
   }
 }
 
+function after(ms: number, run: () => void): unknown {
+  const timer = setTimeout(run, ms);
+  unref(timer);
+  return timer;
+}
+
 /** Received messages are acknowledged after so many milliseconds at the latest. */
 const ACK_MS = 1_000;
+/** How many of them the acknowledgement waits for a write. */
+const WAIT_MS = 250;
 
 /** A client's messages that are to be acknowledged. */
 export interface Acknowledging {
+  /** The acknowledgement goes with the next write. */
+  ackDue: boolean;
   acknowledge(): void;
 }
