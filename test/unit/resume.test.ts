@@ -270,20 +270,30 @@ test("messages of every kind come again as they were, and are given back as they
     assert.deepEqual(await lost, messages);
   }));
 
-test("an acknowledgement that is due goes with the next message, and alone if none comes", () =>
+test("an acknowledgement that is due goes with the next message, once, and alone if none comes", () =>
   scene(async ({ hub, connect }) => {
-    const { client: busy, ack } = await withAckDue(hub, await connect());
-    assert.equal(await hub.emit("me", "answer"), true);
-    assert.deepEqual(await busy.take(2), ["answer", "~ack 1"]);
-    busy.send("2");
-    assert.equal(await busy.next(), "~ack 2");
-    assert.equal(ack(), false);
+    const client = await connect();
+    client.send("1");
+    await ackDue(hub);
+    for (const message of ["one", "two"]) await hub.emit("me", message);
+    assert.deepEqual(await client.take(3), ["one", "~ack 1", "two"]);
+    client.send("2");
+    assert.equal(await client.next(), "~ack 2");
+    client.send("3");
+    client.send("~sync");
+    assert.equal(await client.next(), "~ack 3");
+    await ackDue(hub);
+    await hub.emit("me", "three");
+    assert.equal(await client.next(), "three");
+    await until("that to be over", () => protocol(hub)?.ackDue === false);
+    assert.deepEqual(client.waiting, []);
   }));
 
-/** Has a message handled, and waits until its acknowledgement is due. */
-async function withAckDue(hub: Hub, client: V1Client): Promise<{ client: V1Client; ack: () => boolean | undefined }> {
-  client.send("1");
-  const ack = (): boolean | undefined => (hub.client("me") as HubClient | undefined)?.v1?.ackDue;
-  await until("the acknowledgement to be due", () => ack() === true);
-  return { client, ack };
+/** An acknowledgement waits for a write. */
+async function ackDue(hub: Hub): Promise<void> {
+  await until("the acknowledgement to be due", () => protocol(hub)?.ackDue === true);
+}
+
+function protocol(hub: Hub): HubClient["v1"] {
+  return (hub.client("me") as HubClient | undefined)?.v1;
 }

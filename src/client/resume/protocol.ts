@@ -219,14 +219,18 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   }
 
   acknowledge(again = false): void {
-    const { ledger } = this;
-    if (this.#client.away || (ledger.handled === ledger.ackSent && !again)) return;
-    this.#write(this.#ack());
+    this.ackDue = false;
+    if (!this.#client.away && (again || this.#isBehind)) this.#write(this.#ack());
   }
 
   /** The frames of this tick, and an acknowledgement if one is due. */
   withAck(frames: readonly Frame[]): readonly Frame[] {
-    return this.ackDue ? [...frames, this.#ack()] : frames;
+    return this.ackDue && this.#isBehind ? [...frames, this.#ack()] : frames;
+  }
+
+  /** Messages were handled that are not acknowledged. */
+  get #isBehind(): boolean {
+    return this.ledger.handled > this.ledger.ackSent;
   }
 
   #ack(): Frame {
