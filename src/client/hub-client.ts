@@ -142,7 +142,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   /** Writes past the frames of this tick; a client that does not read is cut. */
   writeNow(frames: readonly Frame[]): void {
-    this.outbox.writeNow(frames);
+    if (this.#open) this.outbox.writeNow(frames);
   }
 
   // ---- connections ----
@@ -272,7 +272,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   #disconnected(end: End): void {
     this.#lastEnd = end;
-    if (this.#open && this.#mayComeBack(end.code)) return this.#goAway();
+    if (this.#mayComeBack(end.code)) return this.#goAway();
     this.#connection = undefined;
     this.outbox.drop();
     this.#leave();
@@ -281,7 +281,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   }
 
   #mayComeBack(code: number): boolean {
-    if (this.v1 === undefined || this.#owner.resume.windowMs === 0) return false;
+    if (!this.#open || this.v1 === undefined || this.#owner.resume.windowMs === 0) return false;
     return code === CloseCode.Abnormal || code === CloseCode.Interrupted;
   }
 

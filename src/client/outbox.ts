@@ -163,11 +163,12 @@ export class Outbox<Own extends OutboxClient> {
   /** Keeps the frames until they are acknowledged; those that no socket took are held for the next connection. */
   #flushKept(burst: Burst, v1: OutboxProtocol): void {
     v1.ledger.keep(burst);
-    const frames = this.#socket === undefined ? burst.forV1 : v1.withAck(burst.forV1);
+    const mayAdd = this.#socket !== undefined && burst.byteLength <= MAX_ADDED_TO_BYTES;
+    const frames = mayAdd ? v1.withAck(burst.forV1) : burst.forV1;
     const taken = this.#socket?.send(frames) ?? 0;
-    if (taken === frames.length) return this.#sent(burst);
-    for (const frame of burst.frames.slice(taken)) frame.held++;
-    if (this.#socket) this.#client.dead();
+    if (taken >= burst.length) this.#sent(burst);
+    else for (const frame of burst.frames.slice(taken)) frame.held++;
+    if (taken < frames.length && this.#socket) this.#client.dead();
   }
 
   /** Writes frames that are neither queued nor kept. A client that does not read is cut; one that may miss messages, at twice the bound. */
@@ -234,6 +235,9 @@ export class Outbox<Own extends OutboxClient> {
     return (this.#burst?.byteLength ?? 0) + (this.#socket?.bufferedAmount ?? 0);
   }
 }
+
+/** With an acknowledgement added, the bytes of a burst are not those that other clients get: few are copied for one client. */
+const MAX_ADDED_TO_BYTES = 1_024;
 
 /** The client of an {@link Outbox}. */
 export interface OutboxClient {

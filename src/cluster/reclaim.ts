@@ -37,8 +37,8 @@ export class Reclaim<Data> {
   }
 
   /**
-   * This node has another life: nobody asks for the clients of the one that ended. Those that wait for another node to take them are
-   * given up: that node cannot, and they may be back elsewhere already.
+   * This node has another life: nobody asks for the clients of the one that ended. Those that wait for another node to
+   * take them are given up: that node cannot, and they may be back elsewhere already.
    */
   begun(): void {
     this.#begun = true;

@@ -1,6 +1,6 @@
 import type { Frame } from "./frame.ts";
 
-/** A burst as it is kept to be sent again: where that is enough, the text of its only message. */
+/** A burst as it is kept to be sent again: a burst, or the text of its only message if that is enough. */
 export type Kept = Burst | string;
 
 /**
@@ -45,7 +45,10 @@ export class Burst {
     return (this.#forV1 ??= this.length === 1 && this.#last.forV1 === this.#last ? this.frames : forV1(this.frames));
   }
 
-  /** A text is kept rather than a burst where it can be: the garbage collector copies what lives until it is acknowledged. */
+  /**
+   * A text is one object; a burst has frames and arrays. All that is kept until it is acknowledged is work for the garbage
+   * collector.
+   */
   get kept(): Kept {
     return this.length === 1 ? this.#last.bare ?? this : this;
   }

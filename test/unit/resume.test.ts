@@ -250,12 +250,37 @@ test("a sync is acknowledged when the messages before it were handled, not befor
     assert.equal(await client.next(), "~ack 2");
   }));
 
+test("a client that is closed for a long message is gone: nothing is acknowledged any more", () =>
+  scene(async ({ hub, log, connect }) => {
+    const client = await connect(undefined, { onEvent: (one) => one.close(4000, "too long") });
+    client.send("x".repeat(64_000));
+    assert.equal(await client.closed(), 4000);
+    await took(log, "onConnect", "onDisconnect 4000 ");
+    assert.deepEqual([client.waiting, hub.size], [[], 0]);
+  }));
+
+const LATE_ENDS: [string, (client: HubClient) => void][] = [
+  ["answers no ping", (client) => client.dead()],
+  ["is to come back", (client) => client.interrupt(4001, "over")],
+];
+for (const [what, end] of LATE_ENDS) {
+  test(`a client that was closed and then ${what} is gone, not away`, () =>
+    scene(async ({ hub, log, connect }) => {
+      const client = await connect();
+      await took(log, "onConnect");
+      const closed = hub.client("me") as HubClient;
+      closed.close(4000, "bye");
+      end(closed);
+      await client.closed();
+      await took(log, "onDisconnect 4000 ");
+    }));
+}
+
 test("messages of every kind come again as they were, and are given back as they were", () =>
   scene(async ({ hub, connect }) => {
     const bytes = new TextEncoder().encode("~bytes");
     const messages = ["", "short", "~ack 9", "~", "é", "x".repeat(2_000), bytes];
-    const framed = messages.map((one) => one === bytes ? new TextEncoder().encode("~~bytes") : one);
-    const onWire = framed.map((one) => typeof one === "string" && one.startsWith("~") ? `~${one}` : one);
+    const onWire = ["", "short", "~~ack 9", "~~", "é", "x".repeat(2_000), new TextEncoder().encode("~~bytes")];
     const lost = new Promise<readonly unknown[]>((resolve) => {
       hub.on("lost", ({ undelivered }) => resolve(undelivered));
     });
@@ -265,35 +290,44 @@ test("messages of every kind come again as they were, and are given back as they
     first.socket.terminate();
     const second = await connect(`0.${first.hello.token}`);
     assert.deepEqual(await second.take(messages.length), onWire);
+    const { ledger } = protocol(hub);
+    const all = ledger.bytes;
+    second.send("~ack 2");
+    await until("two to be acknowledged", () => ledger.bytes < all);
     second.socket.terminate();
     await connect("0.wrong");
-    assert.deepEqual(await lost, messages);
+    assert.deepEqual(await lost, messages.slice(2));
+    assert.equal(ledger.bytes, 0);
   }));
 
 test("an acknowledgement that is due goes with the next message, once, and alone if none comes", () =>
-  scene(async ({ hub, connect }) => {
+  scene(async ({ hub, log, connect }) => {
     const client = await connect();
     client.send("1");
-    await ackDue(hub);
+    await took(log, "onConnect", "1");
+    protocol(hub).ackDue = true;
     for (const message of ["one", "two"]) await hub.emit("me", message);
     assert.deepEqual(await client.take(3), ["one", "~ack 1", "two"]);
     client.send("2");
     assert.equal(await client.next(), "~ack 2");
-    client.send("3");
-    client.send("~sync");
-    assert.equal(await client.next(), "~ack 3");
-    await ackDue(hub);
-    await hub.emit("me", "three");
-    assert.equal(await client.next(), "three");
-    await until("that to be over", () => protocol(hub)?.ackDue === false);
-    assert.deepEqual(client.waiting, []);
+    protocol(hub).ackDue = true;
+    for (const message of ["three", "four"]) await hub.emit("me", message);
+    assert.deepEqual(await client.take(2), ["three", "four"]);
   }));
 
-/** An acknowledgement waits for a write. */
-async function ackDue(hub: Hub): Promise<void> {
-  await until("the acknowledgement to be due", () => protocol(hub)?.ackDue === true);
-}
+test("an acknowledgement does not go with a long message, whose bytes many clients share", () =>
+  scene(async ({ hub, log, connect }) => {
+    const client = await connect();
+    client.send("1");
+    await took(log, "onConnect", "1");
+    protocol(hub).ackDue = true;
+    const long = "x".repeat(2_000);
+    for (const message of [long, "short"]) await hub.emit("me", message);
+    assert.deepEqual(await client.take(3), [long, "short", "~ack 1"]);
+  }));
 
-function protocol(hub: Hub): HubClient["v1"] {
-  return (hub.client("me") as HubClient | undefined)?.v1;
+function protocol(hub: Hub): NonNullable<HubClient["v1"]> {
+  const { v1 } = hub.client("me") as HubClient;
+  assert.ok(v1);
+  return v1;
 }

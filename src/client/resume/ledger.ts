@@ -8,7 +8,8 @@ import type { HeldMessage } from "./handover.ts";
 /**
  * The messages to and from one client of meshsocket.v1, counted, with those to it that it has not acknowledged.
  *
- * One entry is kept for each tick: the burst of that tick, or its only text. All clients that got the same frames share it.
+ * One entry is kept for each tick: the burst of that tick, or its only text. All clients that got the same frames share
+ * it.
  */
 export class Ledger {
   /** Messages that were sent to the client or are held for it. */

@@ -46,7 +46,7 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
   #syncAt = 0;
   /** A message to confirm is in this tick's write. */
   #syncDue = false;
-  /** An acknowledgement goes with the next write. */
+  /** An acknowledgement goes with the next message. */
   ackDue = false;
 
   constructor(client: Own, owner: ProtocolOwner<Own>, idSecret: string | undefined) {

@@ -30,7 +30,7 @@ const CALLS_PER_TURN = 128;
 /**
  * Acknowledges to clients within a second, with two timers for all of a node.
  *
- * An acknowledgement waits for a write to the client first: one of its own costs as much as that of a message.
+ * An acknowledgement waits for a message to the client, and goes with it: a write for it alone costs as much as one for a message.
  */
 export class Acks {
   readonly #turns = new Turns();
@@ -55,7 +55,7 @@ export class Acks {
     for (const one of due) {
       if (!one.ackDue) continue;
       await this.#turns.take();
-      one.acknowledge();
+      if (one.ackDue) one.acknowledge();
     }
   }
 }
@@ -68,12 +68,12 @@ function after(ms: number, run: () => void): unknown {
 
 /** Received messages are acknowledged after so many milliseconds at the latest. */
 const ACK_MS = 1_000;
-/** How many of them the acknowledgement waits for a write. */
+/** How many of them the acknowledgement waits for a message. */
 const WAIT_MS = 250;
 
 /** A client's messages that are to be acknowledged. */
 export interface Acknowledging {
-  /** The acknowledgement goes with the next write. */
+  /** The acknowledgement goes with the next message. */
   ackDue: boolean;
   acknowledge(): void;
 }
