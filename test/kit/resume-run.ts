@@ -33,7 +33,7 @@ export interface ResumeRunOptions {
 const NODE_FAULTS = FAULTS.filter(({ name }) => !/wipe|lost|clients/.test(name));
 
 const EMITS = 20;
-/** Within it all clients are connected after the last fault. */
+/** Within it all clients are connected after the last fault, each to one node. */
 const COMPLETE_MS = 30_000;
 
 /**
@@ -102,7 +102,7 @@ interface Struck {
 
 async function untilComplete(clients: ResumeClients, history: ResumeHistory, cluster: ChaosCluster): Promise<void> {
   const untilMs = performance.now() + COMPLETE_MS;
-  while (!clients.complete) {
+  while (!clients.complete || !(await areApart(cluster))) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     if (performance.now() < untilMs) continue;
     const nodes = await Promise.all(cluster.seats.map(({ node }) => node.status().catch(String)));
@@ -111,8 +111,15 @@ async function untilComplete(clients: ResumeClients, history: ResumeHistory, clu
       ...history.verdict(false).broken.slice(0, 5),
       JSON.stringify(nodes),
     ];
-    throw new Error(`not every client is connected: ${why.join("; ")}`);
+    throw new Error(`not every client is connected, or one is on two nodes: ${why.join("; ")}`);
   }
+}
+
+/** Whether no client is on two nodes. Before that, a node may hold messages that it gives back later. */
+async function areApart(cluster: ChaosCluster): Promise<boolean> {
+  const all = await Promise.all(cluster.seats.map(({ node }) => node.status().catch(() => undefined)));
+  const ids = all.flatMap((status) => status?.ids ?? []);
+  return all.every(Boolean) && new Set(ids).size === ids.length;
 }
 
 /** Notes what the nodes handled; of nodes that were killed, too. */
