@@ -142,7 +142,7 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
 
   /** Writes past the frames of this tick; a client that does not read is cut. */
   writeNow(frames: readonly Frame[]): void {
-    if (this.#open) this.outbox.writeNow(frames);
+    this.outbox.writeNow(frames);
   }
 
   // ---- connections ----
@@ -281,8 +281,8 @@ export class HubClient<Data = unknown> extends ClientVerbs<HubClient<Data>>
   }
 
   #mayComeBack(code: number): boolean {
-    if (!this.#open || this.v1 === undefined || this.#owner.resume.windowMs === 0) return false;
-    return code === CloseCode.Abnormal || code === CloseCode.Interrupted;
+    const resumes = this.#open && this.v1 !== undefined && this.#owner.resume.windowMs > 0;
+    return resumes && (code === CloseCode.Abnormal || code === CloseCode.Interrupted);
   }
 
   #goAway(): void {

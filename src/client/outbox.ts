@@ -121,12 +121,11 @@ export class Outbox<Own extends OutboxClient> {
     if (socket === undefined || !this.#client.open || this.#burst !== undefined) return false;
     this.#look(socket);
     if (this.#heldBytes + burst.byteLength > this.#owner.limits.maxBufferedBytes) return false;
-    if (ends) {
-      this.#write(burst);
-      return true;
+    if (ends) this.#write(burst);
+    else {
+      this.#owner.willFlush(this.#client);
+      this.#burst = burst;
     }
-    this.#owner.willFlush(this.#client);
-    this.#burst = burst;
     return true;
   }
 
@@ -152,23 +151,20 @@ export class Outbox<Own extends OutboxClient> {
   #write(burst: Burst): void {
     this.sent += burst.length;
     if (this.#client.tap !== undefined) this.#client.tap.sent(burst.frames);
-    if (this.#client.v1 !== undefined) return this.#flushKept(burst, this.#client.v1);
-    const { frames } = burst;
+    const { v1 } = this.#client;
+    const frames = v1 === undefined ? burst.frames : v1.keep(burst);
     const taken = this.#socket?.send(frames) ?? 0;
-    if (taken === frames.length) return this.#sent(burst);
-    for (const frame of frames.slice(taken)) this.#refuse(frame);
+    if (taken >= burst.length) return this.#sent(burst);
+    const rest = burst.frames.slice(taken);
+    if (v1 !== undefined) return this.#hasKept(rest);
+    for (const frame of rest) this.#refuse(frame);
     this.#client.tooSlow();
   }
 
-  /** Keeps the frames until they are acknowledged; those that no socket took are held for the next connection. */
-  #flushKept(burst: Burst, v1: OutboxProtocol): void {
-    v1.ledger.keep(burst);
-    const mayAdd = this.#socket !== undefined && burst.byteLength <= MAX_ADDED_TO_BYTES;
-    const frames = mayAdd ? v1.withAck(burst.forV1) : burst.forV1;
-    const taken = this.#socket?.send(frames) ?? 0;
-    if (taken >= burst.length) this.#sent(burst);
-    else for (const frame of burst.frames.slice(taken)) frame.held++;
-    if (taken < frames.length && this.#socket) this.#client.dead();
+  /** Frames that no socket took are held for the next connection. */
+  #hasKept(frames: readonly Frame[]): void {
+    for (const frame of frames) frame.held++;
+    if (this.#socket) this.#client.dead();
   }
 
   /** Writes frames that are neither queued nor kept. A client that does not read is cut; one that may miss messages, at twice the bound. */
@@ -236,9 +232,6 @@ export class Outbox<Own extends OutboxClient> {
   }
 }
 
-/** With an acknowledgement added, the bytes of a burst are not those that other clients get: few are copied for one client. */
-const MAX_ADDED_TO_BYTES = 1_024;
-
 /** The client of an {@link Outbox}. */
 export interface OutboxClient {
   readonly id: string;
@@ -271,6 +264,6 @@ export interface OutboxOwner<Own> {
 /** The part of `meshsocket.v1` that has to do with what is sent. */
 export interface OutboxProtocol {
   readonly ledger: Ledger;
-  /** The frames of this tick, and an acknowledgement if one is due. */
-  withAck(frames: readonly Frame[]): readonly Frame[];
+  /** Keeps the frames of this tick, and returns what is to be written: those, and an acknowledgement if one is due. */
+  keep(burst: Burst): readonly Frame[];
 }

@@ -1,8 +1,5 @@
 import type { Frame } from "./frame.ts";
 
-/** A burst as it is kept to be sent again: a burst, or the text of its only message if that is enough. */
-export type Kept = Burst | string;
-
 /**
  * The frames that one tick sends to a socket, in order.
  *
@@ -43,14 +40,6 @@ export class Burst {
   /** {@link Burst.frames} for clients of meshsocket.v1: the same array, unless one of the messages must be escaped. */
   get forV1(): readonly Frame[] {
     return (this.#forV1 ??= this.length === 1 && this.#last.forV1 === this.#last ? this.frames : forV1(this.frames));
-  }
-
-  /**
-   * A text is one object; a burst has frames and arrays. All that is kept until it is acknowledged is work for the garbage
-   * collector.
-   */
-  get kept(): Kept {
-    return this.length === 1 ? this.#last.bare ?? this : this;
   }
 
   static #backwards(burst: Burst): Frame[] {

@@ -147,13 +147,6 @@ export class Frame {
     return frame;
   }
 
-  /** Its text, if a frame made of that is the same: a short ASCII message without a topic's options. Undefined otherwise. */
-  get bare(): string | undefined {
-    const text = this.#text;
-    if (text === undefined || text.length > MAX_MEASURED_CHARS || text.length !== this.messageBytes) return undefined;
-    return this.compress === undefined && this.place === undefined && !this.isControl ? text : undefined;
-  }
-
   /** Whether it is a control line of meshsocket.v1, not a message of the application. */
   get isControl(): boolean {
     return this.#forV1 === this && this.#isReserved;

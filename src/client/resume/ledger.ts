@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.ts";
-import { Burst, type Kept } from "../../send/burst.ts";
+import { Burst } from "../../send/burst.ts";
 import { Frame } from "../../send/frame.ts";
 import { headerBytes } from "../../send/frame-header.ts";
 import { partsOf } from "../../wire/v1.ts";
@@ -54,7 +54,7 @@ export class Ledger {
 
   /** Keeps the frames of a tick. Beyond the bounds the oldest are forgotten: until they are acknowledged, the client cannot resume. */
   keep(burst: Burst): void {
-    this.#keep(burst.kept);
+    this.#keep(keptOf(burst));
   }
 
   #keep(kept: Kept): void {
@@ -144,6 +144,25 @@ export function wholeOf(frame: Frame): Frame {
 
 /** The cost of a message besides its own bytes. */
 const MESSAGE_BYTES = 64;
+
+/** Longer texts are kept as bursts, which have their bytes already. */
+const MAX_KEPT_CHARS = 1_024;
+
+/**
+ * A burst as it is kept: its only message as a text, if a frame made of that is the same.
+ *
+ * A text is one object, a burst has frames and arrays. All that is kept until it is acknowledged is work for the garbage
+ * collector.
+ */
+type Kept = Burst | string;
+
+function keptOf(burst: Burst): Kept {
+  const [frame] = burst.frames;
+  if (burst.length > 1 || frame === undefined || frame.isControl) return burst;
+  const { compress, messageBytes, place, raw } = frame;
+  const isPlain = compress === undefined && place === undefined && messageBytes <= MAX_KEPT_CHARS;
+  return isPlain && typeof raw === "string" && raw.length === messageBytes ? raw : burst;
+}
 
 function messagesIn(kept: Kept): number {
   return typeof kept === "string" ? 1 : kept.length;

@@ -20,6 +20,7 @@ import { Frame } from "../../send/frame.ts";
 import type { HandedOver } from "./handover.ts";
 import type { HandlerName, Handlers } from "../handlers.ts";
 import type { Budget } from "./budget.ts";
+import type { Burst } from "../../send/burst.ts";
 import { Ledger, wholeOf } from "./ledger.ts";
 import type { Limits } from "../../base/limits.ts";
 import { MeshError } from "../../base/error.ts";
@@ -223,9 +224,12 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
     if (!this.#client.away && (again || this.#isBehind)) this.#write(this.#ack());
   }
 
-  /** The frames of this tick, and an acknowledgement if one is due. */
-  withAck(frames: readonly Frame[]): readonly Frame[] {
-    return this.ackDue && this.#isBehind ? [...frames, this.#ack()] : frames;
+  /** Keeps the frames of this tick, and returns what is to be written: those, and an acknowledgement if one is due. */
+  keep(burst: Burst): readonly Frame[] {
+    this.ledger.keep(burst);
+    const { forV1 } = burst;
+    const goesAlong = this.ackDue && this.#isBehind && burst.byteLength <= MAX_ADDED_TO_BYTES;
+    return goesAlong ? [...forV1, this.#ack()] : forV1;
   }
 
   /** Messages were handled that are not acknowledged. */
@@ -352,10 +356,14 @@ export class Protocol<Own extends ProtocolClient = ProtocolClient> implements Ac
     return true;
   }
 
+  /** On a connection that this side has closed nothing is written any more. */
   #write(frame: Frame): void {
-    this.#client.writeNow([frame]);
+    if (this.#client.open) this.#client.writeNow([frame]);
   }
 }
+
+/** With an acknowledgement added, the bytes of a burst are not those of other clients any more: few are copied for one. */
+const MAX_ADDED_TO_BYTES = 1_024;
 
 /** A call of the client. */
 interface Call {
@@ -368,6 +376,7 @@ export interface ProtocolClient extends TopicClient {
   readonly id: string;
   readonly user: string | undefined;
   readonly away: boolean;
+  readonly open: boolean;
   /** Whether it goes on on another node. */
   readonly moved: boolean;
   readonly expiry: Pick<Expiry, "at">;
