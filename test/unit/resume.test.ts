@@ -302,10 +302,7 @@ test("messages of every kind come again as they were, and are given back as they
 
 test("an acknowledgement that is due goes with the next message, once, and alone if none comes", () =>
   scene(async ({ hub, log, connect }) => {
-    const client = await connect();
-    client.send("1");
-    await took(log, "onConnect", "1");
-    protocol(hub).ackDue = true;
+    const client = await withAckDue({ hub, log, connect });
     for (const message of ["one", "two"]) await hub.emit("me", message);
     assert.deepEqual(await client.take(3), ["one", "~ack 1", "two"]);
     client.send("2");
@@ -317,14 +314,20 @@ test("an acknowledgement that is due goes with the next message, once, and alone
 
 test("an acknowledgement does not go with a long message, whose bytes many clients share", () =>
   scene(async ({ hub, log, connect }) => {
-    const client = await connect();
-    client.send("1");
-    await took(log, "onConnect", "1");
-    protocol(hub).ackDue = true;
+    const client = await withAckDue({ hub, log, connect });
     const long = "x".repeat(2_000);
     for (const message of [long, "short"]) await hub.emit("me", message);
     assert.deepEqual(await client.take(3), [long, "short", "~ack 1"]);
   }));
+
+/** A client of which a message was handled, which is to be acknowledged with the next message. */
+async function withAckDue({ hub, log, connect }: Scene): Promise<V1Client> {
+  const client = await connect();
+  client.send("1");
+  await took(log, "onConnect", "1");
+  protocol(hub).ackDue = true;
+  return client;
+}
 
 function protocol(hub: Hub): NonNullable<HubClient["v1"]> {
   const { v1 } = hub.client("me") as HubClient;
