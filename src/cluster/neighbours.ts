@@ -2,7 +2,6 @@ import { create } from "@bufbuild/protobuf";
 import { Claims } from "./claims.ts";
 import type { Clients } from "../client/clients.ts";
 import type { HubClient } from "../client/hub-client.ts";
-import { CloseCode } from "../base/close-code.ts";
 import type { ClusterDependencies } from "./cluster-dependencies.ts";
 import type { DistSession } from "./dist-session.ts";
 import type { MeshError } from "../base/error.ts";
@@ -209,7 +208,7 @@ export class Neighbours<Data> {
     if (senders.some((life) => !lives.includes(life))) return waitingAnswer(listensOn(client), nodes);
     const isDivided = new Set(move.markedBesides(lives)).symmetricDifference(new Set(marked)).size === 0;
     const handed = isDivided ? client.handOver(this.#placesOf(client)) : "unknown";
-    if (typeof handed === "string") client.closeHere(CloseCode.Replaced, "replaced by a newer connection");
+    if (typeof handed === "string") replace(client);
     this.moves.end(id);
     return handoverAnswer(handed);
   }

@@ -3,6 +3,7 @@ import { CloseCode } from "../base/close-code.ts";
 import type { Evictions } from "./evictions.ts";
 import type { HubClient } from "../client/hub-client.ts";
 import { MAX_LEAVING_MS } from "../client/resume/handover.ts";
+import { replace } from "../client/resume/replace.ts";
 import { unref } from "../base/tick.ts";
 import { type Entry, type Holder, MAX_RENEW_IDS, type Storage } from "../storage/storage.ts";
 
@@ -43,7 +44,7 @@ export class Reclaim<Data> {
   begun(): void {
     this.#begun = true;
     for (const client of [...this.#deps.clients.values()]) {
-      if (client.leaving) client.closeHere(CloseCode.Replaced, REPLACED);
+      if (client.leaving) replace(client);
     }
   }
 
@@ -142,7 +143,7 @@ export class Reclaim<Data> {
    */
   #replaced(client: HubClient<Data>): void {
     if (client.leaving || this.#wanted.has(client)) return;
-    if (!client.v1 || this.#begun) return replaced(client);
+    if (!client.v1 || this.#begun) return replace(client);
     this.#wanted.add(client);
     unref(setTimeout(() => void this.#lookAgain(client), MAX_LEAVING_MS));
   }
@@ -150,7 +151,7 @@ export class Reclaim<Data> {
   async #lookAgain(client: HubClient<Data>): Promise<void> {
     const [entry] = await this.#deps.storage.get([client.id]).catch(() => []);
     this.#wanted.delete(client);
-    if (isOurs(client) && entry && entry.life !== this.#deps.node.holder.life) replaced(client);
+    if (isOurs(client) && entry && entry.life !== this.#deps.node.holder.life) replace(client);
   }
 
   async #claim(connections: readonly HubClient<Data>[]): Promise<void> {
@@ -215,9 +216,3 @@ function keep<Data>(connection: HubClient<Data>, granted: Omit<Unwanted, "id">, 
   if (isOurs(connection)) connection.claim = granted.claim;
   else unwanted.push({ id: connection.id, ...granted });
 }
-
-function replaced<Data>(connection: HubClient<Data>): void {
-  connection.close(CloseCode.Replaced, REPLACED);
-}
-
-const REPLACED = "replaced by a newer connection";
