@@ -237,3 +237,8 @@ export function isAccepted(result: boolean | Delivery, all: number): boolean {
   const { delivered, held, dropped, unreachable } = result;
   return delivered + held === all && dropped === 0 && unreachable.length === 0;
 }
+
+/** Whether no client is on two nodes, by the ids of the clients of all. */
+export function areApart(ids: readonly string[]): boolean {
+  return new Set(ids).size === ids.length;
+}

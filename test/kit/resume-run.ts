@@ -6,7 +6,7 @@ import { frontFaults } from "./client-fronts.ts";
 import type { Defect, Outcome, VerbCall } from "./node-control.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { Random } from "./random.ts";
-import { isAccepted, type NodeSend, ResumeHistory, type ResumeVerdict } from "./resume-check.ts";
+import { areApart, isAccepted, type NodeSend, ResumeHistory, type ResumeVerdict } from "./resume-check.ts";
 import { ResumeClients, TOPIC } from "./resume-clients.ts";
 
 /** A run to make. */
@@ -102,7 +102,7 @@ interface Struck {
 
 async function untilComplete(clients: ResumeClients, history: ResumeHistory, cluster: ChaosCluster): Promise<void> {
   const untilMs = performance.now() + COMPLETE_MS;
-  while (!clients.complete || !(await areApart(cluster))) {
+  while (!clients.complete || !(await isSettled(cluster))) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     if (performance.now() < untilMs) continue;
     const nodes = await Promise.all(cluster.seats.map(({ node }) => node.status().catch(String)));
@@ -115,11 +115,11 @@ async function untilComplete(clients: ResumeClients, history: ResumeHistory, clu
   }
 }
 
-/** Whether no client is on two nodes. Before that, a node may hold messages that it gives back later. */
-async function areApart(cluster: ChaosCluster): Promise<boolean> {
+/** Whether every node answers, and no client is on two of them. Before that, a node may hold messages that it gives back later. */
+async function isSettled(cluster: ChaosCluster): Promise<boolean> {
   const all = await Promise.all(cluster.seats.map(({ node }) => node.status().catch(() => undefined)));
   const ids = all.flatMap((status) => status?.ids ?? []);
-  return all.every(Boolean) && new Set(ids).size === ids.length;
+  return all.every(Boolean) && areApart(ids);
 }
 
 /** Notes what the nodes handled; of nodes that were killed, too. */
